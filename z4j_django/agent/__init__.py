@@ -1,0 +1,1 @@
+"""Runs in every process that publishes or runs tasks. Imports Celery, and never Django."""

@@ -1,0 +1,364 @@
+"""Celery's signals about tasks, turned into events.
+
+This code runs inside other people's tasks and publishes. It never raises, takes no lock, touches
+no database, and does nothing but encode an event and write it to the journal. Each handler names
+its signal; the table is in ``docs/reference/events.md``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+from celery import exceptions, signals, states
+
+from z4j_django.agent import events, messages
+from z4j_django.agent.encoding import encode_value
+from z4j_django.agent.failures import describe, summary
+from z4j_django.agent.listening import Listener, Recorder, never_raises
+from z4j_django.agent.sampling import ALL, FAILURES, NOTHING, Sampling
+
+#: Of a retry without a reason: the worker stops, or has lost its broker.
+CANCELLED: Final = "cancelled by the worker"
+
+#: Ends that leave a task noise.
+_GOOD_ENDS: Final = frozenset({events.TASK_SUCCEEDED, events.TASK_IGNORED})
+
+
+class Capture(Listener):
+    """The handlers of the signals about tasks, and what they remember between two of them.
+
+    Args:
+        recorder: Where the events go.
+        sampling: Which tasks are noise.
+    """
+
+    def __init__(self, recorder: Recorder, sampling: Sampling | None = None) -> None:
+        super().__init__(recorder)
+        self.sampling = sampling or Sampling({})
+        self._publishing = threading.local()
+        #: The run of this thread that Celery failed around.
+        self._internal = threading.local()
+        #: Start of each task that runs in this process: wall clock, monotonic clock.
+        self._running: dict[str, tuple[float, float]] = {}
+        #: Requests in this worker's hands: a hard time limit tells no more than the id.
+        self._requests: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        #: Requests whose failure is on record; a hard time limit is signalled twice.
+        self._failed: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def handlers(self) -> dict[Any, Callable[..., None]]:
+        """All of this class, by signal."""
+        return {
+            signals.before_task_publish: self.before_task_publish,
+            signals.after_task_publish: self.after_task_publish,
+            signals.task_received: self.task_received,
+            signals.task_prerun: self.task_prerun,
+            signals.task_postrun: self.task_postrun,
+            signals.task_failure: self.task_failure,
+            signals.task_retry: self.task_retry,
+            signals.task_revoked: self.task_revoked,
+            signals.task_rejected: self.task_rejected,
+            signals.task_unknown: self.task_unknown,
+            signals.task_internal_error: self.task_internal_error,
+        }
+
+    @never_raises
+    def before_task_publish(
+        self,
+        sender: str,
+        body: Any,
+        exchange: str,
+        routing_key: str,
+        headers: dict[str, Any],
+        properties: dict[str, Any],
+        declare: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Stamp the header, and keep what ``after_task_publish`` is not told."""
+        about = headers if "id" in headers else body  # task protocol 1 has it in the body
+        now = time.time()
+        keep = self._keep(sender, about)
+        if keep != ALL:
+            headers[messages.HEADER] = {"at": now, "keep": keep}
+            self._publishing.message = (about.get("id"), now, None)
+            return
+        args, keywords, embed = (
+            body if about is headers else (body.get("args"), body.get("kwargs"), body)
+        )
+        message = messages.message(
+            about.get,
+            name=sender,
+            exchange=exchange,
+            routing_key=routing_key,
+            queue=messages.declared_queue(declare),
+            priority=properties.get("priority"),
+            content=(args, keywords, embed),
+        )
+        headers[messages.HEADER] = {"at": now, "args": message.complete}
+        self._publishing.message = (about.get("id"), now, message)
+
+    @never_raises
+    def after_task_publish(
+        self, sender: str, headers: dict[str, Any], body: Any, **kwargs: Any
+    ) -> None:
+        """The message left: a send is on record only now."""
+        about = headers if "id" in headers else body
+        task_id, at, message = self._publishing.message
+        self._publishing.message = (None, 0.0, None)
+        if task_id != about["id"]:
+            raise LookupError("a publish ended that had not begun")
+        if message is None:
+            return  # noise
+        self.recorder.record(
+            events.TaskEvent(
+                kind=events.TASK_SENT,
+                task_id=messages.text(task_id),
+                at=at,
+                name=sender,
+                retries=messages.number(about.get("retries")) or 0,
+                nesting=messages.number(about.get("replaced_task_nesting")) or 0,
+                message=message,
+            )
+        )
+
+    @never_raises
+    def task_received(self, sender: Any, request: Any, **kwargs: Any) -> None:
+        """A worker took the message from the queue."""
+        self._requests[request.id] = request
+        headers = request.request_dict
+        stamp = messages.stamp(headers)
+        now = time.time()
+        headers[messages.HEADER] = marked = {**stamp, "received": now}
+        if "at" not in stamp:  # nobody has decided yet
+            marked["keep"] = self._keep(messages.text(headers.get("task")), headers)
+        if marked.get("keep", ALL) == ALL:
+            self._record_message(events.TASK_RECEIVED, request, now, stamp)
+
+    @never_raises
+    def task_prerun(self, sender: Any, task_id: str, task: Any, **kwargs: Any) -> None:
+        """The task's code is about to run, here."""
+        request = task.request
+        received = messages.moment(messages.stamp(request.__dict__), "received")
+        now = time.time()
+        if received is not None and received > now:
+            now = received  # a clock that was set back must not turn the order round
+        self._running[task_id] = (now, time.monotonic())
+        self._internal.task_id = None
+        if request.is_eager:
+            request.__dict__[messages.HEADER] = {"keep": self._keep(task.name, request.__dict__)}
+        if messages.kept(request) == ALL:
+            self._record_start(task_id, task, request, now)
+
+    @never_raises
+    def task_postrun(
+        self, sender: Any, task_id: str, task: Any, retval: Any, state: str | None, **kwargs: Any
+    ) -> None:
+        """The task's code is done. Failures and retries have signals of their own."""
+        begun = self._running.pop(task_id, None)
+        if state == states.SUCCESS:
+            result, _ = encode_value(retval)
+            self._end(events.TASK_SUCCEEDED, task_id, task, begun, result=result)
+        elif state == states.IGNORED:
+            self._end(events.TASK_IGNORED, task_id, task, begun)
+        elif state == states.REJECTED:
+            requeued = bool(getattr(retval, "requeue", False))
+            detail = "rejected, back to the queue" if requeued else "rejected"
+            self._end(events.TASK_REJECTED, task_id, task, begun, requeued=requeued, detail=detail)
+
+    @never_raises
+    def task_failure(
+        self, sender: Any, task_id: str, exception: Any, einfo: Any = None, **kwargs: Any
+    ) -> None:
+        """The task raised; or, in the worker's main process, it lost its child or its time."""
+        if self._was_internal(task_id):
+            return  # Celery 5.7 tells an internal error once more as a failure
+        request = self._requests.get(task_id)
+        if request is not None and task_id not in self._running:
+            if request in self._failed:
+                return
+            self._failed.add(request)
+        if isinstance(exception, exceptions.Reject):
+            return  # Celery 5.7 tells a rejection as a failure too; task_postrun has told it
+        failure = describe(exception, einfo)
+        self._end(events.TASK_FAILED, task_id, sender, self._running.get(task_id), failure=failure)
+
+    @never_raises
+    def task_retry(
+        self, sender: Any, request: Any, reason: Any = None, einfo: Any = None, **kwargs: Any
+    ) -> None:
+        """The task asked to be run again."""
+        cause = getattr(reason, "exc", None)
+        failure = describe(cause, einfo) if isinstance(cause, BaseException) else None
+        self._end(
+            events.TASK_RETRY,
+            request.id,
+            sender,
+            self._running.get(request.id),
+            failure=failure,
+            detail="" if failure is not None else summary(reason) or CANCELLED,
+            request=request,
+        )
+
+    @never_raises
+    def task_revoked(
+        self, sender: Any, request: Any, terminated: Any, signum: Any, expired: Any, **kwargs: Any
+    ) -> None:
+        """The worker threw the task away, or was told to kill it."""
+        reason = "expired" if expired else "revoked"
+        if terminated:
+            reason = f"terminated by {signum}" if signum else "terminated"
+        keep = messages.kept(request)
+        if keep == NOTHING:
+            return
+        now = self._not_before_received(request.id, time.time())
+        stamp = messages.stamp(request.__dict__)
+        self._record_message(events.TASK_REVOKED, request, now, stamp, detail=reason)
+
+    @never_raises
+    def task_rejected(self, sender: Any, message: Any, exc: Any = None, **kwargs: Any) -> None:
+        """The worker could not read the message."""
+        detail = summary(exc) if exc is not None else "not a task message"
+        self._refuse(sender, message, events.Failure("InvalidTaskError", detail))
+
+    @never_raises
+    def task_unknown(
+        self,
+        sender: Any,
+        message: Any,
+        exc: Any,
+        name: str,
+        id: str,
+        **kwargs: Any,
+    ) -> None:
+        """The worker has no task of this name."""
+        text = f"No task named {name!r} is registered in this worker."
+        self._refuse(sender, message, events.Failure("NotRegistered", text))
+
+    @never_raises
+    def task_internal_error(
+        self, sender: Any, task_id: str, exception: Any, einfo: Any = None, **kwargs: Any
+    ) -> None:
+        """Celery itself failed around the task: it could not store the result, for instance."""
+        if self._was_internal(task_id):
+            return
+        self._internal.task_id = task_id
+        failure = describe(exception, einfo)
+        begun = self._running.get(task_id)
+        self._end(
+            events.TASK_FAILED, task_id, sender, begun, failure=failure, detail="internal error"
+        )
+
+    def _record_message(
+        self, kind: str, request: Any, at: float, stamp: dict[str, Any], detail: str = ""
+    ) -> None:
+        """Record what happened to a whole message; ``request`` is a Request or a Context."""
+        headers = getattr(request, "request_dict", None) or request.__dict__
+        content = None
+        if not stamp.get("args"):
+            payload = getattr(request, "_payload", None)
+            embed = payload[2] if payload else headers
+            content = (headers.get("args"), headers.get("kwargs"), embed)
+        self.recorder.record(
+            messages.delivered(
+                kind,
+                headers,
+                headers.get("delivery_info") or {},
+                at=at,
+                worker=messages.text(headers.get("hostname")),
+                sent_at=messages.moment(stamp, "at"),
+                content=content,
+                detail=detail,
+            )
+        )
+
+    def _end(
+        self,
+        kind: str,
+        task_id: str,
+        task: Any,
+        begun: tuple[float, float] | None,
+        *,
+        request: Any = None,
+        **fields: Any,
+    ) -> None:
+        now = time.time()
+        runtime = None
+        if begun is not None:
+            now = max(now, begun[0])
+            runtime = time.monotonic() - begun[1]
+        else:
+            now = self._not_before_received(task_id, now)
+        if request is None:
+            request = self._request_of(task_id, task)
+        keep = messages.kept(request)
+        if keep != ALL:
+            if keep == NOTHING or kind in _GOOD_ENDS:
+                return
+            self._record_what_led_to_it(task_id, task, request, begun)
+        self.recorder.record(
+            messages.of_run(kind, now, task_id, task, request, runtime=runtime, **fields)
+        )
+
+    def _keep(self, name: str, headers: Any) -> str:
+        keep = self.sampling.keep(name, messages.text(headers.get("id")))
+        if keep == FAILURES and (headers.get("retries") or headers.get("replaced_task_nesting")):
+            return ALL  # an attempt before this one is on record
+        return keep
+
+    def _record_start(self, task_id: str, task: Any, request: Any, at: float) -> None:
+        message = None
+        if request.is_eager:
+            content = (request.args, request.kwargs, request.__dict__)
+            message = messages.message(request.get, name=task.name, content=content)
+        self.recorder.record(
+            messages.of_run(events.TASK_STARTED, at, task_id, task, request, message=message)
+        )
+
+    def _record_what_led_to_it(
+        self, task_id: str, task: Any, request: Any, begun: tuple[float, float] | None
+    ) -> None:
+        """The receipt and the start of a task that was noise until it failed."""
+        stamp = messages.stamp(request.__dict__)
+        received = messages.moment(stamp, "received")
+        if received is not None:
+            self._record_message(events.TASK_RECEIVED, request, received, stamp)
+        held = self._requests.get(task_id)
+        started = begun[0] if begun is not None else getattr(held, "time_start", None)
+        if started:
+            self._record_start(task_id, task, request, started)
+
+    def _was_internal(self, task_id: str) -> bool:
+        """Whether this run's failure is on record as Celery's own."""
+        return getattr(self._internal, "task_id", None) == task_id
+
+    def _request_of(self, task_id: str, task: Any) -> Any:
+        """The context of a task: where it runs its own, elsewhere that of the message."""
+        own = task.request
+        if own.id == task_id:
+            return own
+        request = self._requests.get(task_id)
+        return own if request is None else request._context
+
+    def _not_before_received(self, task_id: str, now: float) -> float:
+        request = self._requests.get(task_id)
+        if request is None:
+            return now
+        received = messages.moment(messages.stamp(request.request_dict), "received") or 0.0
+        return max(now, received, request.time_start or 0.0)
+
+    def _refuse(self, consumer: Any, message: Any, failure: events.Failure) -> None:
+        headers = message.headers if "id" in message.headers else message.payload
+        self.recorder.record(
+            messages.delivered(
+                events.TASK_REJECTED,
+                headers,
+                message.delivery_info or {},
+                at=time.time(),
+                worker=consumer.hostname,
+                sent_at=messages.moment(messages.stamp(message.headers), "at"),
+                failure=failure,
+            )
+        )

@@ -1,0 +1,75 @@
+"""Celery's signals about workers, turned into events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import celery
+from celery import signals
+
+from z4j_django.agent import events
+from z4j_django.agent.listening import Listener, Recorder, never_raises
+
+#: Seconds between two heartbeats of one worker in the journal.
+HEARTBEAT_EVERY: Final = 10.0
+
+
+class WorkerCapture(Listener):
+    """The handlers of the signals about workers.
+
+    Args:
+        recorder: Where the events go.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(recorder)
+        self._heartbeats: dict[str, float] = {}
+
+    def handlers(self) -> dict[Any, Callable[..., None]]:
+        """All of this class, by signal."""
+        return {
+            signals.worker_ready: self.worker_ready,
+            signals.heartbeat_sent: self.heartbeat_sent,
+            signals.worker_shutdown: self.worker_shutdown,
+        }
+
+    @never_raises
+    def worker_ready(self, sender: Any, **kwargs: Any) -> None:
+        """A worker has connected and takes tasks."""
+        pool = getattr(sender.controller, "pool_cls", None)
+        queues = sender.app.amqp.queues
+        self.recorder.record(
+            events.WorkerEvent(
+                kind=events.WORKER_ONLINE,
+                hostname=sender.hostname,
+                at=time.time(),
+                pool=_pool_name(pool),
+                concurrency=sender.controller.concurrency,
+                queues=sorted(str(name) for name in queues.consume_from),
+                version=f"celery {celery.__version__}",
+            )
+        )
+
+    @never_raises
+    def heartbeat_sent(self, sender: Any, **kwargs: Any) -> None:
+        """The worker's main loop is alive."""
+        hostname = sender.eventer.hostname
+        now = time.time()
+        if abs(now - self._heartbeats.get(hostname, 0.0)) >= HEARTBEAT_EVERY:
+            self._heartbeats[hostname] = now
+            self.recorder.record(events.WorkerEvent(events.WORKER_HEARTBEAT, hostname, now))
+
+    @never_raises
+    def worker_shutdown(self, sender: Any, **kwargs: Any) -> None:
+        """The worker takes no more tasks."""
+        self.recorder.record(
+            events.WorkerEvent(events.WORKER_OFFLINE, sender.hostname, time.time())
+        )
+
+
+def _pool_name(pool: Any) -> str:
+    """As ``celery worker -P`` spells it."""
+    name: str = getattr(pool, "__module__", "").rpartition(".")[2]
+    return "threads" if name == "thread" else name

@@ -1,0 +1,204 @@
+"""What is written to the journal: the events and their codec.
+
+A segment is NDJSON: a :class:`Header`, then one event a line. The structs are frozen; what a
+struct does not know is left out of its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+#: Version of the journal's lines. A reader leaves newer ones to a newer reader.
+SCHEMA: Final = 1
+
+TASK_SENT: Final = "task_sent"
+TASK_RECEIVED: Final = "task_received"
+TASK_STARTED: Final = "task_started"
+TASK_SUCCEEDED: Final = "task_succeeded"
+TASK_FAILED: Final = "task_failed"
+TASK_RETRY: Final = "task_retry"
+TASK_REVOKED: Final = "task_revoked"
+TASK_REJECTED: Final = "task_rejected"
+TASK_IGNORED: Final = "task_ignored"
+WORKER_ONLINE: Final = "worker_online"
+WORKER_HEARTBEAT: Final = "worker_heartbeat"
+WORKER_OFFLINE: Final = "worker_offline"
+
+NULL: Final = msgspec.Raw(b"null")
+
+
+class Header(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The first line of a segment: what all of its events have in common."""
+
+    schema: int
+    project: str
+    host: str
+    pid: int
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A task that is known from the message which embeds it, before it is published itself."""
+
+    task_id: str
+    name: str = ""
+    group_id: str = ""
+    group_index: int | None = None
+    #: The body of the chord that the step feeds.
+    chord: Step | None = None
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The facts of a task message (Celery's task protocol, version 2)."""
+
+    name: str = ""
+    queue: str = ""
+    exchange: str = ""
+    routing_key: str = ""
+    priority: int | None = None
+    #: ISO 8601, as in the message's headers.
+    eta: str = ""
+    expires: str = ""
+    root_id: str = ""
+    parent_id: str = ""
+    group_id: str = ""
+    group_index: int | None = None
+    schedule: str = ""
+    origin: str = ""
+    args: msgspec.Raw = NULL
+    kwargs: msgspec.Raw = NULL
+    #: Names of the positional arguments, where the task's signature is known.
+    params: Sequence[str] = ()
+    #: Whether ``args`` and ``kwargs`` are all there, named, and nothing but plain data.
+    complete: bool = False
+    chord: Step | None = None
+    #: The steps of the rest of the chain that belong to a group.
+    chain: Sequence[Step] = ()
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An exception, as text."""
+
+    type: str
+    message: str = ""
+    traceback: str = ""
+
+
+class TaskEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of", tag="task"):
+    """Something that happened to a task."""
+
+    kind: str
+    task_id: str
+    #: Seconds since the epoch.
+    at: float
+    name: str = ""
+    retries: int = 0
+    #: How often the task has replaced itself (``Task.replace``).
+    nesting: int = 0
+    worker: str = ""
+    message: Message | None = None
+    #: When the message was published, as its ``z4j`` header says.
+    sent_at: float | None = None
+    #: Seconds.
+    runtime: float | None = None
+    result: msgspec.Raw = NULL
+    failure: Failure | None = None
+    #: Whether the message went back to the queue: a rejection that is no end.
+    requeued: bool = False
+    detail: str = ""
+    #: Whether a bystander heard of it by Celery's own events: it knows less than who was there.
+    observed: bool = False
+
+
+class WorkerEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of", tag="worker"):
+    """Something that happened to a worker."""
+
+    kind: str
+    hostname: str
+    at: float
+    pool: str = ""
+    concurrency: int | None = None
+    queues: Sequence[str] = ()
+    version: str = ""
+    #: As for a task; then ``pid`` is the worker's process, where the event says it.
+    observed: bool = False
+    pid: int | None = None
+
+
+class LossEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of", tag="loss"):
+    """Events that are on record nowhere; so that silence is not taken for health."""
+
+    #: One of the reasons below.
+    reason: str
+    count: int
+    at: float
+    detail: str = ""
+
+
+Event = TaskEvent | WorkerEvent | LossEvent
+
+#: A process could not write them.
+UNWRITTEN: Final = "unwritten"
+#: A line of a segment was torn, or is no event.
+UNREADABLE: Final = "unreadable"
+#: The sink can't take them, now or later; they are in the file of dead events.
+UNSTORABLE: Final = "unstorable"
+#: The journal was full while the sink was away.
+OVER_CAP: Final = "over the cap"
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Event)
+_header_decoder = msgspec.json.Decoder(Header)
+
+
+def encode(line: Header | Event) -> bytes:
+    """One journal line, its newline included."""
+    try:
+        return _encoder.encode(line) + b"\n"
+    except UnicodeEncodeError:  # a lone surrogate, as in a file name that is no UTF-8
+        return _encoder.encode(_without_surrogates(line)) + b"\n"
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, (list, tuple)):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        fields = value.__struct_fields__
+        return type(value)(**{name: _without_surrogates(getattr(value, name)) for name in fields})
+    return value
+
+
+def decode_header(line: bytes) -> Header:
+    """The header in a segment's first line.
+
+    Raises:
+        msgspec.MsgspecError: If it is none.
+    """
+    return _header_decoder.decode(line)
+
+
+def decode(data: bytes) -> tuple[list[Event], int]:
+    """The events in whole lines of a segment.
+
+    Args:
+        data: Any number of lines, each with its newline.
+
+    Returns:
+        The events, and how many lines could not be read: a line is torn where a disk was full.
+    """
+    try:
+        return _decoder.decode_lines(data), 0
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    events: list[Event] = []
+    skipped = 0
+    for line in data.splitlines():
+        try:
+            events.append(_decoder.decode(line))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            skipped += 1
+    return events, skipped

@@ -1,0 +1,40 @@
+"""Time for a sink to tidy up, in between batches."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from z4j_django.agent import journal
+
+logger = logging.getLogger("z4j_django.shipper")
+
+#: Seconds between two turns: what they take is a small part of a busy shipper's time.
+EVERY: Final = 0.25
+
+
+class Turns:
+    """Gives the sink its turns, and sees to it that shipping never suffers from them.
+
+    Args:
+        directory: The journal.
+        housekeep: The sink's.
+    """
+
+    def __init__(self, directory: Path, housekeep: Callable[[Sequence[str]], None]) -> None:
+        self._directory = directory
+        self._housekeep = housekeep
+        self._last = time.monotonic()
+
+    def take(self, *, unless: bool) -> None:
+        """Let the sink do a little, unless it had a turn just now or ``unless`` is true."""
+        if unless or time.monotonic() - self._last < EVERY:
+            return
+        try:
+            self._housekeep([path.stem for path in journal.segments(self._directory)])
+        except Exception as error:  # any sink, any reason: there will be another turn
+            logger.warning("The sink could not tidy up: %s: %s", type(error).__name__, error)
+        self._last = time.monotonic()

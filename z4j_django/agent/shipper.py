@@ -1,0 +1,395 @@
+"""Reads the journal and hands it to a sink, batch by batch.
+
+Whoever runs a :class:`Shipper` holds the lease of its journal: a process of its own
+(``shipper_process.py``), a thread of a process that publishes (``bootstrap.py``), or a command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from z4j_django.agent import events, housekeeping, journal
+from z4j_django.exceptions import SegmentError, UnstorableError
+
+logger = logging.getLogger("z4j_django.shipper")
+
+#: Bytes of events in one batch, about.
+BATCH: Final = 2 * 1024 * 1024
+#: Bytes that one segment may always have in a batch.
+SHARE: Final = 64 * 1024
+#: Segments that are open at once: a process may open no more than some hundred files.
+OPEN: Final = 128
+#: Seconds between two looks at a journal in which nothing happens.
+IDLE: Final = 0.25
+#: Seconds of quiet after which the sink may let its connection go.
+RELEASE_AFTER: Final = 5.0
+#: Seconds between two tries of a sink that fails: the first and the longest.
+BACKOFF: Final = (0.5, 30.0)
+#: Seconds between two log lines about the same trouble.
+LOG_EVERY: Final = 60.0
+#: Seconds between two reports of how the journal stands.
+REPORT_EVERY: Final = 10.0
+#: Bytes of a journal, unless the settings say otherwise.
+MAX_BYTES: Final = 1024**3
+#: File of the events that no sink can take, and the bytes that it may grow to.
+DEAD: Final = "dead.ndjson"
+DEAD_BYTES: Final = 16 * 1024**2
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """Whole lines of one segment: from byte ``begin`` to byte ``end``."""
+
+    segment: str
+    header: events.Header
+    begin: int
+    end: int
+    data: bytes
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How a journal stands."""
+
+    host: str
+    directory: str
+    #: The process that ships.
+    pid: int
+    #: Seconds since the epoch.
+    at: float
+    segments: int
+    #: Bytes on disk, and bytes of them that are not stored yet.
+    size: int
+    pending: int
+    #: Time of the oldest event that is not stored yet.
+    oldest: float | None
+
+
+class Sink(Protocol):
+    """Where batches go. Whatever else it raises means: not now, try again."""
+
+    def positions(self, segments: Sequence[str]) -> Mapping[str, int]:
+        """The byte up to which each of ``segments`` is stored; those unknown may be left out."""
+
+    def apply(self, batch: Sequence[Slice]) -> Mapping[str, int]:
+        """Store the slices that begin where their segment stands, all of them or none.
+
+        Returns:
+            The byte up to which each segment of the batch is stored now.
+
+        Raises:
+            UnstorableError: If something in the batch can never be stored.
+        """
+
+    def report(self, status: Status) -> None:
+        """Keep the newest status of a journal."""
+
+    def housekeep(self, segments: Sequence[str]) -> None:
+        """Do a little of what keeps the store small; ``segments`` lie in the journal."""
+
+    def close(self) -> None:
+        """Let go of connections; the next call may open them again."""
+
+
+class Shipper:
+    """Ships one journal directory.
+
+    Args:
+        directory: The journal.
+        sink: Where the events go.
+        max_bytes: Size past which the oldest closed segments are dropped.
+    """
+
+    def __init__(self, directory: Path, sink: Sink, max_bytes: int = MAX_BYTES) -> None:
+        self.directory = directory
+        self.sink = sink
+        self.max_bytes = max_bytes
+        self._files: dict[str, journal.SegmentFile] = {}
+        self._known_offsets: dict[str, int] = {}
+        self._left_alone: set[str] = set()
+        #: Where more segments lie than can be open: the last one of this round that had its
+        #: turn, and whether others wait for theirs.
+        self._turn = ""
+        self._others_wait = False
+        self._own_journals: dict[str, journal.Journal] = {}
+        self._failures = 0
+        self._logged = 0.0
+        self._busy_at = time.monotonic()
+        self._reported = 0.0
+
+    def run(self, stop: threading.Event, until: Callable[[], bool] = lambda: False) -> None:
+        """Ship until ``stop`` is set or ``until`` says so."""
+        wait, turns = 0.0, housekeeping.Turns(self.directory, self.sink.housekeep)
+        while not stop.wait(wait) and not until():
+            wait = self.step()
+            turns.take(unless=self._failures > 0)
+
+    def step(self) -> float:
+        """Ship what is there, one batch at most.
+
+        Returns:
+            Seconds to wait before the next step.
+        """
+        try:
+            shipped = self._ship()
+            self._failures = 0
+            now = time.monotonic()
+            if now - self._reported > REPORT_EVERY:
+                self._reported = now
+                self.sink.report(self.status())
+            if shipped:
+                self._busy_at = now
+                return 0.0
+            if now - self._busy_at > RELEASE_AFTER:
+                self._busy_at = now
+                self.sink.close()
+            return IDLE
+        except Exception as error:  # any sink, any reason: nothing is lost while it fails
+            return self._back_off(error)
+
+    def drain(self, seconds: float) -> bool:
+        """Ship all that is there now.
+
+        Args:
+            seconds: How long it may take.
+
+        Returns:
+            Whether nothing is left.
+        """
+        deadline = time.monotonic() + seconds
+        while (wait := self.step()) != IDLE:
+            if time.monotonic() + wait >= deadline:
+                return False
+            time.sleep(wait)
+        self._reported = 0.0  # the last word tells that nothing is left
+        with contextlib.suppress(Exception):
+            self.sink.report(self.status())
+        return True
+
+    def close(self) -> None:
+        """Let go of all files and of the sink's connections."""
+        self._forget_positions()
+        for own in self._own_journals.values():
+            own.close()
+        with contextlib.suppress(Exception):
+            self.sink.close()
+
+    def status(self) -> Status:
+        """How the journal stands; the oldest event is that of the segments that are open."""
+        oldest = [at for file in self._files.values() if (at := _first_pending(file)) is not None]
+        sizes = {path.stem: size for path, size in journal.sizes(self.directory).items()}
+        read = {name: self._known_offsets.get(name, 0) for name in sizes}
+        read.update((file.name, max(file.offset, file.start)) for file in self._files.values())
+        return Status(
+            host=socket.gethostname(),
+            directory=str(self.directory),
+            pid=os.getpid(),
+            at=time.time(),
+            segments=len(sizes),
+            size=sum(sizes.values()),
+            pending=sum(max(size - read[name], 0) for name, size in sizes.items()),
+            oldest=min(oldest, default=None),
+        )
+
+    def _ship(self) -> bool:
+        self._discover()
+        batch: list[Slice] = []
+        room = BATCH
+        # A fair share each: the events of one task lie in several segments, and those that
+        # come in one batch are one row.
+        share = max(BATCH // max(len(self._files), 1), SHARE)
+        for file in self._files.values():
+            data, end = file.read(min(room, share))
+            if data:
+                batch.append(Slice(file.name, file.header, file.offset, end, data))
+                room -= len(data)
+            if room <= 0:
+                break
+        if not batch:
+            self._bury()
+            return self._next_turn()
+        for name, offset in self._apply(batch).items():
+            self._files[name].offset = self._known_offsets[name] = offset
+        return True
+
+    def _apply(self, batch: Sequence[Slice]) -> Mapping[str, int]:
+        """Have the batch stored; one that can't be is halved until the bad event is alone."""
+        try:
+            return self.sink.apply(batch)
+        except UnstorableError as error:
+            halves = _halves(batch)
+            if halves is None:
+                return self._set_aside(batch[0], error)
+            first, second = halves
+            return {**self._apply(first), **self._apply(second)}
+
+    def _set_aside(self, alone: Slice, error: UnstorableError) -> Mapping[str, int]:
+        """Keep an event that no database takes in a file, count it, and go on behind it."""
+        logger.error("An event of %s can't be stored: %s", alone.segment, error)
+        record = {
+            "segment": alone.segment,
+            "error": str(error)[:1000],
+            "event": alone.data.decode(errors="replace"),
+        }
+        path = self.directory / DEAD
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(path, flags, 0o600)
+        try:
+            if os.fstat(fd).st_size < DEAD_BYTES:
+                os.write(fd, msgspec.json.encode(record) + b"\n")
+        finally:
+            os.close(fd)
+        offsets = self.sink.apply([msgspec.structs.replace(alone, data=b"")])
+        self._tell_loss(alone.header.project, events.UNSTORABLE, 1, str(error)[:250])
+        return offsets
+
+    def _tell_loss(self, project: str, reason: str, count: int, detail: str = "") -> None:
+        """Journal a loss as any other event, so that it is stored exactly once too."""
+        own = self._own_journals.get(project)
+        if own is None:
+            own = self._own_journals[project] = journal.Journal(self.directory, project)
+        own.write(events.encode(events.LossEvent(reason, count, time.time(), detail)))
+
+    def _discover(self) -> None:
+        found = {path.stem: path for path in journal.segments(self.directory)}
+        for name in self._files.keys() - found.keys():
+            self._files.pop(name).close()  # someone deleted it
+        unopened = found.keys() - self._files.keys() - self._left_alone
+        fresh = sorted(name for name in unopened if name > self._turn)
+        room = OPEN - len(self._files)
+        self._others_wait = len(fresh) > room
+        if not fresh[:room]:
+            return
+        opened = [file for name in fresh[:room] if (file := self._open(found[name]))]
+        positions = self.sink.positions([file.name for file in opened])
+        for file in opened:
+            file.offset = self._known_offsets[file.name] = positions.get(file.name, 0)
+            self._files[file.name] = file
+
+    def _next_turn(self) -> bool:
+        """Turn to the segments that wait, now that those which are open are read to their end.
+
+        Returns:
+            Whether there are any; if not, the next round begins with the oldest.
+        """
+        if self._others_wait and len(self._files) >= OPEN:
+            self._turn = max(self._files)
+            self._forget_positions()
+        elif self._turn and not self._others_wait:
+            self._turn = ""
+            self._forget_positions()
+        return self._others_wait
+
+    def _open(self, path: Path) -> journal.SegmentFile | None:
+        try:
+            file = journal.SegmentFile(path)
+        except SegmentError as error:
+            logger.error("%s It is set aside as %s.unreadable.", error, path.name)
+            path.rename(path.with_name(path.name + ".unreadable"))
+            return None
+        except FileNotFoundError:
+            return None
+        if file.is_newer:
+            logger.warning("A newer version wrote %s; it is left to a newer shipper.", path.name)
+            self._left_alone.add(file.name)
+            file.close()
+            return None
+        return file
+
+    def _bury(self) -> None:
+        """Delete the segments that are read to their end and whose writers are dead."""
+        for name, file in list(self._files.items()):
+            if file.writer_is_dead() and not file.read(BATCH)[0]:
+                if file.size > max(file.offset, file.start):
+                    self._tell_loss(file.header.project, events.UNREADABLE, 1, f"end of {name}")
+                self._delete(file)
+        journal.delete_unborn(self.directory)
+
+    def _delete(self, file: journal.SegmentFile) -> None:
+        file.delete()
+        self._files.pop(file.name, None)
+        self._known_offsets.pop(file.name, None)
+
+    def _back_off(self, error: Exception) -> float:
+        self._failures += 1
+        wait: float = min(BACKOFF[0] * 2 ** (self._failures - 1), BACKOFF[1])
+        now = time.monotonic()
+        if self._failures == 1 or now - self._logged > LOG_EVERY:
+            self._logged = now
+            logger.warning(
+                "The journal can't be stored, the next try is in %.1f s; nothing is lost: %s: %s",
+                wait,
+                type(error).__name__,
+                error,
+            )
+        # Whether the failed batch is in, only the sink knows: ask again where it stands.
+        self._forget_positions()
+        with contextlib.suppress(Exception):
+            self.sink.close()
+        with contextlib.suppress(OSError):
+            self._keep_below_cap()
+        return wait
+
+    def _forget_positions(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _keep_below_cap(self) -> None:
+        """Drop the oldest closed segments while the journal is larger than it may be."""
+        sizes = journal.sizes(self.directory)
+        excess = sum(sizes.values()) - self.max_bytes
+        for path, size in sizes.items():
+            if excess <= 0:
+                return
+            file = self._open(path)
+            if file is None:
+                continue
+            if file.writer_is_dead():
+                file.offset = self._known_offsets.get(file.name, 0)
+                lost = file.count_lines()
+                self._delete(file)
+                self._tell_loss(file.header.project, events.OVER_CAP, lost, path.name)
+                logger.error("The journal is full: %d events of %s are lost.", lost, path.name)
+                excess -= size
+            else:
+                file.close()
+
+
+def process_lease(directory: Path) -> journal.Lease:
+    """Held by a shipper process; threads make way for it."""
+    return journal.Lease(directory / "process.lock")
+
+
+def lease(directory: Path) -> journal.Lease:
+    """Held by whoever ships."""
+    return journal.Lease(directory / "lease.lock")
+
+
+def _halves(batch: Sequence[Slice]) -> tuple[Sequence[Slice], Sequence[Slice]] | None:
+    """A batch in two, or ``None`` where it is one event."""
+    if len(batch) > 1:
+        middle = len(batch) // 2
+        return batch[:middle], batch[middle:]
+    [part] = batch
+    lines = part.data.splitlines(keepends=True)
+    if len(lines) < 2:
+        return None
+    data = b"".join(lines[len(lines) // 2 :])
+    middle = part.end - len(data)
+    first = msgspec.structs.replace(part, end=middle, data=part.data[: -len(data)])
+    return [first], [msgspec.structs.replace(part, begin=middle, data=data)]
+
+
+def _first_pending(file: journal.SegmentFile) -> float | None:
+    line = file.read(4096)[0].partition(b"\n")[0]
+    found, _ = events.decode(line + b"\n") if line else ([], 0)
+    return found[0].at if found else None

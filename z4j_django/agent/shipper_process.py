@@ -1,0 +1,136 @@
+"""The shipper as a process of its own: ``python -m z4j_django.agent.shipper_process``.
+
+A worker starts it. As a thread in the worker's main process it would fight the consumer loop
+for the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from z4j_django.agent import journal, shipper
+from z4j_django.exceptions import Z4JError
+
+#: Seconds that it reads on after its worker is gone or it was told to stop.
+DRAIN: Final = 60.0
+#: Seconds to wait for the lease of shipper processes: another worker's may be starting.
+START: Final = 1.0
+
+
+def load_sink(path: str) -> shipper.Sink:
+    """The sink that ``module:attribute`` makes.
+
+    Raises:
+        Z4JError: If there is none.
+    """
+    module, _, attribute = path.partition(":")
+    try:
+        factory: Callable[[], shipper.Sink] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise Z4JError(f"There is no sink {path!r}: {error}") from error
+    return factory()
+
+
+def command(directory: Path, sink: str, parent: int, max_bytes: int) -> list[str]:
+    """The command line of a shipper process. It carries no secret."""
+    return [
+        sys.executable,
+        "-m",
+        "z4j_django.agent.shipper_process",
+        f"--directory={directory}",
+        f"--sink={sink}",
+        f"--parent={parent}",
+        f"--max-bytes={max_bytes}",
+    ]
+
+
+def ship(
+    directory: Path,
+    make_sink: Callable[[], shipper.Sink],
+    *,
+    max_bytes: int,
+    stop: threading.Event,
+    until: Callable[[], bool] = lambda: False,
+    patience: float = START,
+    drain: float = DRAIN,
+) -> bool:
+    """Ship ``directory`` until told to stop; then store what is there.
+
+    Args:
+        directory: The journal.
+        make_sink: Makes the sink, once the lease is ours.
+        max_bytes: Size past which the oldest closed segments are dropped.
+        stop: Set to stop.
+        until: Asked between two batches; true to stop.
+        patience: Seconds to wait for another shipper process to go.
+        drain: Seconds to spend at the end on what is there.
+
+    Returns:
+        Whether it shipped at all: there may be another shipper.
+    """
+    alone, mine = shipper.process_lease(directory), shipper.lease(directory)
+    # Threads see the first lease taken, and give back the second.
+    if not _acquire(alone, patience, stop) or not _acquire(mine, DRAIN, stop):
+        alone.release()
+        return False
+    ships = shipper.Shipper(directory, make_sink(), max_bytes)
+    try:
+        ships.run(stop, until)
+        ships.drain(drain)
+    finally:
+        ships.close()
+        mine.release()
+        alone.release()
+    return True
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Be a shipper process, until told to stop or until the parent is gone."""
+    parser = argparse.ArgumentParser(prog="z4j_django.agent.shipper_process")
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--sink", required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--max-bytes", type=int, required=True)
+    options = parser.parse_args(argv)
+    stop = threading.Event()
+
+    def on_signal(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the parent has blocked it
+
+    def parent_is_gone() -> bool:
+        return bool(os.getppid() != options.parent)
+
+    ship(
+        options.directory,
+        lambda: load_sink(options.sink),
+        max_bytes=options.max_bytes,
+        stop=stop,
+        until=parent_is_gone,
+    )
+    return 0
+
+
+def _acquire(wanted: journal.Lease, seconds: float, stop: threading.Event) -> bool:
+    deadline = time.monotonic() + seconds
+    while not wanted.acquire():
+        if time.monotonic() > deadline or stop.wait(0.05):
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
