@@ -1,0 +1,101 @@
+"""Filters whose choices cost a bounded number of index lookups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from z4j_django import states
+from z4j_django.queries import keyset, tasks, workers
+
+
+class ValueFilter(admin.SimpleListFilter):
+    """One exact value of an indexed column."""
+
+    parameter_name: str
+    #: The list reads along this filter's index, and does the filtering itself.
+    leads = False
+
+    def values(self) -> list[str]:
+        """The values on offer."""
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The values on offer, and the chosen one even where it is not among them."""
+        values = self.values()
+        chosen = self.value()
+        if chosen and chosen not in values:
+            values = [chosen, *values]
+        return [(value, value) for value in values]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows with the chosen value."""
+        chosen = self.value()
+        if not chosen or self.leads:
+            return queryset
+        if "\0" in chosen:
+            # No row has it, and PostgreSQL takes no such parameter.
+            return queryset.none()
+        return queryset.filter(**{self.parameter_name: chosen})
+
+
+def leader(specs: Iterable[Any]) -> keyset.Way:
+    """The filter whose index the list should read along, as a way; from now on it only leads.
+
+    Of those that are set, for no two indexes can be read in one order. Successes are most of all
+    tasks, so the newest of them are met on the way through the newest tasks.
+    """
+    chosen = {spec.parameter_name: spec for spec in specs if isinstance(spec, ValueFilter)}
+    for column in LEADERS:
+        value = chosen[column].value() if column in chosen else None
+        if value and "\0" not in value and value != states.SUCCESS:
+            chosen[column].leads = True
+            return keyset.Way(column=column, value=value)
+    return keyset.Way()
+
+
+def value_filter(column: str, values: Callable[[], list[str]]) -> type[ValueFilter]:
+    """A filter by ``column``.
+
+    Args:
+        column: The column, which is also the parameter's name and the title.
+        values: Gives the values on offer; called once a page.
+
+    Returns:
+        A class for ``list_filter``.
+    """
+    members = {"title": column, "parameter_name": column, "values": lambda self: values()}
+    return type(f"{column.capitalize()}Filter", (ValueFilter,), members)
+
+
+StateFilter = value_filter("state", lambda: list(states.ALL))
+NameFilter = value_filter("name", tasks.names)
+QueueFilter = value_filter("queue", tasks.queues)
+WorkerFilter = value_filter("worker", workers.hostnames)
+
+#: The indexes that a list may read along, the one that promises most first.
+LEADERS = ("name", "state", "worker", "queue")
+
+TASK_FILTERS = (StateFilter, NameFilter, QueueFilter, WorkerFilter)
+
+
+class OnlineFilter(admin.SimpleListFilter):
+    """Workers that said goodbye, and those that did not."""
+
+    title = "online"
+    parameter_name = "online"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Yes and no."""
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows that are, or are not, online; all for any other word."""
+        chosen = self.value()
+        if chosen not in ("yes", "no"):
+            return queryset
+        return queryset.filter(online=chosen == "yes")

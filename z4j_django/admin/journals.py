@@ -1,0 +1,135 @@
+"""How the journals stand, and what was lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from z4j_django.admin import formatting
+from z4j_django.admin.filters import value_filter
+from z4j_django.admin.readonly import ReadOnlyAdmin, facts
+from z4j_django.models import JournalLoss, JournalRecord
+from z4j_django.queries import health
+
+#: The state of a worker or task whose colour a journal's state has.
+_COLOURS = {"shipping": "online", "behind": "silent", "stopped": "offline", "silent": "failure"}
+
+# Capture's health belongs on the first page. A site that has an index template keeps its own.
+if admin.site.index_template is None:
+    admin.site.index_template = "admin/z4j_django/index.html"
+
+
+@admin.register(JournalRecord)
+class JournalAdmin(ReadOnlyAdmin):
+    """Every journal, as its shipper saw it last."""
+
+    list_display = ("state", "place", "lag", "waiting", "shown_size", "segments", "pid", "seen")
+    list_display_links = None
+    detail_template = "admin/z4j_django/journalrecord/detail.html"
+
+    @admin.display(description="state")
+    def state(self, record: JournalRecord) -> str:
+        """Whether it is shipped."""
+        return badge(_journal(record).state)
+
+    @admin.display(description="journal")
+    def place(self, record: JournalRecord) -> str:
+        """Host and directory, leading to the journal's page."""
+        return self.link(self.url(record), formatting.text(str(record)))
+
+    @admin.display(description="oldest waits")
+    def lag(self, record: JournalRecord) -> str:
+        """How long the oldest event had been waiting."""
+        return formatting.duration(_journal(record).lag.total_seconds())
+
+    @admin.display(description="to store")
+    def waiting(self, record: JournalRecord) -> str:
+        """The bytes that were not stored."""
+        return filesizeformat(record.pending)
+
+    @admin.display(description="size")
+    def shown_size(self, record: JournalRecord) -> str:
+        """The bytes on disk."""
+        return filesizeformat(record.size)
+
+    @admin.display(description="last report")
+    def seen(self, record: JournalRecord) -> str:
+        """When its shipper last said so."""
+        return formatting.moment(record.seen_at)
+
+    def detail(self, request: HttpRequest, record: JournalRecord) -> dict[str, Any]:
+        """The context of a journal's page."""
+        found = _journal(record)
+        return {
+            "title": str(record),
+            "badge": badge(found.state),
+            "facts": facts(
+                ("Host", formatting.plain(record.host)),
+                ("Directory", formatting.plain(record.directory)),
+                ("Shipped by process", str(record.pid)),
+                ("Last report", formatting.full_moment(record.seen_at)),
+                ("Oldest event waited", formatting.duration(found.lag.total_seconds())),
+                ("To store", filesizeformat(record.pending)),
+                ("Size", filesizeformat(record.size)),
+                ("Segments", str(record.segments)),
+            ),
+        }
+
+
+@admin.register(JournalLoss)
+class LossAdmin(ReadOnlyAdmin):
+    """Every loss, the newest first."""
+
+    list_display = ("shown_reason", "count", "shown_host", "lost", "shown_detail")
+    list_display_links = None
+    list_filter = (value_filter("reason", lambda: list(health.REASONS)),)
+    detail_template = "admin/z4j_django/journalloss/detail.html"
+
+    @admin.display(description="reason")
+    def shown_reason(self, record: JournalLoss) -> str:
+        """Why, leading to the loss's page."""
+        return self.link(self.url(record), formatting.text(record.reason))
+
+    @admin.display(description="host")
+    def shown_host(self, record: JournalLoss) -> str:
+        """Where."""
+        return formatting.text(record.host)
+
+    @admin.display(description="at")
+    def lost(self, record: JournalLoss) -> str:
+        """When."""
+        return formatting.moment(record.at)
+
+    @admin.display(description="detail")
+    def shown_detail(self, record: JournalLoss) -> str:
+        """What more is known."""
+        return formatting.text(record.detail)
+
+    def detail(self, request: HttpRequest, record: JournalLoss) -> dict[str, Any]:
+        """The context of a loss's page."""
+        return {
+            "title": str(record),
+            "facts": facts(
+                ("Reason", formatting.plain(record.reason)),
+                ("Events", str(record.count)),
+                ("Host", formatting.plain(record.host)),
+                ("At", formatting.full_moment(record.at)),
+                ("Detail", formatting.plain(record.detail) if record.detail else ""),
+                ("Project", "" if record.project == "default" else record.project),
+            ),
+        }
+
+
+def badge(state: health.JournalState) -> SafeString:
+    """A journal's state in its colour."""
+    return format_html('<span class="z4j-badge z4j-{}">{}</span>', _COLOURS[state], state)
+
+
+def _journal(record: JournalRecord) -> health.Journal:
+    return health.journal(record, timezone.now())

@@ -1,0 +1,94 @@
+"""How long records are kept: ``Z4J["RETENTION"]``, and ages as people write them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from z4j_django import states
+
+#: Stands for every state from which a task moves on by itself.
+UNFINISHED: Final = "unfinished"
+#: Stands for all that has no age of its own.
+DEFAULT: Final = "default"
+
+# No minutes: "3m" may mean months.
+_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+_AGE: Final = re.compile(r"(\d{1,5})\s*([hdw])", re.ASCII)
+_LONGEST: Final = timedelta(weeks=5200)
+
+
+@dataclass(frozen=True)
+class Ages:
+    """How old records get.
+
+    Attributes:
+        tasks: By state; a state that is missing is kept for ever.
+        rest: Age of workers, journals and losses; ``None``: kept for ever.
+    """
+
+    tasks: Mapping[str, timedelta] = field(default_factory=dict)
+    rest: timedelta | None = None
+
+    @property
+    def shortest(self) -> timedelta | None:
+        """The age before which no task goes; ``None`` where none ever does."""
+        return min(self.tasks.values(), default=None)
+
+
+def parse(given: Any) -> timedelta:
+    """An age: a text such as ``"12h"``, ``"7d"`` or ``"4w"``, or a ``timedelta``.
+
+    Raises:
+        ValueError: If it is none; the message continues "… is ".
+    """
+    age = given
+    if isinstance(given, str) and (match := _AGE.fullmatch(given.strip())):
+        age = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if not isinstance(age, timedelta):
+        raise ValueError(f'{given!r}, which is no age; write "12h", "7d" or "4w".')
+    if not timedelta(0) < age <= _LONGEST:
+        raise ValueError(f"{given!r}; an age is longer than nothing and at most 5200 weeks.")
+    return age
+
+
+def from_setting(given: Mapping[str, Any]) -> Ages:
+    """What ``Z4J["RETENTION"]`` says.
+
+    Args:
+        given: An age, or ``None`` for ever, by state, ``"unfinished"`` or ``"default"``. The most
+            particular of them counts.
+
+    Raises:
+        ValueError: If a key is unknown or a value is no age; the message names both.
+    """
+    known = (*states.ALL, UNFINISHED, DEFAULT)
+    ages: dict[str, timedelta | None] = {}
+    for key, value in given.items():
+        if key not in known:
+            raise ValueError(
+                f"Z4J['RETENTION'] has no place for {key!r}; it may hold {', '.join(known)}."
+            )
+        try:
+            ages[key] = None if value is None else parse(value)
+        except ValueError as error:
+            raise ValueError(f"Z4J['RETENTION'][{key!r}] is {error}") from None
+    tasks = {state: age for state in states.ALL if (age := _age_of(state, ages)) is not None}
+    return Ages(tasks, ages.get(DEFAULT))
+
+
+def of_states(age: timedelta, wanted: Iterable[str]) -> Ages:
+    """One age for some states, or for all that there is where ``wanted`` is empty."""
+    keys = list(wanted) or [DEFAULT]
+    return from_setting(dict.fromkeys(keys, age))
+
+
+def _age_of(state: str, ages: Mapping[str, timedelta | None]) -> timedelta | None:
+    kind = (UNFINISHED,) if state in states.UNFINISHED else ()
+    for key in (state, *kind, DEFAULT):
+        if key in ages:
+            return ages[key]
+    return None

@@ -1,0 +1,192 @@
+"""Django's system checks for this app. ``docs/reference/checks.md`` has a row for each.
+
+They register when the module is imported, which ``Z4JConfig.ready()`` does. None of them touches
+a database; the journal's directory is looked at, never made.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from django.conf import settings as django_settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
+
+from z4j_django import apps, conf, exceptions, models
+
+TAG = "z4j"
+SQLITE_TIMEOUT = 10  # seconds; sqlite3's own default is 5
+SQLITE_OPTIONS = (
+    '"OPTIONS": {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;", '
+    '"timeout": 20, "transaction_mode": "IMMEDIATE"}'
+)
+
+
+@checks.register(TAG)
+def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E001: ``Z4J`` holds nothing that is unknown or of the wrong type."""
+    problem = _problem_of_setting()
+    if problem is None:
+        return []
+    return [checks.Error(problem, hint=_nearest_setting(), id="z4j_django.E001")]
+
+
+@checks.register(TAG)
+def check_database(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E002, W001, W003, W005: the records' database exists, and bears several processes."""
+    if _problem_of_setting() is not None:
+        return []
+    alias = conf.settings.DATABASE
+    if alias is not None and alias not in django_settings.DATABASES:
+        return [
+            checks.Error(
+                f'Z4J["DATABASE"] is "{alias}", which is not in DATABASES.',
+                hint=f"DATABASES has: {', '.join(sorted(django_settings.DATABASES))}.",
+                id="z4j_django.E002",
+            )
+        ]
+    written_to = router.db_for_write(models.TaskRecord)
+    found: list[checks.CheckMessage] = []
+    if alias is not None and alias != written_to:
+        found.append(
+            checks.Warning(
+                f'Z4J["DATABASE"] is "{alias}", but the routers send the records to '
+                f'"{written_to}".',
+                hint='Add "z4j_django.routers.Z4JRouter" at the head of DATABASE_ROUTERS.',
+                id="z4j_django.W001",
+            )
+        )
+    if conf.settings.enabled is not False:
+        found += _check_options(alias or written_to)
+    return found
+
+
+@checks.register(TAG)
+def check_celery_app(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E003, W002: the project's Celery app is found."""
+    if not _records():
+        return []
+    try:
+        found = apps.find_celery_app()
+    except exceptions.DiscoveryError as error:
+        hint = "Or leave CELERY_APP out: the app is then looked for in the project's packages."
+        return [checks.Error(str(error), hint=hint, id="z4j_django.E003")]
+    if not found.is_default:
+        return []
+    looked_in = ", ".join(found.looked_in) or "nowhere: no setting names a package"
+    return [
+        checks.Warning(
+            f"The project's Celery app was not found. Looked in: {looked_in}.",
+            hint='Say where it is: CELERY_APP = "myproject.celery:app".',
+            id="z4j_django.W002",
+        )
+    ]
+
+
+@checks.register(TAG)
+def check_journal(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E004, E005, W004: the journal can be written, and by this user only."""
+    if not _records() or conf.settings.DATABASE not in (None, *django_settings.DATABASES):
+        return []
+    if importlib.util.find_spec("fcntl") is None:
+        return [
+            checks.Warning(
+                "No task is recorded here: this platform has no fcntl, whose locks the journal "
+                "needs.",
+                hint='Run workers on Linux or macOS; here set Z4J["ENABLED"] = False.',
+                id="z4j_django.W004",
+            )
+        ]
+    directory = apps.journal_directory()
+    if not directory.is_absolute():
+        return [
+            checks.Error(
+                f'Z4J["JOURNAL_DIR"] is "{directory}", which is not absolute.',
+                hint="Processes start in different directories; write it from the root.",
+                id="z4j_django.E004",
+            )
+        ]
+    problem = _problem_of_directory(directory)
+    if problem is None:
+        return []
+    hint = "Tasks run on, but without records, until this is mended."
+    return [checks.Error(problem, hint=hint, id="z4j_django.E005")]
+
+
+def _records() -> bool:
+    return _problem_of_setting() is None and conf.settings.enabled is not False
+
+
+def _problem_of_setting() -> str | None:
+    try:
+        conf.settings.enabled  # noqa: B018  # loads the setting
+    except ImproperlyConfigured as error:
+        return str(error)
+    return None
+
+
+def _nearest_setting() -> str:
+    names = [field.name for field in msgspec.structs.fields(conf.Settings)]
+    given = django_settings.Z4J
+    if isinstance(given, dict):
+        for name in given:
+            near = difflib.get_close_matches(str(name).upper(), names, n=1)
+            if name not in names and near:
+                return f'Did you mean "{near[0]}"?'
+    return f"Z4J is a dictionary; it may hold {', '.join(names)}."
+
+
+def _check_options(alias: str) -> Iterator[checks.CheckMessage]:
+    connection = connections[alias]
+    options = connection.settings_dict.get("OPTIONS", {})
+    if connection.vendor == "sqlite":
+        if missing := list(_missing_in_sqlite(options)):
+            yield checks.Warning(
+                f'The records\' database "{alias}" is SQLite without {", ".join(missing)}: under a '
+                'busy worker it answers "database is locked".',
+                hint=f'In DATABASES["{alias}"] write {SQLITE_OPTIONS}.',
+                id="z4j_django.W003",
+            )
+    elif connection.vendor == "mysql" and options.get("charset", "utf8mb4") != "utf8mb4":
+        yield checks.Warning(
+            f'The records\' database "{alias}" is used with the character set '
+            f"{options['charset']}, which can't hold every text that a task may have.",
+            hint=f'In DATABASES["{alias}"]["OPTIONS"] write "charset": "utf8mb4".',
+            id="z4j_django.W005",
+        )
+
+
+def _missing_in_sqlite(options: dict[str, Any]) -> Iterator[str]:
+    if not re.search(r"journal_mode\s*=\s*wal", str(options.get("init_command")), re.IGNORECASE):
+        yield "WAL"
+    if options.get("timeout", 0) < SQLITE_TIMEOUT:
+        yield f"a timeout of {SQLITE_TIMEOUT} s or more"
+    if str(options.get("transaction_mode")).upper() not in ("IMMEDIATE", "EXCLUSIVE"):
+        yield "IMMEDIATE transactions"
+
+
+def _problem_of_directory(directory: Path) -> str | None:
+    from z4j_django.agent import journal  # needs fcntl
+
+    if not os.path.lexists(directory):
+        parent = next(parent for parent in directory.parents if os.path.lexists(parent))
+        if not parent.is_dir():
+            return f"The journal directory {directory} can't be made: {parent} is not a directory."
+        if not os.access(parent, os.W_OK | os.X_OK):
+            return f"The journal directory {directory} can't be made: {parent} is not writable."
+        return None
+    try:
+        journal.make_private(directory)
+    except (exceptions.JournalError, OSError) as error:
+        return str(error)
+    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        return f"The journal directory {directory} is not writable; run: chmod 700 {directory}"
+    return None

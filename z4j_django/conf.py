@@ -1,0 +1,112 @@
+"""The ``Z4J`` setting: typed, read when first asked for, read again when a test overrides it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+import msgspec
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+from z4j_django import ages
+
+
+class Capture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of the tasks of some name to record."""
+
+    #: Share of them, from 0 to 1. Those that fail are recorded all the same.
+    sample: float
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the project says in its ``Z4J`` dictionary, with our defaults."""
+
+    #: Record at all. ``None``: yes, but not under a test runner. ``True``: there too.
+    ENABLED: bool | None = None
+    #: Name under which this project's tasks stand, for databases that serve several.
+    PROJECT: str = "default"
+    #: Directory of the journal; by default one private to the user and the database.
+    JOURNAL_DIR: str | None = None
+    #: Who ships: a process of its own, a thread in the worker, or you (``external``).
+    SHIPPER: Literal["process", "thread", "external"] = "process"
+    #: Bytes that the journal may take while the database is away; then the oldest events go.
+    JOURNAL_MAX_BYTES: int = 1024**3
+    #: Alias of the database that holds the records; by default what the routers say.
+    DATABASE: str | None = None
+    #: Tasks that are noise, by pattern of their names: ``False`` for none of them, or a sample.
+    CAPTURE: dict[str, bool | Capture] = msgspec.field(default_factory=dict)
+    #: Keep the timeline of each task (``TaskEvent``), not only its merged record.
+    TIMELINE: bool = True
+    #: How long records are kept, by state; without it, for ever.
+    RETENTION: dict[str, Any] | None = None
+
+    @property
+    def enabled(self) -> bool | None:
+        """``ENABLED``, unless ``Z4J_DISABLED=1`` in the environment overrules it."""
+        return False if os.environ.get("Z4J_DISABLED") == "1" else self.ENABLED
+
+    @property
+    def sampling(self) -> dict[str, float | None]:
+        """``CAPTURE`` as shares: ``None`` for nothing at all."""
+        return {
+            pattern: rule.sample if isinstance(rule, Capture) else 1.0 if rule else None
+            for pattern, rule in self.CAPTURE.items()
+        }
+
+    @property
+    def retention(self) -> ages.Ages:
+        """``RETENTION`` as lengths of time.
+
+        Raises:
+            ValueError: If it is wrong.
+        """
+        return ages.from_setting(self.RETENTION or {})
+
+
+def _load() -> Settings:
+    given = getattr(django_settings, "Z4J", {})
+    try:
+        settings = msgspec.convert(given, Settings)
+    except msgspec.ValidationError as error:
+        raise ImproperlyConfigured(f"The setting Z4J is wrong: {error}") from error
+    if not 1 <= len(settings.PROJECT) <= 64:
+        raise ImproperlyConfigured("Z4J['PROJECT'] must have between 1 and 64 characters.")
+    for pattern, share in settings.sampling.items():
+        if share is not None and not 0.0 <= share <= 1.0:
+            raise ImproperlyConfigured(
+                f"Z4J['CAPTURE'][{pattern!r}]['sample'] must be between 0 and 1, not {share}."
+            )
+    try:
+        settings.retention  # noqa: B018  # is told here, not in the shipper
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from None
+    if settings.JOURNAL_MAX_BYTES < 16 * 1024**2:
+        raise ImproperlyConfigured("Z4J['JOURNAL_MAX_BYTES'] must be at least 16 MiB (16777216).")
+    return settings
+
+
+class _LazySettings:
+    """Stands for the current :class:`Settings`, loaded at the first attribute."""
+
+    _loaded: Settings | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._loaded is None:
+            self._loaded = _load()
+        return getattr(self._loaded, name)
+
+    def reset(self) -> None:
+        self._loaded = None
+
+
+settings = _LazySettings()
+
+
+def _on_setting_changed(*, setting: str, **kwargs: object) -> None:
+    if setting == "Z4J":
+        settings.reset()
+
+
+setting_changed.connect(_on_setting_changed, dispatch_uid="z4j_django.conf")

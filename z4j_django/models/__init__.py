@@ -1,0 +1,17 @@
+"""The tables, one module per noun."""
+
+from z4j_django.models.cursor import JournalCursor
+from z4j_django.models.group import GroupRecord
+from z4j_django.models.journal import JournalLoss, JournalRecord
+from z4j_django.models.task import TaskEvent, TaskRecord
+from z4j_django.models.worker import WorkerRecord
+
+__all__ = [
+    "GroupRecord",
+    "JournalCursor",
+    "JournalLoss",
+    "JournalRecord",
+    "TaskEvent",
+    "TaskRecord",
+    "WorkerRecord",
+]

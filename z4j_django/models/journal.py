@@ -1,0 +1,56 @@
+"""How the journals stand, and what was lost: so that silence is never taken for health."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from z4j_django.models.fields import IdentifierField
+
+
+class JournalRecord(models.Model):
+    """The newest that the shipper of one journal said of it."""
+
+    host = IdentifierField(max_length=255)
+    directory = IdentifierField(max_length=255)
+    #: The process that ships.
+    pid = models.IntegerField(default=0)
+    segments = models.IntegerField(default=0)
+    #: Bytes on disk, and bytes of them that were not stored yet.
+    size = models.BigIntegerField(default=0)
+    pending = models.BigIntegerField(default=0)
+    #: Time of the oldest event that was not stored yet.
+    oldest = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:  # noqa: D106
+        verbose_name = "journal"
+        verbose_name_plural = "journals"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["host", "directory"], name="z4j_journal_place"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.directory}"
+
+
+class JournalLoss(models.Model):
+    """Events that are on record nowhere. Append-only."""
+
+    project = IdentifierField(max_length=64, default="default")
+    host = models.CharField(max_length=255)
+    reason = models.CharField(max_length=16)
+    count = models.BigIntegerField()
+    at = models.DateTimeField()
+    detail = models.CharField(max_length=255, blank=True, default="")
+
+    class Meta:  # noqa: D106
+        verbose_name = "loss"
+        verbose_name_plural = "losses"
+        indexes: ClassVar = [
+            models.Index(fields=["at"], name="z4j_loss_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.reason}"

@@ -1,0 +1,206 @@
+"""Tasks: the list, the search, one task and its relatives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.db.models import Q, QuerySet
+
+from z4j_django import states
+from z4j_django.models import GroupRecord, TaskRecord
+from z4j_django.queries import keyset, lookups
+
+#: Columns that may be large; lists leave them in the database.
+HEAVY_FIELDS = ("args", "kwargs", "result", "exception_message", "traceback")
+
+#: Values offered by a filter, at most.
+CHOICES_LIMIT = 50
+
+#: Children shown of one task, at most.
+CHILDREN_LIMIT = 100
+
+#: Distinct task names that the search looks through, at most.
+KNOWN_NAMES_LIMIT = 1000
+
+#: Names that one search may mean, at most.
+MATCHING_NAMES_LIMIT = 50
+
+#: Shorter beginnings of a task id match too many rows to sort them.
+ID_PREFIX_LENGTH = 4
+
+#: What Celery makes for an id; no id begins with a whole one.
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A task that another one names; ``record`` is None where none was kept."""
+
+    task_id: str
+    record: TaskRecord | None
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a task belongs to, within its project."""
+
+    parent: Relative | None
+    root: Relative | None
+    chord_body: Relative | None
+    children: list[TaskRecord]
+    #: There are children beyond those in ``children``.
+    more_children: bool
+    group_id: str
+    group: GroupRecord | None
+    #: The chord whose body this task is.
+    body_of: GroupRecord | None
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long the newest attempt waited and ran, in seconds; None where not known."""
+
+    wait: float | None
+    run: float | None
+    #: The moment from which the wait counts.
+    since: Literal["sent", "eta", "received"]
+    #: The part that has not ended yet.
+    ongoing: Literal["wait", "run"] | None
+
+
+def summaries(queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
+    """``queryset`` without the columns that a list does not show."""
+    return queryset.defer(*HEAVY_FIELDS)
+
+
+def names() -> list[str]:
+    """The first task names on record, in order."""
+    return lookups.distinct_values(TaskRecord, "name", CHOICES_LIMIT)
+
+
+def queues() -> list[str]:
+    """The first queues on record, in order."""
+    return lookups.distinct_values(TaskRecord, "queue", CHOICES_LIMIT)
+
+
+def search(queryset: QuerySet[TaskRecord], text: str) -> QuerySet[TaskRecord]:
+    """The tasks of ``queryset`` that a person may mean by ``text``.
+
+    Args:
+        queryset: Where to search.
+        text: A task id or its beginning; or a task name, or the beginning of one of its dotted
+            parts, in any case.
+
+    Returns:
+        The matching part of ``queryset``; all of it for an empty text.
+    """
+    return keyset.matching(queryset, ways(queryset, text))
+
+
+def ways(queryset: QuerySet[TaskRecord], text: str) -> list[keyset.Way]:
+    """The same search, index by index; none for an empty text."""
+    text = text.strip()
+    if not text:
+        return []
+    if len(text) < ID_PREFIX_LENGTH or _UUID.fullmatch(text):
+        matches_id = Q(task_id=text)
+    else:
+        matches_id = lookups.starts_with(queryset, "task_id", text)
+    # The index on task ids begins with the project.
+    projects = lookups.projects(TaskRecord)
+    by_id = keyset.Way(Q(project__in=projects) & matches_id)
+    return [by_id, *(keyset.Way(column="name", value=name) for name in _names_like(text))]
+
+
+def _names_like(text: str) -> list[str]:
+    known = lookups.distinct_values(TaskRecord, "name", KNOWN_NAMES_LIMIT)
+    beginning = text.casefold()
+    matching = [name for name in known if f".{name}".casefold().find(f".{beginning}") >= 0]
+    if len(known) == KNOWN_NAMES_LIMIT and text not in matching:
+        matching.insert(0, text)
+    return matching[:MATCHING_NAMES_LIMIT]
+
+
+def by_ids(project: str, task_ids: Iterable[str]) -> dict[str, TaskRecord]:
+    """The records of some tasks of one project, by task id.
+
+    Args:
+        project: The project's name.
+        task_ids: At most a page of ids; empty ones are left out.
+
+    Returns:
+        What is on record; an id without a record is missing.
+    """
+    wanted = {task_id for task_id in task_ids if task_id}
+    if not wanted:
+        return {}
+    found = summaries(TaskRecord.objects.filter(project=project, task_id__in=wanted))
+    return {record.task_id: record for record in found}
+
+
+def family(task: TaskRecord) -> Family:
+    """Everything that ``task`` belongs to, in at most four queries."""
+    known = by_ids(task.project, (task.parent_id, task.root_id, task.chord_id))
+
+    def relative(task_id: str) -> Relative | None:
+        if not task_id or task_id == task.task_id:
+            return None
+        return Relative(task_id, known.get(task_id))
+
+    children = list(
+        summaries(TaskRecord.objects.filter(project=task.project, parent_id=task.task_id)).order_by(
+            "id"
+        )[: CHILDREN_LIMIT + 1]
+    )
+    groups = GroupRecord.objects.filter(project=task.project)
+    return Family(
+        parent=relative(task.parent_id),
+        root=relative(task.root_id),
+        chord_body=relative(task.chord_id),
+        children=children[:CHILDREN_LIMIT],
+        more_children=len(children) > CHILDREN_LIMIT,
+        group_id=task.group_id,
+        group=groups.filter(group_id=task.group_id).first() if task.group_id else None,
+        body_of=groups.filter(body_id=task.task_id).order_by("id").first(),
+    )
+
+
+def pace(task: TaskRecord, now: datetime) -> Pace:
+    """How long the newest attempt of ``task`` waited and ran, up to ``now`` where it still does.
+
+    Two hosts' clocks may disagree; what comes out negative counts as zero.
+    """
+    begin, since = _wait_begins(task)
+    unfinished = task.state in states.UNFINISHED
+    waiting = unfinished and task.started_at is None
+    running = task.state == states.STARTED and task.started_at is not None
+    wait_ends = task.started_at or (now if waiting else None)
+    wait = _seconds(begin, wait_ends)
+    run = task.runtime
+    if run is None and task.started_at is not None:
+        run = _seconds(task.started_at, now if running else task.finished_at)
+    ongoing: Literal["wait", "run"] | None = None
+    if running:
+        ongoing = "run"
+    elif waiting and wait is not None:
+        ongoing = "wait"
+    return Pace(wait=wait, run=run, since=since, ongoing=ongoing)
+
+
+def _wait_begins(task: TaskRecord) -> tuple[datetime | None, Literal["sent", "eta", "received"]]:
+    if task.retries and task.received_at:
+        # ``sent_at`` is the first attempt's.
+        return task.received_at, "received"
+    if task.eta and task.sent_at and task.eta > task.sent_at:
+        return task.eta, "eta"
+    return task.sent_at, "sent"
+
+
+def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
+    if begin is None or end is None:
+        return None
+    return max(0.0, (end - begin).total_seconds())

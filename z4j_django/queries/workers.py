@@ -1,0 +1,61 @@
+"""Workers and what they did lately."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.db.models import Q, QuerySet
+
+from z4j_django.models import TaskRecord, WorkerRecord
+from z4j_django.queries import keyset, lookups, tasks
+
+#: A worker that says nothing for so long, and never said goodbye, counts as silent.
+SILENT_AFTER = timedelta(minutes=2)
+
+#: Tasks shown of one worker, at most.
+RECENT_TASKS_LIMIT = 50
+
+Presence = Literal["online", "silent", "offline"]
+
+
+def presence(worker: WorkerRecord, now: datetime) -> Presence:
+    """Whether ``worker`` is there at ``now``, by what it said last."""
+    if not worker.online:
+        return "offline"
+    if worker.last_seen is None or now - worker.last_seen > SILENT_AFTER:
+        return "silent"
+    return "online"
+
+
+def hostnames() -> list[str]:
+    """The workers that came last, by name: pods come and go, and the old ones are many."""
+    newest = WorkerRecord.objects.order_by("-id").values_list("hostname", flat=True)
+    return sorted(set(newest[: tasks.CHOICES_LIMIT]))
+
+
+def search(queryset: QuerySet[WorkerRecord], text: str) -> QuerySet[WorkerRecord]:
+    """The workers whose hostname begins with ``text``."""
+    return keyset.matching(queryset, ways(queryset, text))
+
+
+def ways(queryset: QuerySet[WorkerRecord], text: str) -> list[keyset.Way]:
+    """The same search as a walk along its index; none for an empty text."""
+    text = text.strip()
+    if not text:
+        return []
+    projects = lookups.projects(WorkerRecord)
+    begins = lookups.starts_with(queryset, "hostname", text)
+    return [keyset.Way(Q(project__in=projects) & begins)]
+
+
+def recent_tasks(worker: WorkerRecord) -> list[TaskRecord]:
+    """The newest tasks that ``worker`` took."""
+    found = tasks.summaries(TaskRecord.objects.filter(project=worker.project))
+    way = keyset.Way(column="worker", value=worker.hostname)
+    return list(keyset.page(found, [way], keyset.Place(), RECENT_TASKS_LIMIT))
+
+
+def find(project: str, hostname: str) -> WorkerRecord | None:
+    """The worker of this name, or None where it was never seen itself."""
+    return WorkerRecord.objects.filter(project=project, hostname=hostname).first()

@@ -1,0 +1,370 @@
+"""Deletes what is older than it need be: a little at a time, from the oldest row on.
+
+Ids are given in the order of first sight, about. So a walk along the primary key meets what is
+old first, needs no index on time, and may end where nothing is old enough to go any more. It
+reads in windows and deletes in small transactions, which wait for no one: a row that a shipper
+is writing is left to the next run.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from django.apps import apps
+from django.conf import settings
+from django.db import OperationalError, connections, router, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from z4j_django import states
+from z4j_django.ages import Ages
+from z4j_django.store.rows import NO_FACTS
+from z4j_django.store.values import TIME_BITS
+
+logger = logging.getLogger("z4j_django.retention")
+
+T = TypeVar("T")
+
+#: Tasks in one transaction.
+BATCH: Final = 1_000
+#: Seconds between two runs of a shipper.
+EVERY: Final = 3600.0
+#: Seconds without a move after which a segment's cursor goes. Shippers keep the cursors of the
+#: segments that lie on their host, so this is how long a host may be away with half of one.
+CURSOR_AGE: Final = 30 * 86400.0
+#: Tries of one transaction: a deadlock, or SQLite's one lock, passes.
+TRIES: Final = 3
+
+#: What goes beside tasks.
+OTHERS: Final = ("events", "groups", "workers", "journals", "losses", "cursors")
+
+# MariaDB makes a join of a longer list, and reads the whole table for it.
+_AT_ONCE: Final = 500
+_MOMENTS: Final = ("sent_at", "received_at", "started_at", "finished_at")
+_TASK: Final = ("pk", "project", "task_id", "state", *_MOMENTS, "eta", "facts_order")
+
+
+@dataclass
+class Tally:
+    """What a run has deleted so far, or would delete.
+
+    Attributes:
+        tasks: By state.
+        others: By table, as ``OTHERS`` names them.
+        busy: Tasks that someone was writing; they are left to the next run.
+        place: The id of the task that was looked at last.
+    """
+
+    tasks: Counter[str] = field(default_factory=Counter)
+    others: Counter[str] = field(default_factory=Counter)
+    busy: int = 0
+    place: int = 0
+
+
+def prune(
+    ages: Ages, project: str, *, batch: int = BATCH, dry_run: bool = False
+) -> Iterator[Tally]:
+    """Delete what is older than ``ages``; it may be left after any batch, and begun anew.
+
+    Args:
+        ages: How old records get.
+        project: Whose.
+        batch: Tasks to look at, and to delete at most, in one go.
+        dry_run: Only count. Groups are not counted: they go after the last of their members.
+
+    Yields:
+        The same tally after each batch.
+    """
+    run = _Run(ages, project, batch, dry_run)
+    for part in (run.tasks, run.groups, run.workers, run.journals, run.losses, run.cursors):
+        for _ in part():
+            yield run.tally
+
+
+def span(ages: Ages) -> tuple[int, int]:
+    """The ids of tasks between which a run looks, about, found by halving."""
+    rows = _rows("TaskRecord")
+    first = low = rows.order_by("pk").values_list("pk", flat=True).first() or 0
+    high = rows.order_by("-pk").values_list("pk", flat=True).first() or 0
+    cutoff = time.time() - _shortest(ages)
+    while low < high:
+        middle = (low + high) // 2
+        found = _read(rows.filter(pk__gte=middle), _TASK, 1)
+        if found and _first_sight(found[0]) <= cutoff:
+            low = found[0].pk + 1
+        else:
+            high = middle
+    return first, low
+
+
+class Housekeeper:
+    """A run every hour, for a shipper: one batch whenever it is asked.
+
+    Args:
+        ages: How old records get; where they say nothing, cursors are kept and nothing goes.
+        project: Whose.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self, ages: Ages, project: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.ages = ages
+        self.project = project
+        self._clock = clock
+        self._next = clock()
+        self._run: Iterator[Tally] | None = None
+
+    def step(self, segments: Sequence[str]) -> None:
+        """Do one batch, if there is anything to do.
+
+        Args:
+            segments: Those that lie on this host.
+        """
+        if self._run is None and self._clock() >= self._next:
+            self._next = self._clock() + EVERY
+            keep_cursors(segments)
+            if self.ages != Ages():
+                self._run = prune(self.ages, self.project)
+        run, self._run = self._run, None  # what fails is begun anew in an hour
+        for _ in run or ():
+            self._run = run
+            break
+
+
+def keep_cursors(segments: Sequence[str]) -> None:
+    """Say of the cursors of ``segments`` that they are needed."""
+    now = time.time()
+    for names in _parts(segments, _AT_ONCE):
+        rows = _rows("JournalCursor").filter(segment__in=names)
+        rows.filter(updated_at__lt=_moment(now - 86400)).update(updated_at=_moment(now))
+
+
+class _Run:
+    def __init__(self, ages: Ages, project: str, batch: int, dry_run: bool) -> None:
+        self.ages = ages
+        self.project = project
+        self.batch = batch
+        self.dry_run = dry_run
+        self.now = time.time()
+        self.tally = Tally()
+
+    def tasks(self) -> Iterator[None]:
+        """Tasks with their events."""
+        if not self.ages.tasks:
+            return
+        cutoff = self.now - _shortest(self.ages)
+        for window in self._windows("TaskRecord", _TASK):
+            old = sorted((row for row in window if self._is_old(row)), key=lambda row: row.task_id)
+            if old:
+                found, events = _patiently(self._take, old)
+                self.tally.tasks += found
+                self.tally.others["events"] += events
+                self.tally.busy += len(old) - found.total()
+            self.tally.place = window[-1].pk
+            yield
+            # What claims to be of the future says nothing of those behind it.
+            if all(cutoff < _first_sight(row) <= self.now for row in window):
+                return
+
+    def groups(self) -> Iterator[None]:
+        """Groups of whose members, and of whose chord's body, no record is left."""
+        if not self.ages.tasks or self.dry_run:
+            return
+        cutoff = _moment(self.now - _shortest(self.ages))
+        now = _moment(self.now)
+        for window in self._windows("GroupRecord", ("pk", "project", "first_seen")):
+            old = [
+                row.pk for row in window if row.project == self.project and row.first_seen < cutoff
+            ]
+            self.tally.others["groups"] += _patiently(self._delete_groups, old)
+            yield
+            if all(cutoff < row.first_seen <= now for row in window):
+                return
+
+    def workers(self) -> Iterator[None]:
+        """Workers of which nothing was heard."""
+        if self.ages.rest is not None:
+            old = Q(project=self.project)
+            for name in ("started_at", "last_seen", "stopped_at"):
+                old &= Q(**{f"{name}__isnull": True}) | self._before(name, self.ages.rest)
+            yield from self._others("workers", "WorkerRecord", old, "hostname")
+
+    def journals(self) -> Iterator[None]:
+        """Journals that were empty when they were last heard of."""
+        if self.ages.rest is not None:
+            old = Q(pending=0) & self._before("seen_at", self.ages.rest)
+            yield from self._others("journals", "JournalRecord", old, "host", "directory")
+
+    def losses(self) -> Iterator[None]:
+        """What is said of events that were lost."""
+        if self.ages.rest is not None:
+            old = Q(project=self.project) & self._before("at", self.ages.rest)
+            yield from self._others("losses", "JournalLoss", old, "pk")
+
+    def cursors(self) -> Iterator[None]:
+        """Cursors of segments that are on no host any more."""
+        old = self._before("updated_at", datetime.timedelta(seconds=CURSOR_AGE))
+        yield from self._others("cursors", "JournalCursor", old, "segment")
+
+    def _before(self, name: str, age: datetime.timedelta) -> Q:
+        return Q(**{f"{name}__lt": _moment(self.now - age.total_seconds())})
+
+    def _is_old(self, row: Any) -> bool:
+        age = self.ages.tasks.get(row.state)
+        if age is None or row.project != self.project:
+            return False
+        last = _last_word(row)
+        return last is not None and last < self.now - age.total_seconds()
+
+    def _windows(self, name: str, columns: Sequence[str]) -> Iterator[list[Any]]:
+        """The rows of a table by their key, whatever the project: no other index is tempting."""
+        last = 0
+        while window := _read(_rows(name).filter(pk__gt=last), columns, self.batch):
+            yield window
+            last = window[-1].pk
+
+    def _take(self, old: Sequence[Any]) -> tuple[Counter[str], int]:
+        """Tasks by state, and events, that go; sorted, they are locked as writers do."""
+        found: Counter[str] = Counter()
+        events = 0
+        with nullcontext() if self.dry_run else _transaction():
+            for part in _parts(old, _AT_ONCE):
+                still = part if self.dry_run else self._still_old(part)
+                found.update(row.state for row in still)
+                ids = [row.task_id for row in still]
+                timeline = _rows("TaskEvent").filter(task_id__in=ids, project=self.project)
+                events += timeline.count() if self.dry_run else _delete(timeline)
+                if not self.dry_run:
+                    _delete(_rows("TaskRecord").filter(pk__in=[row.pk for row in still]))
+        return found, events
+
+    def _still_old(self, found: Sequence[Any]) -> list[Any]:
+        rows = _rows("TaskRecord").filter(pk__in=[row.pk for row in found])
+        locked = _locked(rows.order_by("project", "task_id"))
+        return [row for row in locked.values_list(*_TASK, named=True) if self._is_old(row)]
+
+    def _delete_groups(self, old: Sequence[int]) -> int:
+        gone = 0
+        for part in _parts(old, _AT_ONCE):
+            empty = _without_members(_rows("GroupRecord").filter(pk__in=part))
+            if keys := list(empty.values_list("pk", flat=True)):
+                with _transaction():
+                    rows = _rows("GroupRecord").filter(pk__in=keys)
+                    ordered = _locked(rows.order_by("project", "group_id"))
+                    locked = list(ordered.values_list("pk", flat=True))
+                    # Whoever writes a member writes its group, too: none comes from here on.
+                    still = _without_members(rows.filter(pk__in=locked))
+                    gone += _delete(rows.filter(pk__in=list(still.values_list("pk", flat=True))))
+        return gone
+
+    def _others(self, noun: str, model: str, old: Q, *key: str) -> Iterator[None]:
+        """The rows of a table in which what is old is few, or has an index."""
+        rows = _rows(model).filter(old)
+        if self.dry_run:
+            self.tally.others[noun] = rows.count()
+            yield
+            return
+        while keys := list(rows.values_list("pk", flat=True)[:_AT_ONCE]):
+            gone = _patiently(_delete_locked, rows.filter(pk__in=keys), key)
+            self.tally.others[noun] += gone
+            yield
+            if not gone:  # all of them are being written
+                return
+
+
+def _rows(name: str) -> QuerySet[Any]:
+    """A table; found when it is needed, as a shipper imports this before Django is up."""
+    rows: QuerySet[Any] = apps.get_model("z4j_django", name)._default_manager.using(_alias())
+    return rows
+
+
+def _alias() -> str:
+    return router.db_for_write(apps.get_model("z4j_django", "TaskRecord"))
+
+
+def _read(rows: QuerySet[Any], columns: Sequence[str], limit: int) -> list[Any]:
+    return list(rows.order_by("pk").values_list(*columns, named=True)[:limit])
+
+
+@contextmanager
+def _transaction() -> Iterator[None]:
+    with transaction.atomic(using=_alias()):
+        if not connections[_alias()].features.has_select_for_update:
+            # SQLite takes its lock here, and not halfway, where it would not wait for it.
+            _delete(_rows("TaskRecord").filter(pk=0))
+        yield
+
+
+def _locked(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """``rows`` that no one else is writing, locked, where the database locks rows."""
+    features = connections[_alias()].features
+    return rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
+
+
+def _delete_locked(rows: QuerySet[Any], key: Sequence[str]) -> int:
+    with _transaction():
+        locked = list(_locked(rows.order_by(*key)).values_list("pk", flat=True))
+        return _delete(rows.filter(pk__in=locked))
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    """Delete ``rows``; how many of this very table went."""
+    return rows.delete()[1].get(rows.model._meta.label, 0)
+
+
+def _without_members(groups: QuerySet[Any]) -> QuerySet[Any]:
+    mine = _rows("TaskRecord").filter(project=OuterRef("project"))
+    # The index on groups leaves out the tasks that have none.
+    members = mine.exclude(group_id="").filter(group_id=OuterRef("group_id"))
+    bodies = mine.filter(task_id=OuterRef("body_id"))
+    return groups.exclude(Exists(members)).exclude(Exists(bodies))
+
+
+def _patiently(transact: Callable[..., T], *args: Any) -> T:
+    for attempt in range(1, TRIES):
+        try:
+            return transact(*args)
+        except OperationalError as error:
+            logger.debug("Tried %d times: %s", attempt, error)
+            time.sleep(0.05 * 2**attempt)
+    return transact(*args)
+
+
+def _parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for first in range(0, len(rows), size):
+        yield rows[first : first + size]
+
+
+def _first_sight(row: Any) -> float:
+    """When a task was first heard of, in seconds since the epoch; 0 where nothing tells."""
+    known = [moment.timestamp() for name in _MOMENTS if (moment := getattr(row, name))]
+    return min(known, default=_told_at(row) or 0.0)
+
+
+def _last_word(row: Any) -> float | None:
+    """When a task was last heard of, or when it is due; ``None`` where nothing tells."""
+    names = (*_MOMENTS, "eta") if row.state in states.UNFINISHED else _MOMENTS
+    known = [moment.timestamp() for name in names if (moment := getattr(row, name))]
+    return max(known, default=_told_at(row))
+
+
+def _told_at(row: Any) -> float | None:
+    """When another task's message told of a task that has no event of its own."""
+    if row.facts_order == NO_FACTS:
+        return None
+    return float((row.facts_order & (1 << TIME_BITS) - 1) / 1e6)
+
+
+def _shortest(ages: Ages) -> float:
+    return ages.shortest.total_seconds() if ages.shortest is not None else float("inf")
+
+
+def _moment(at: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(at, datetime.UTC if settings.USE_TZ else None)

@@ -1,0 +1,123 @@
+"""The rows of a batch: what it tells of each task, group and worker."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from z4j_django import states
+
+#: The order of facts that nobody has told.
+NO_FACTS: Final = 2**63 - 1
+
+
+class TaskRow(msgspec.Struct):
+    """A task as far as a batch tells of it. Times are seconds since the epoch."""
+
+    project: str
+    task_id: str
+    attempt: int = -1
+    state_order: int = -1
+    facts_order: int = NO_FACTS
+    # facts
+    name: str = ""
+    queue: str = ""
+    exchange: str = ""
+    routing_key: str = ""
+    priority: int | None = None
+    args: str | None = None
+    kwargs: str | None = None
+    root_id: str = ""
+    parent_id: str = ""
+    group_id: str = ""
+    group_index: int | None = None
+    chord_id: str = ""
+    schedule: str = ""
+    origin: str = ""
+    # moments
+    sent_at: float | None = None
+    received_at: float | None = None
+    started_at: float | None = None
+    eta: float | None = None
+    expires: float | None = None
+    # state
+    state: str = states.PENDING
+    retries: int = 0
+    worker: str = ""
+    pid: int | None = None
+    finished_at: float | None = None
+    runtime: float | None = None
+    result: str | None = None
+    exception_type: str = ""
+    exception_message: str = ""
+    traceback: str = ""
+    # counted
+    deliveries: int = 0
+
+
+class GroupRow(msgspec.Struct):
+    """A group as far as a batch tells of it."""
+
+    project: str
+    group_id: str
+    kind: str = "group"
+    size: int = 0
+    body_id: str = ""
+    body_name: str = ""
+    root_id: str = ""
+    first_seen: float = 0.0
+
+
+class WorkerRow(msgspec.Struct):
+    """A worker as far as a batch tells of it."""
+
+    project: str
+    hostname: str
+    state_order: int = -1
+    online: bool = False
+    pid: int | None = None
+    pool: str = ""
+    concurrency: int | None = None
+    queues: str = "[]"
+    version: str = ""
+    started_at: float | None = None
+    last_seen: float | None = None
+    stopped_at: float | None = None
+
+
+class TimelineRow(msgspec.Struct):
+    """One event, for the timeline."""
+
+    project: str
+    task_id: str
+    kind: str
+    at: float
+    retries: int
+    worker: str
+    pid: int | None
+    detail: str
+
+
+class LossRow(msgspec.Struct):
+    """Events that are on record nowhere."""
+
+    project: str
+    host: str
+    reason: str
+    count: int
+    at: float
+    detail: str = ""
+
+
+class JournalRow(msgspec.Struct):
+    """How a journal stands. Times are seconds since the epoch."""
+
+    host: str
+    directory: str
+    pid: int
+    segments: int
+    size: int
+    pending: int
+    oldest: float | None
+    seen_at: float

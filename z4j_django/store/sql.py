@@ -1,0 +1,262 @@
+"""The statements that merge rows into the database: one ``INSERT … ON CONFLICT`` a table.
+
+The rules of ``folding.py`` once more, as SQL. Each column has one rule; each database its own
+words for the new row, the old row and the conflict.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from django.db import models
+from django.utils import timezone
+
+#: A rule is the new value of a column: ``{n}`` is the incoming one, ``{o}`` the stored one, and
+#: ``n.x`` and ``o.x`` are other columns of the same rows.
+BETTER_STATE: Final = (
+    "n.attempt > o.attempt OR (n.attempt = o.attempt AND n.state_order > o.state_order)"
+)
+FACT: Final = "CASE WHEN n.facts_order < o.facts_order THEN {n} ELSE {o} END"
+STATE: Final = f"CASE WHEN {BETTER_STATE} THEN {{n}} ELSE {{o}} END"
+LATER: Final = "CASE WHEN {o} IS NULL OR {n} > {o} THEN {n} ELSE {o} END"
+EARLIER: Final = "CASE WHEN {o} IS NULL OR {n} < {o} THEN {n} ELSE {o} END"
+GREATER: Final = "CASE WHEN {n} > {o} THEN {n} ELSE {o} END"
+SMALLER: Final = "CASE WHEN {n} < {o} THEN {n} ELSE {o} END"
+SUM: Final = "{o} + {n}"
+MOMENT: Final = (
+    "CASE WHEN n.attempt > o.attempt THEN {n} WHEN n.attempt < o.attempt THEN {o} "
+    "WHEN {o} IS NULL OR {n} > {o} THEN {n} ELSE {o} END"
+)
+#: The pair of a chord's body goes together; the greater id stands.
+BODY: Final = "CASE WHEN n.body_id > o.body_id THEN {n} ELSE {o} END"
+#: What a worker says of itself at its newest start.
+START: Final = (
+    "CASE WHEN n.started_at IS NOT NULL AND (o.started_at IS NULL OR n.started_at > o.started_at) "
+    "THEN {n} ELSE {o} END"
+)
+WORKER_STATE: Final = "CASE WHEN n.state_order > o.state_order THEN {n} ELSE {o} END"
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How rows meet in one table.
+
+    Attributes:
+        key: The columns of the unique constraint.
+        rules: Each other column and its rule. The columns that rules look at come last: MySQL
+            assigns from left to right, and a rule there sees what was assigned before it.
+    """
+
+    key: Sequence[str]
+    rules: Mapping[str, str]
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns, in the order of the statement."""
+        return [*self.key, *self.rules]
+
+
+TASKS: Final = Merge(
+    key=("project", "task_id"),
+    rules={
+        "name": FACT,
+        "queue": FACT,
+        "exchange": FACT,
+        "routing_key": FACT,
+        "priority": FACT,
+        "args": FACT,
+        "kwargs": FACT,
+        "root_id": FACT,
+        "parent_id": FACT,
+        "group_id": FACT,
+        "group_index": FACT,
+        "chord_id": FACT,
+        "schedule": FACT,
+        "origin": FACT,
+        "sent_at": EARLIER,
+        "received_at": MOMENT,
+        "started_at": MOMENT,
+        "eta": MOMENT,
+        "expires": MOMENT,
+        "state": STATE,
+        "retries": STATE,
+        "worker": STATE,
+        "pid": STATE,
+        "finished_at": STATE,
+        "runtime": STATE,
+        "result": STATE,
+        "exception_type": STATE,
+        "exception_message": STATE,
+        "traceback": STATE,
+        "deliveries": SUM,
+        "facts_order": SMALLER,
+        "state_order": STATE,
+        "attempt": GREATER,
+    },
+)
+GROUPS: Final = Merge(
+    key=("project", "group_id"),
+    rules={
+        "kind": "CASE WHEN {n} = 'chord' THEN {n} ELSE {o} END",
+        "size": GREATER,
+        "root_id": GREATER,
+        "first_seen": SMALLER,
+        "body_name": BODY,
+        "body_id": BODY,
+    },
+)
+WORKERS: Final = Merge(
+    key=("project", "hostname"),
+    rules={
+        "pid": START,
+        "pool": START,
+        "concurrency": START,
+        "queues": START,
+        "version": START,
+        "last_seen": LATER,
+        "stopped_at": LATER,
+        "online": WORKER_STATE,
+        "started_at": START,
+        "state_order": WORKER_STATE,
+    },
+)
+
+#: A report is newer than the one before it: the last one stands.
+JOURNALS: Final = Merge(
+    key=("host", "directory"),
+    rules=dict.fromkeys(("pid", "segments", "size", "pending", "oldest", "seen_at"), "{n}"),
+)
+
+_COLUMN: Final = re.compile(r"\b([no])\.(\w+)")
+
+#: PostgreSQL's types of what rows hold, and how it becomes a column's value.
+_POSTGRESQL_TYPES: Final[Mapping[type, str]] = {
+    models.IntegerField: "integer",
+    models.BigIntegerField: "bigint",
+    models.FloatField: "double precision",
+    models.BooleanField: "boolean",
+    models.DateTimeField: "double precision",
+}
+_POSTGRESQL_READS: Final[Mapping[type, str]] = {
+    models.DateTimeField: "to_timestamp(r.{})",
+    models.JSONField: "r.{}::jsonb",
+}
+
+
+def upsert(connection: Any, model: type[models.Model], merge: Merge, rows: Sequence[Any]) -> None:
+    """Merge ``rows`` into the table of ``model``.
+
+    Args:
+        connection: A Django connection, inside a transaction.
+        model: Whose table.
+        merge: Its rules.
+        rows: Structs with an attribute for each column; sorted by key, so that two writers
+            take their locks in one order.
+    """
+    _write(connection, model, merge.columns, rows, merge)
+
+
+def insert(
+    connection: Any, model: type[models.Model], columns: Sequence[str], rows: Sequence[Any]
+) -> None:
+    """Append ``rows`` to the table of ``model``."""
+    _write(connection, model, columns, rows, None)
+
+
+def _write(
+    connection: Any,
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Any],
+    merge: Merge | None,
+) -> None:
+    if not rows:
+        return
+    fields = [model._meta.get_field(name) for name in columns]
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            document = msgspec.json.encode(rows).decode()
+            cursor.execute(_postgresql(table, fields, merge), [document])
+            return
+        statement = _mysql if connection.vendor == "mysql" else _sqlite
+        cursor.executemany(statement(table, columns, merge), _tuples(connection, fields, rows))
+
+
+def _postgresql(table: str, fields: Sequence[Any], merge: Merge | None) -> str:
+    """One statement for any number of rows, which come as one JSON document.
+
+    A list a column, for ``unnest``, takes the driver far longer to write down.
+    """
+    names = ", ".join(field.column for field in fields)
+    types = ", ".join(
+        f"{field.column} {_POSTGRESQL_TYPES.get(type(field), 'text')}" for field in fields
+    )
+    reads = ", ".join(
+        _POSTGRESQL_READS.get(type(field), "r.{}").format(field.column) for field in fields
+    )
+    text = (
+        f"INSERT INTO {table} AS o ({names}) "  # noqa: S608  # names of our own
+        f"SELECT {reads} FROM json_to_recordset(%s::json) AS r({types})"
+    )
+    return text + _on_conflict(merge, new="excluded.{}", old="o.{}")
+
+
+def _sqlite(table: str, columns: Sequence[str], merge: Merge | None) -> str:
+    text = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({_marks(columns)})"  # noqa: S608  # names of our own
+    return text + _on_conflict(merge, new="excluded.{}", old=table + ".{}")
+
+
+def _mysql(table: str, columns: Sequence[str], merge: Merge | None) -> str:
+    text = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({_marks(columns)})"  # noqa: S608  # names of our own
+    if merge is None:
+        return text
+    return f"{text} ON DUPLICATE KEY UPDATE {_assignments(merge, new='VALUES({})', old='{}')}"
+
+
+def _on_conflict(merge: Merge | None, new: str, old: str) -> str:
+    if merge is None:
+        return ""
+    key = ", ".join(merge.key)
+    return f" ON CONFLICT ({key}) DO UPDATE SET {_assignments(merge, new, old)}"
+
+
+def _assignments(merge: Merge, new: str, old: str) -> str:
+    """The rules in a database's words; ``new`` and ``old`` name a column of either row."""
+
+    def in_words(match: re.Match[str]) -> str:
+        return (new if match[1] == "n" else old).format(match[2])
+
+    clauses = []
+    for name, rule in merge.rules.items():
+        whole = rule.replace("{n}", f"n.{name}").replace("{o}", f"o.{name}")
+        clauses.append(f"{name} = {_COLUMN.sub(in_words, whole)}")
+    return ", ".join(clauses)
+
+
+def _marks(columns: Sequence[str]) -> str:
+    return ", ".join(["%s"] * len(columns))
+
+
+def _tuples(connection: Any, fields: Sequence[Any], rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows as SQLite and MySQL take them: times as text in the connection's zone."""
+    zone = connection.timezone or timezone.get_default_timezone()
+    times = [isinstance(field, models.DateTimeField) for field in fields]
+    names = [field.column for field in fields]
+
+    def adapted(value: Any, is_time: bool) -> Any:
+        if is_time and value is not None:
+            return str(datetime.datetime.fromtimestamp(value, zone).replace(tzinfo=None))
+        return value
+
+    return [
+        tuple(
+            adapted(getattr(row, name), is_time) for name, is_time in zip(names, times, strict=True)
+        )
+        for row in rows
+    ]

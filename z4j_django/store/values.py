@@ -1,0 +1,50 @@
+"""Times and texts as any database takes them."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from typing import Final
+
+import msgspec
+
+#: Microseconds since the epoch have 52 bits until the year 2112.
+TIME_BITS: Final = 52
+#: Seconds since the epoch; what is later is not a time.
+LAST_TIME: Final = 4_000_000_000.0
+#: Characters of an identifier, a name, an address.
+SHORT: Final = 255
+
+
+def microseconds(at: float) -> int:
+    """A time as an integer that fits its place in the orders, and any database's calendar."""
+    return int(min(max(at, 0.0), LAST_TIME) * 1e6) if at == at else 0
+
+
+def clean(text: str, length: int = SHORT) -> str:
+    """A text as any database takes it: bounded, and without NUL."""
+    return text[:length].replace("\x00", "�") if text else ""
+
+
+def identifier(text: str) -> str:
+    """A text that others refer to: one too long keeps its difference by a digest."""
+    if len(text) <= SHORT:
+        return clean(text)
+    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    return clean(text, SHORT - len(digest) - 1) + "-" + digest
+
+
+def as_json(value: object) -> str:
+    """Plain data as JSON text."""
+    return msgspec.json.encode(value).decode()
+
+
+def iso_time(text: str) -> float | None:
+    """Seconds since the epoch of an ISO 8601 time, UTC where it names no zone."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.UTC)
+        return microseconds(moment.timestamp()) / 1e6
+    except (ValueError, OverflowError):
+        return None
