@@ -1,0 +1,1 @@
+"""The shop: its tasks, its page, and the demo that runs them."""
