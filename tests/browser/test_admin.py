@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from z4j_django import states
+from z4j_django.models import GroupRecord, TaskEvent, TaskRecord, WorkerRecord
+
+TASKS = "/admin/z4j_django/taskrecord/"
+PHONE = {"width": 360, "height": 740}
+
+
+@pytest.fixture
+def shop(transactional_db) -> TaskRecord:
+    """Some 120 tasks of a shop; gives one that failed after a retry."""
+    now = timezone.now()
+    WorkerRecord.objects.create(hostname="celery@web-1", online=True, last_seen=now)
+    TaskRecord.objects.bulk_create(
+        TaskRecord(
+            task_id=f"{number:08x}-9a7e-4c06-8d52-4b2f3f0f5b7e",
+            name=f"shop.{('charge_card', 'email_receipt', 'resize_image')[number % 3]}",
+            state=states.ALL[number % len(states.ALL)],
+            queue=("default", "mail")[number % 2],
+            worker="celery@web-1",
+            group_id="gallery" if number % 3 == 2 else "",
+            group_index=number if number % 3 == 2 else None,
+            sent_at=now,
+            runtime=0.25,
+        )
+        for number in range(120)
+    )
+    GroupRecord.objects.create(group_id="gallery", kind="chord", size=40, first_seen=now)
+    failed = TaskRecord.objects.create(
+        task_id="long-" + "x" * 250,
+        name="shop." + "charge_card_" * 20,
+        state="FAILURE",
+        queue="payments",
+        worker="celery@web-1",
+        kwargs={"order": "y" * 3000},
+        exception_type="shop.CardDeclined",
+        traceback="Traceback\n" + "z" * 2000,
+        retries=1,
+        sent_at=now,
+        started_at=now + timedelta(seconds=1),
+        runtime=2.0,
+        group_id="gallery",
+    )
+    for second, kind in enumerate(("task_sent", "task_received", "task_started", "task_failed")):
+        at = now + timedelta(seconds=second)
+        TaskEvent.objects.create(task_id=failed.task_id, kind=kind, at=at, detail="w" * 300)
+    return failed
+
+
+def colour(page, selector: str, style: str) -> str:
+    return page.eval_on_selector(selector, f"node => getComputedStyle(node).{style}")
+
+
+def overflow(page) -> int:
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+def follow(page, link) -> None:
+    with page.expect_navigation():
+        link.click()
+
+
+def rows(page) -> int:
+    return page.locator("#result_list tbody tr").count()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "ground", "badge"),
+    [
+        ("light", "rgb(255, 255, 255)", "rgb(253, 223, 223)"),
+        ("dark", "rgb(18, 18, 18)", "rgb(97, 26, 26)"),
+    ],
+)
+def test_the_list_follows_the_colours_of_the_system(open_page, shop, scheme, ground, badge) -> None:
+    page = open_page(TASKS, color_scheme=scheme)
+    assert rows(page) == 50
+    assert colour(page, "body", "backgroundColor") == ground
+    assert colour(page, ".z4j-badge.z4j-failure", "backgroundColor") == badge
+
+
+def test_the_switch_of_the_admin_overrules_the_system(open_page, shop) -> None:
+    page = open_page(TASKS, color_scheme="dark")
+    page.evaluate("document.documentElement.dataset.theme = 'light'")
+    background = colour(page, ".z4j-badge.z4j-failure", "backgroundColor")
+    assert background == "rgb(253, 223, 223)"
+
+
+def test_a_click_on_a_state_leaves_the_tasks_in_it(open_page, shop) -> None:
+    page = open_page(TASKS)
+    follow(page, page.locator("#changelist-filter").get_by_role("link", name="RETRY"))
+    assert rows(page) > 0
+    assert set(page.locator("#result_list .z4j-badge").all_inner_texts()) == {"RETRY"}
+
+
+def test_older_and_newer_lead_down_and_up_again(open_page, shop) -> None:
+    page = open_page(TASKS)
+    first = page.locator("#result_list tbody tr").first.inner_text()
+    for expected in (50, 21):
+        follow(page, page.get_by_role("link", name="Older"))
+        assert rows(page) == expected
+    assert page.get_by_role("link", name="Older").count() == 0
+    for _ in range(2):
+        follow(page, page.get_by_role("link", name="Newer"))
+    assert page.locator("#result_list tbody tr").first.inner_text() == first
+
+
+def test_a_search_finds_a_task_by_the_beginning_of_its_id(open_page, shop) -> None:
+    page = open_page(TASKS)
+    page.fill("#searchbar", "00000005")
+    follow(page, page.get_by_role("button", name="Search"))
+    assert rows(page) == 1
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_a_task_opens_with_its_timeline(open_page, shop, scripts) -> None:
+    page = open_page(f"{TASKS}?state=FAILURE", java_script_enabled=scripts)
+    follow(page, page.locator("#result_list tbody tr").first.get_by_role("link"))
+    assert page.locator(".z4j-timeline tbody th").all_inner_texts() == [
+        "task_sent",
+        "task_received",
+        "task_started",
+        "task_failed",
+    ]
+    assert (
+        page.locator(".z4j-timeline tbody tr").last.locator("td").nth(1).inner_text() == "+1.00 s"
+    )
+    assert page.locator("svg.z4j-pace").is_visible()
+    follow(page, page.get_by_role("link", name="chord gallery"))
+    assert page.get_by_role("heading", name="Chord of 40").is_visible()
+
+
+@pytest.mark.parametrize("model", ["task", "group", "worker"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_never_scrolls_sideways(open_page, shop, model, scheme) -> None:
+    page = open_page(f"/admin/z4j_django/{model}record/", viewport=PHONE, color_scheme=scheme)
+    assert overflow(page) == 0
+    follow(page, page.locator("#result_list tbody a").first)
+    assert overflow(page) == 0
+
+
+def test_a_desktop_shows_the_whole_table_beside_the_filters(open_page, shop) -> None:
+    shop.delete()
+    page = open_page(TASKS, viewport={"width": 1280, "height": 800})
+    hidden = page.eval_on_selector(".results", "node => node.scrollWidth - node.clientWidth")
+    assert hidden == 0
+    assert overflow(page) == 0
+
+
+def test_the_whole_id_can_be_selected_with_one_click(open_page, shop) -> None:
+    page = open_page(reverse("admin:z4j_django_taskrecord_change", args=[shop.pk]))
+    page.locator(".z4j-whole-id").click()
+    assert page.evaluate("getSelection().toString()") == shop.task_id

@@ -1,0 +1,9 @@
+"""Settings of every tier."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# Speed lives in bench/: a machine that pauses for a moment must not fail a test.
+settings.register_profile("z4j", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("z4j")

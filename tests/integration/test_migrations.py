@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.core import checks
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from z4j_django.models import TaskEvent, TaskRecord
+
+APP = "z4j_django"
+NAMES = sorted(name for app, name in MigrationLoader(None).disk_migrations if app == APP)
+
+
+def indexes() -> dict[str, dict[str, list[str]]]:
+    """The columns of the indexes of each of the app's tables."""
+    with connection.cursor() as cursor:
+        introspection = connection.introspection
+        tables = [name for name in introspection.table_names(cursor) if name.startswith(APP)]
+        found = {table: introspection.get_constraints(cursor, table) for table in tables}
+    return {
+        table: {name: one["columns"] for name, one in constraints.items() if one["index"]}
+        for table, constraints in found.items()
+    }
+
+
+class TestNames:
+    def test_they_follow_each_other_and_say_what_they_do(self) -> None:
+        assert [name[:4] for name in NAMES] == [f"{n:04d}" for n in range(1, len(NAMES) + 1)]
+        assert not any("auto" in name for name in NAMES)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSteps:
+    @pytest.fixture(autouse=True)
+    def _whole_again(self):
+        yield
+        call_command("migrate", APP, verbosity=0)
+
+    @pytest.mark.parametrize("position", range(len(NAMES)), ids=NAMES)
+    def test_each_goes_forward_and_back_and_leaves_what_was_there(self, position) -> None:
+        before = NAMES[position - 1] if position else "zero"
+        call_command("migrate", APP, before, verbosity=0)
+        first = indexes()
+        call_command("migrate", APP, NAMES[position], verbosity=0)
+        assert indexes() != first
+        call_command("migrate", APP, before, verbosity=0)
+        assert indexes() == first
+
+    def test_the_read_indexes_keep_the_rows(self) -> None:
+        TaskRecord.objects.create(task_id="a", parent_id="p")
+        call_command("migrate", APP, "0002", verbosity=0)
+        call_command("migrate", APP, verbosity=0)
+        assert TaskRecord.objects.get().parent_id == "p"
+
+
+@pytest.mark.django_db
+class TestState:
+    def test_the_models_ask_for_no_further_migration(self) -> None:
+        call_command("makemigrations", APP, check=True, dry_run=True, stdout=StringIO())
+
+    @pytest.mark.parametrize("model", [TaskRecord, TaskEvent])
+    def test_the_tables_have_the_indexes_of_the_models_and_no_others(self, model) -> None:
+        named = {name for name in indexes()[model._meta.db_table] if name.startswith("z4j_")}
+        named -= {name for name in named if name.startswith(APP)}
+        named -= {constraint.name for constraint in model._meta.constraints}
+        expected = {index.name for index in model._meta.indexes}
+        if model is TaskRecord and connection.vendor != "mysql":
+            # Not on every database, and so in the migration alone.
+            expected.add("z4j_task_failed")
+        assert named == expected
+
+    def test_only_postgresql_leaves_rows_out(self) -> None:
+        if connection.vendor != "postgresql":
+            pytest.skip("the indexes are whole on other databases")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+                "WHERE indpred IS NOT NULL AND relname LIKE 'z4j_%' ORDER BY relname"
+            )
+            found = [row[0] for row in cursor.fetchall()]
+        assert found == [
+            "z4j_task_failed",
+            "z4j_task_group",
+            "z4j_task_parent",
+            "z4j_task_state",
+            "z4j_task_worker",
+        ]
+
+    def test_no_database_warns_of_an_index(self) -> None:
+        assert not checks.run_checks(databases=["default"], tags=["models"])

@@ -1,0 +1,163 @@
+"""The journal's disk is full for a while: what is lost is counted, and no task is harmed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.process.chaos import accounting, servers
+from tests.process.chaos.ledger import Ledger
+from tests.process.chaos.storm import APP, DEPTH, environment_of, reset_clocks
+from tests.process.harness.processes import PATIENCE, Program
+from tests.process.harness.scene import Scene, unique_queue
+from tests.process.harness.waiting import wait_until
+from z4j_django.agent import events
+from z4j_django.models import JournalLoss
+
+#: The disk, and what it grows to when there is room again.
+SMALL: Final = "512k"
+LARGE: Final = "256m"
+#: Task ends to wait for in each stage: on a full disk, and with room again.
+ENDS: Final = 300
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a full disk left.
+
+    Attributes:
+        ended: Runs of tasks that ended.
+        unended: Runs that began and did not end, and sends that nobody ran.
+        missing: Events that happened and are not on record.
+        told: Events that are on record as lost because nobody could write them.
+        doubled: Events on record that did not happen.
+    """
+
+    ended: int
+    unended: int
+    missing: int
+    told: int
+    doubled: int
+
+    @property
+    def faults(self) -> list[str]:
+        """All that is not as it was promised."""
+        faults = []
+        if not self.missing:
+            faults.append("the disk was never full")
+        if self.missing != self.told:
+            faults.append(f"{self.missing} events are missing, and {self.told} told as lost")
+        if self.doubled:
+            faults.append(f"{self.doubled} events are on record that never happened")
+        if self.unended:
+            faults.append(f"{self.unended} tasks did not end")
+        return faults
+
+    def as_text(self) -> str:
+        """For the eye."""
+        return (
+            f"{self.ended:,} runs ended, {self.missing:,} events could not be written, "
+            f"{self.told:,} are told as lost, {self.doubled} doubled"
+        )
+
+
+def can_mount() -> bool:
+    """Whether this user may mount a disk of a few pages."""
+    return os.geteuid() == 0 and sys.platform == "linux"
+
+
+def run(folder: Path) -> Outcome:
+    """Fill the disk under a worker and a publisher, give it room again, and count."""
+    database = servers.SQLite(folder / "db.sqlite3")
+    scene = Scene(folder, database.url, None, unique_queue())
+    with contextlib.closing(scene), _small_disk(scene.journal):
+        for name in ("results", "ledger"):
+            (folder / name).mkdir()
+        reset_clocks(scene)
+        scene.migrate()
+        environment = environment_of(scene, None, SHIPPER="external")
+        ledger = Ledger(folder / "ledger")
+        worker, publisher = _start(scene, environment)
+        wait_until(lambda: not _room(scene.journal), PATIENCE, "a full disk")
+        _wait_for_ends(ledger)
+        _mount(scene.journal, f"remount,size={LARGE}")
+        _wait_for_ends(ledger)
+        _stop(worker, publisher, ledger)
+        drained = scene.run(sys.executable, "-m", "django", "z4j_ship", "--drain")
+        assert drained.returncode == 0, drained.stdout + drained.stderr
+        return _count(ledger, scene)
+
+
+def _start(scene: Scene, environment: dict[str, str]) -> tuple[Program, Program]:
+    options = ["-P", "prefork", "-c", "2", "-l", "WARNING", "--without-heartbeat"]
+    command = [sys.executable, "-m", "celery", "-A", APP, "worker", "-n", scene.hostname()]
+    worker = scene.start(*command, *options, name="worker", environment=environment)
+    depth = str(DEPTH["filesystem"])
+    command = [sys.executable, "-m", f"{APP}.publisher", "1", depth]
+    return worker, scene.start(*command, name="publisher", environment=environment)
+
+
+def _wait_for_ends(ledger: Ledger) -> None:
+    """Wait until every process of the pool has run its part of some more tasks."""
+    ledger.read_on()
+    before = {name: len(life.lines) for name, life in ledger.lives.items()}
+
+    def all_went_on() -> bool:
+        ledger.read_on()
+        fresh = (len(life.lines) - before.get(name, 0) for name, life in ledger.lives.items())
+        return min(fresh) > ENDS
+
+    wait_until(all_went_on, PATIENCE, "some more tasks in each process")
+
+
+def _stop(worker: Program, publisher: Program, ledger: Ledger) -> None:
+    publisher.stop()
+
+    def all_have_ended() -> bool:
+        ledger.read_on()
+        return not ledger.waiting
+
+    wait_until(all_have_ended, PATIENCE, "a start of every task")
+    worker.process.send_signal(signal.SIGTERM)
+    worker.wait()
+    ledger.read_on()
+
+
+def _count(ledger: Ledger, scene: Scene) -> Outcome:
+    verdict = accounting.compare_events(ledger, scene.records)
+    losses = JournalLoss.objects.using(scene.records.alias).filter(reason=events.UNWRITTEN)
+    counted = ledger.counted
+    ended = counted["succeeded"] + counted["failed"] + counted["retry"]
+    return Outcome(
+        ended=ended,
+        unended=counted["started"] - ended + len(ledger.waiting),
+        missing=verdict.lost.total() + verdict.untold,
+        told=sum(losses.values_list("count", flat=True)),
+        doubled=verdict.doubled.total() + verdict.ahead,
+    )
+
+
+def _room(folder: Path) -> int:
+    return os.statvfs(folder).f_bavail
+
+
+def _mount(folder: Path, options: str) -> None:
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    subprocess.run(command, check=True)
+
+
+@contextlib.contextmanager
+def _small_disk(folder: Path) -> Iterator[None]:
+    folder.mkdir(mode=0o700)
+    _mount(folder, f"size={SMALL},mode=0700")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -1,0 +1,45 @@
+"""What may differ from one test to the next comes from the environment, as JSON or as a URL."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from example_project import environment
+
+FOLDER = Path(os.environ["DEMO_DIR"])
+
+SECRET_KEY = "not-a-secret-only-tests"
+USE_TZ = True
+TIME_ZONE = "UTC"
+INSTALLED_APPS = [
+    "z4j_django",
+    "django_celery_results",
+    "django_celery_beat",
+    "tests.process.project",
+]
+DATABASES = {"default": environment.database(os.environ["DATABASE_URL"], FOLDER)}
+
+Z4J: dict[str, Any] = json.loads(os.environ["SCENE_Z4J"])
+CELERY_APP = "tests.process.project.celery:app"
+
+_broker = environment.broker(os.environ.get("CELERY_BROKER_URL"), FOLDER)
+CELERY_BROKER_URL = _broker["broker_url"]
+CELERY_BROKER_TRANSPORT = _broker["broker_transport"]
+CELERY_BROKER_TRANSPORT_OPTIONS = _broker["broker_transport_options"]
+if CELERY_BROKER_URL.startswith("redis:"):
+    CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] = os.environ["SCENE_QUEUE"] + "."
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_QUEUE = os.environ["SCENE_QUEUE"]
+# Remote control reaches the workers of this test, and no others on the same broker.
+CELERY_CONTROL_EXCHANGE = os.environ["SCENE_QUEUE"]
+CELERY_EVENT_EXCHANGE = os.environ["SCENE_QUEUE"] + ".events"
+CELERY_RESULT_BACKEND = os.environ.get("SCENE_RESULTS", "django-db")
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_WORKER_LOST_WAIT = 1.0  # seconds until a killed child counts as lost; 10 by default
+CELERY_WORKER_LOG_FORMAT = "[%(levelname)s/%(processName)s] %(name)s: %(message)s"
+CELERY_BEAT_SCHEDULE = {
+    "add every second": {"task": "add", "schedule": 1.0, "args": (20, 22)},
+}

@@ -1,0 +1,52 @@
+"""A sink in memory, for tests of what comes before the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from z4j_django.agent import events
+from z4j_django.agent.shipper import Slice, Status
+from z4j_django.exceptions import UnstorableError
+
+
+class MemorySink:
+    """Keeps events, and the cursors as a database would; fails when told to."""
+
+    def __init__(self) -> None:
+        self.events: list[events.Event] = []
+        self.offsets: dict[str, int] = {}
+        self.failing: Exception | None = None
+        self.forgets_to_answer = False
+        self.closed = 0
+        self.poison = b"\0"
+        self.status: Status | None = None
+        self.housekept: list[Sequence[str]] = []
+
+    def positions(self, segments: Sequence[str]) -> Mapping[str, int]:
+        return {name: self.offsets[name] for name in segments if name in self.offsets}
+
+    def apply(self, batch: Sequence[Slice]) -> Mapping[str, int]:
+        if self.failing is not None:
+            raise self.failing
+        if any(self.poison in part.data for part in batch):
+            raise UnstorableError("a poisoned event")
+        for part in batch:
+            if self.offsets.get(part.segment, 0) == part.begin:
+                self.events.extend(events.decode(part.data)[0])
+                self.offsets[part.segment] = part.end
+        if self.forgets_to_answer:
+            raise ConnectionError("stored, but the answer was lost")
+        return {part.segment: self.offsets[part.segment] for part in batch}
+
+    def report(self, status: Status) -> None:
+        self.status = status
+
+    def housekeep(self, segments: Sequence[str]) -> None:
+        self.housekept.append(segments)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    @property
+    def ids(self) -> list[str]:
+        return [event.task_id for event in self.events if isinstance(event, events.TaskEvent)]

@@ -1,0 +1,102 @@
+"""Ages as people write them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from z4j_django import ages, checks, conf, states
+
+KEYS = (
+    "PENDING, RECEIVED, STARTED, RETRY, IGNORED, REJECTED, REVOKED, FAILURE, SUCCESS, "
+    "unfinished, default"
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "age"),
+    [
+        ("12h", timedelta(hours=12)),
+        ("7d", timedelta(days=7)),
+        (" 4 w ", timedelta(weeks=4)),
+        (timedelta(minutes=5), timedelta(minutes=5)),
+    ],
+)
+def test_an_age_is_text_or_a_timedelta(given: Any, age: timedelta) -> None:
+    assert ages.parse(given) == age
+
+
+@pytest.mark.parametrize("given", ["", "d", "7", "3m", "7d7", "-7d", "1.5d", "7D", "٣d", 7, True])
+def test_what_is_no_age_is_told(given: Any) -> None:
+    with pytest.raises(ValueError, match="no age") as told:
+        ages.parse(given)
+    assert str(told.value) == f'{given!r}, which is no age; write "12h", "7d" or "4w".'
+
+
+@pytest.mark.parametrize("given", ["0d", "5201w", timedelta(0), timedelta(days=-1)])
+def test_an_age_has_a_length(given: Any) -> None:
+    with pytest.raises(ValueError, match="longer than nothing and at most 5200 weeks"):
+        ages.parse(given)
+
+
+def test_the_most_particular_age_counts() -> None:
+    given = {"SUCCESS": "7d", "RETRY": "2d", "default": "30d", "unfinished": None}
+    found = ages.from_setting(given)
+    assert found.tasks["SUCCESS"] == timedelta(days=7)
+    assert found.tasks["FAILURE"] == found.rest == timedelta(days=30)
+    assert states.UNFINISHED & found.tasks.keys() == {"RETRY"}
+    assert found.shortest == timedelta(days=2)
+
+
+def test_without_a_default_the_rest_is_kept() -> None:
+    found = ages.from_setting({"SUCCESS": "7d"})
+    assert (list(found.tasks), found.rest) == (["SUCCESS"], None)
+    assert ages.from_setting({}) == ages.from_setting({"default": None}) == ages.Ages()
+    assert ages.Ages().shortest is None
+
+
+def test_one_age_for_some_states_or_for_all() -> None:
+    week = timedelta(weeks=1)
+    assert set(ages.of_states(week, ["unfinished", "FAILURE"]).tasks) == {
+        *states.UNFINISHED,
+        "FAILURE",
+    }
+    everything = ages.of_states(week, [])
+    assert (set(everything.tasks), everything.rest) == (set(states.ALL), week)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"SUCESS": "7d"}, f"Z4J['RETENTION'] has no place for 'SUCESS'; it may hold {KEYS}."),
+        (
+            {"FAILURE": "7x"},
+            "Z4J['RETENTION']['FAILURE'] is '7x', which is no age; "
+            'write "12h", "7d" or "4w".',
+        ),
+        (
+            {"default": "0d"},
+            "Z4J['RETENTION']['default'] is '0d'; an age is longer than nothing and at most 5200 "
+            "weeks.",
+        ),
+    ],
+)
+def test_a_wrong_setting_names_key_and_value(settings: Any, given: Any, message: str) -> None:
+    settings.Z4J = {"RETENTION": given}
+    with pytest.raises(ImproperlyConfigured) as told:
+        conf.settings.RETENTION  # noqa: B018  # loads the setting
+    assert str(told.value) == message
+    assert [(found.id, found.msg) for found in checks.check_setting()] == [
+        ("z4j_django.E001", message)
+    ]
+
+
+def test_the_setting_takes_text_and_timedeltas(settings: Any) -> None:
+    settings.Z4J = {"RETENTION": {"SUCCESS": "7d", "default": timedelta(days=30)}}
+    assert conf.settings.retention.tasks["SUCCESS"] == timedelta(days=7)
+    assert conf.settings.retention.rest == timedelta(days=30)
+    settings.Z4J = {}
+    assert conf.settings.retention == ages.Ages()

@@ -1,0 +1,130 @@
+"""The agent of a process."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from celery.worker import state
+
+from z4j_django import __version__
+from z4j_django.agent import bootstrap, events, journal
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> bootstrap.Config:
+    return bootstrap.Config(
+        find_directory=lambda: tmp_path / "journal",
+        project="shop",
+        sink="tests.sinks:MemorySink",
+        describe_app=lambda: "shop.celery:app",
+        framework="django",
+        shipping="external",
+        under_tests=True,
+    )
+
+
+EVENT = events.TaskEvent(kind=events.TASK_SENT, task_id="a", at=1.0)
+
+
+def test_an_event_lands_in_the_journal(config: bootstrap.Config) -> None:
+    bootstrap.Agent(config).record(EVENT)
+    [path] = journal.segments(config.find_directory())
+    data, _ = journal.SegmentFile(path).read(1 << 20)
+    assert events.decode(data)[0] == [EVENT]
+
+
+def test_losses_are_counted_and_logged_once_a_minute(
+    config: bootstrap.Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = bootstrap.Agent(config)
+    for _ in range(1_000):
+        agent.lost(OSError(28, "no space left on device"))
+    assert agent.losses == 1_000
+    [record] = caplog.records
+    assert "could not record an event (1 lost in this process so far)" in record.getMessage()
+
+
+@pytest.mark.parametrize("records", [True, False])
+def test_a_worker_that_records_marks_itself_in_celerys_own_events(
+    config: bootstrap.Config, monkeypatch: pytest.MonkeyPatch, records: bool
+) -> None:
+    monkeypatch.setattr(state, "SOFTWARE_INFO", {"sw_ident": "py-celery"})
+    agent = bootstrap.Agent(dataclasses.replace(config, under_tests=records))
+    agent._on_worker_init()
+    assert state.SOFTWARE_INFO.get(bootstrap.MARK) == (__version__ if records else None)
+
+
+def test_the_agent_that_listens_can_be_found(
+    config: bootstrap.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "_installed", None)
+    agent = bootstrap.Agent(config)
+    assert bootstrap.installed() is None
+    agent.install()
+    for listener in agent._listeners:
+        listener.disconnect()
+    assert bootstrap.installed() is agent
+
+
+def test_a_thread_makes_way_for_a_shipper_process(config: bootstrap.Config) -> None:
+    from z4j_django.agent import shipper
+
+    process = shipper.process_lease(config.find_directory())
+    assert process.acquire()
+    thread = bootstrap.ShippingThread(config, first_look=0.0)
+    thread.start()
+    mine = shipper.lease(config.find_directory())
+    assert mine.acquire()  # the thread did not take it
+    thread.stop(5.0)
+    mine.release()
+
+
+def test_a_script_ships_what_it_wrote_when_it_ends(config: bootstrap.Config) -> None:
+    agent = bootstrap.Agent(config)
+    agent.record(EVENT)
+    agent.journal.close()
+    thread = bootstrap.ShippingThread(config, first_look=60.0)
+    thread.start()
+    thread.stop(5.0)
+    assert journal.segments(config.find_directory()) == []
+
+
+def test_losses_are_told_to_the_journal_when_it_can_be_written_again(
+    config: bootstrap.Config,
+) -> None:
+    agent = bootstrap.Agent(config)
+    for _ in range(3):
+        agent.lost(OSError(28, "no space left on device"))
+    agent.record(EVENT)
+    agent.record(EVENT)
+    data, _ = journal.SegmentFile(journal.segments(config.find_directory())[0]).read(1 << 20)
+    losses = [event for event in events.decode(data)[0] if isinstance(event, events.LossEvent)]
+    assert [(loss.reason, loss.count) for loss in losses] == [(events.UNWRITTEN, 3)]
+
+
+def test_the_directory_is_asked_for_when_the_first_event_comes(
+    config: bootstrap.Config, tmp_path: Path
+) -> None:
+    asked: list[Path] = []
+
+    def find() -> Path:
+        asked.append(tmp_path / f"journal-{len(asked)}")
+        return asked[-1]
+
+    agent = bootstrap.Agent(dataclasses.replace(config, find_directory=find))
+    assert asked == []
+    agent.record(EVENT)
+    agent._after_fork()  # the child may be another user by now
+    agent.record(EVENT)
+    assert [len(journal.segments(path)) for path in asked] == [1, 1]
+
+
+def test_losses_that_nobody_was_told_of_are_told_at_the_end(config: bootstrap.Config) -> None:
+    agent = bootstrap.Agent(config)
+    agent.lost(OSError(28, "no space left on device"))
+    agent._on_exit()
+    data, _ = journal.SegmentFile(journal.segments(config.find_directory())[0]).read(1 << 20)
+    [loss] = events.decode(data)[0]
+    assert isinstance(loss, events.LossEvent)

@@ -1,0 +1,76 @@
+"""Steps of a workflow that a message carries."""
+
+from __future__ import annotations
+
+from celery import Celery, Signature, chain, chord, group, signals
+
+from z4j_django.agent import canvas
+
+app = Celery("canvas", broker="memory://", backend="cache+memory://", set_as_current=False)
+
+
+@app.task
+def add(*numbers: int) -> int:
+    return sum(numbers)
+
+
+def signature(task_id: str, **options: object) -> dict[str, object]:
+    return {"task": "add", "options": {"task_id": task_id, **options}}
+
+
+def test_a_body_knows_its_own_chord() -> None:
+    inner = signature("inner", group_id="g", group_index=3, chord=signature("outer"))
+    body = canvas.chord_body({"chord": inner})
+    assert body is not None
+    assert (body.task_id, body.group_id, body.group_index) == ("inner", "g", 3)
+    assert body.chord is not None
+    assert body.chord.task_id == "outer"
+
+
+def test_only_a_chains_steps_in_a_group_are_members() -> None:
+    embed = {"chain": [signature("last", group_id="g", group_index=0), signature("middle")]}
+    assert [step.task_id for step in canvas.chain_members(embed)] == ["last"]
+
+
+def embeds(workflow: Signature) -> list[dict[str, object]]:
+    """What Celery sends along with each message of ``workflow``."""
+    sent: list[dict[str, object]] = []
+
+    def keep(body: tuple[object, object, dict[str, object]], **kwargs: object) -> None:
+        sent.append(body[2])
+
+    signals.before_task_publish.connect(keep)
+    try:
+        workflow.apply_async()
+    finally:
+        signals.before_task_publish.disconnect(keep)
+    return sent
+
+
+def test_celerys_own_chord_is_understood() -> None:
+    bodies = [canvas.chord_body(embed) for embed in embeds(chord([add.s(1), add.s(2)], add.s()))]
+    assert len({body.task_id for body in bodies if body is not None}) == 1
+
+
+def test_celerys_own_chain_in_a_group_is_understood() -> None:
+    first, second = embeds(group(chain(add.s(1), add.s(2)), add.s(3)))
+    assert [step.group_index for step in canvas.chain_members(first)] == [0]
+    assert canvas.chain_members(second) == ()
+
+
+def test_a_hostile_embed_is_nothing() -> None:
+    hostile: list[object] = [None, 3, "chord", [], {"chord": 1}, {"chain": "abc"}, {"chain": [1]}]
+    hostile.append({"chord": {"options": {"task_id": {"no": "text"}}}})
+    for embed in hostile:
+        assert canvas.chord_body(embed) is None
+        assert canvas.chain_members(embed) == ()
+
+
+def test_a_chord_that_feeds_itself_ends() -> None:
+    body = signature("a")
+    body["options"]["chord"] = body  # type: ignore[index]
+    depth = 0
+    step = canvas.chord_body({"chord": body})
+    while step is not None:
+        depth, step = depth + 1, step.chord
+    assert depth == canvas.DEPTH

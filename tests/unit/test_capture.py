@@ -1,0 +1,178 @@
+"""Celery's signals, turned into events. Real workers are in ``tests/process``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery, Task
+from kombu.exceptions import OperationalError
+
+from z4j_django.agent import events
+from z4j_django.agent.capture import Capture
+
+app = Celery("capture", broker="memory://", backend="cache+memory://", set_as_current=False)
+
+
+@app.task
+def add(first: int, second: int = 0) -> int:
+    return first + second
+
+
+@app.task
+def boom() -> None:
+    raise ValueError("no such order")
+
+
+class Recorder:
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.events: list[events.Event] = []
+        self.losses: list[Exception] = []
+        self.wanted = True
+        self.failing = False
+
+    def wants_events(self) -> bool:
+        return self.wanted
+
+    def record(self, event: events.Event) -> None:
+        if self.failing:
+            raise OSError(28, "no space left on device")
+        self.events.append(event)
+
+    def lost(self, error: Exception) -> None:
+        self.losses.append(error)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.events]
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    recorder = Recorder()
+    capture = Capture(recorder)
+    capture.connect()
+    with app.connection_for_write():
+        app.set_current()
+        yield recorder
+    capture.disconnect()
+
+
+def sent(task: Task, *args: Any, **options: Any) -> None:
+    task.apply_async(args, **options)
+
+
+def test_a_publish_is_one_event_with_the_messages_facts(recorder: Recorder) -> None:
+    sent(add, 1, kwargs={"second": 2}, queue="mail", priority=7, countdown=60, task_id="a")
+    [event] = recorder.events
+    assert isinstance(event, events.TaskEvent)
+    assert (event.kind, event.task_id, event.retries) == (events.TASK_SENT, "a", 0)
+    message = event.message
+    assert message is not None
+    assert (message.name, message.queue, message.priority) == (add.name, "mail", 7)
+    assert (bytes(message.args), bytes(message.kwargs)) == (b"[1]", b'{"second":2}')
+    assert (message.params, message.complete) == (("first",), True)
+    assert (message.root_id, message.parent_id) == ("a", "")
+    assert message.eta
+
+
+def test_a_publish_stamps_its_time_on_the_message(recorder: Recorder) -> None:
+    seen: dict[str, Any] = {}
+
+    def look(headers: dict[str, Any], **kwargs: Any) -> None:
+        seen.update(headers)
+
+    from celery.signals import after_task_publish
+
+    after_task_publish.connect(look)
+    sent(add, 1)
+    after_task_publish.disconnect(look)
+    assert seen["z4j"] == {"at": recorder.events[0].at, "args": True}
+
+
+def test_a_publish_that_raises_leaves_no_record(recorder: Recorder) -> None:
+    away = Celery("away", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    with pytest.raises(OperationalError):
+        away.send_task("shop.add", (1,), retry=False)
+    assert recorder.events == []
+    sent(add, 1)
+    assert recorder.kinds == [events.TASK_SENT]
+    assert recorder.losses == []
+
+
+def test_protocol_one_is_understood(recorder: Recorder) -> None:
+    old = Celery("old", broker="memory://", set_as_current=False)
+    old.conf.task_protocol = 1
+    old.send_task("shop.add", (1,), task_id="old", queue="mail")
+    [event] = recorder.events
+    assert isinstance(event, events.TaskEvent)
+    assert (event.task_id, event.message and event.message.name) == ("old", "shop.add")
+
+
+def test_an_eager_task_starts_and_ends_on_record(recorder: Recorder) -> None:
+    add.apply((1, 2))
+    started, ended = recorder.events
+    assert isinstance(started, events.TaskEvent)
+    assert isinstance(ended, events.TaskEvent)
+    assert (started.kind, ended.kind) == (events.TASK_STARTED, events.TASK_SUCCEEDED)
+    assert bytes(ended.result) == b"3"
+    assert ended.runtime is not None
+    assert started.message is not None
+    assert bytes(started.message.args) == b"[1,2]"
+    assert (started.worker, started.at <= ended.at) == ("", True)
+
+
+def test_an_eager_failure_is_on_record_once(recorder: Recorder) -> None:
+    boom.apply()
+    assert recorder.kinds == [events.TASK_STARTED, events.TASK_FAILED]
+    failure = recorder.events[1].failure  # type: ignore[union-attr]
+    assert failure is not None
+    assert (failure.type, failure.message) == ("ValueError", "no such order")
+
+
+def test_a_recorder_that_fails_harms_no_task_and_is_told(recorder: Recorder) -> None:
+    recorder.failing = True
+    sent(add, 1)
+    assert add.apply((1, 2)).result == 3
+    assert boom.apply().state == "FAILURE"
+    assert len(recorder.losses) == 5
+    assert recorder.events == []
+
+
+def test_a_process_that_does_not_record_stamps_nothing(recorder: Recorder) -> None:
+    recorder.wanted = False
+    seen: list[dict[str, Any]] = []
+
+    def look(headers: dict[str, Any], **kwargs: Any) -> None:
+        seen.append(dict(headers))
+
+    from celery.signals import after_task_publish
+
+    after_task_publish.connect(look)
+    sent(add, 1)
+    after_task_publish.disconnect(look)
+    assert recorder.events == []
+    assert "z4j" not in seen[0]
+
+
+@pytest.mark.parametrize("header", ["root_id", "parent_id", "group", "group_index", "retries"])
+@pytest.mark.parametrize("value", [{"a": 1}, ["x"], 2**80, "x" * 100_000, 1.5])
+def test_hostile_headers_make_an_event_that_can_be_read(
+    recorder: Recorder, header: str, value: object
+) -> None:
+    from celery.signals import after_task_publish, before_task_publish
+
+    headers = {"id": "a", "task": "shop.add", header: value}
+    place = {"exchange": "", "routing_key": "mail"}
+    before_task_publish.send(
+        sender="shop.add", body=((), {}, {}), headers=headers, properties={}, **place
+    )
+    after_task_publish.send(sender="shop.add", body=((), {}, {}), headers=headers, **place)
+    assert recorder.losses == []
+    [event] = recorder.events
+    line = events.encode(event)
+    assert len(line) < 10_000
+    assert events.decode(line)[1] == 0

@@ -1,0 +1,267 @@
+"""Nobody but the journal's user reads it, writes to it, or has it written elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sinks import MemorySink
+from z4j_django import apps
+from z4j_django.agent import events, journal, shipper
+from z4j_django.exceptions import JournalError, SegmentError
+
+#: The user and group "nobody", on every Linux.
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+LOCKS = ("lease.lock", "process.lock")
+
+
+def line(task_id: str) -> bytes:
+    return events.encode(events.TaskEvent(kind=events.TASK_SENT, task_id=task_id, at=1.0))
+
+
+def as_nobody(work: Callable[[], Any]) -> Any:
+    """What ``work`` returns in a child process of the user "nobody": plain data."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            answer = {"value": work()}
+        except BaseException:
+            answer = {"error": traceback.format_exc()}
+        os.write(write_end, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(write_end)
+    with open(read_end, "rb") as answers:
+        answer = json.loads(answers.read())
+    os.waitpid(pid, 0)
+    assert "error" not in answer, answer["error"]
+    return answer["value"]
+
+
+def refused(work: Callable[[], Any]) -> str:
+    """The name of the error that ``work`` ends with; empty where it was allowed."""
+    try:
+        work()
+    except OSError as error:
+        return type(error).__name__
+    return ""
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A directory in which everyone may make files, as /tmp is one."""
+    path = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    path.chmod(0o1777)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def directory(shared: Path) -> Path:
+    return shared / "journal"
+
+
+@pytest.fixture
+def sink() -> MemorySink:
+    return MemorySink()
+
+
+def ship(directory: Path, sink: MemorySink, seconds: float = 5.0) -> bool:
+    """Ship all that is there; whether nothing is left."""
+    ships = shipper.Shipper(directory, sink)
+    try:
+        return ships.drain(seconds)
+    finally:
+        ships.close()
+
+
+def write_everything(directory: Path, sink: MemorySink) -> None:
+    """Make every file that a journal ever has."""
+    sink.poison = b"bad"
+    writer = journal.Journal(directory, "shop")
+    for name in ("good", "bad", "last"):
+        writer.write(line(name))
+    leases = [journal.Lease(directory / name) for name in LOCKS]
+    assert all(lease.acquire() for lease in leases)
+    assert ship(directory, sink)
+
+
+def test_whatever_the_umask_all_is_private(directory: Path, sink: MemorySink) -> None:
+    before = os.umask(0)
+    try:
+        write_everything(directory, sink)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
+    assert {*LOCKS, shipper.DEAD} < set(modes)
+    assert set(modes.values()) == {0o600}
+    assert {path.stat().st_uid for path in directory.iterdir()} == {os.geteuid()}
+
+
+def test_nothing_is_written_outside_the_directory(shared: Path, sink: MemorySink) -> None:
+    write_everything(shared / "journal", sink)
+    assert [path.name for path in shared.iterdir()] == ["journal"]
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file", "pipe"])
+def test_what_is_no_directory_is_not_used_as_one(shared: Path, directory: Path, kind: str) -> None:
+    target = shared / "target"
+    if kind == "link":
+        target.mkdir(mode=0o700)
+    if "link" in kind:
+        directory.symlink_to(target)
+    elif kind == "file":
+        directory.touch()
+    else:
+        os.mkfifo(directory)
+    with pytest.raises((JournalError, FileExistsError)):
+        journal.Journal(directory, "shop").write(line("a"))
+    assert not target.exists() or list(target.iterdir()) == []
+
+
+def _plant_segment(path: Path, kind: str, elsewhere: Path) -> None:
+    if kind == "link":
+        path.symlink_to(elsewhere)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        shutil.copyfile(elsewhere, path)
+        os.chown(path, NOBODY, NOBODY)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", pytest.param("another's", marks=as_root)])
+def test_a_planted_segment_is_set_aside_and_holds_up_nothing(
+    shared: Path, directory: Path, sink: MemorySink, kind: str
+) -> None:
+    other = journal.Journal(shared / "other", "shop")
+    other.write(line("planted"))
+    [elsewhere] = journal.segments(shared / "other")
+    writer = journal.Journal(directory, "shop")
+    writer.write(line("ours"))
+    planted = directory / f"0-1-x{journal.SUFFIX}"
+    _plant_segment(planted, kind, elsewhere)
+    with pytest.raises(SegmentError):
+        journal.SegmentFile(planted)
+    assert ship(directory, sink)
+    assert sink.ids == ["ours"]
+    assert elsewhere.exists()
+    assert not planted.exists()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_file_that_is_a_link_is_not_followed(
+    shared: Path, directory: Path, name: str
+) -> None:
+    directory.mkdir(mode=0o700)
+    target = shared / "target"
+    target.write_text("precious")
+    (directory / name).symlink_to(target)
+    lease = journal.Lease(directory / name)
+    for attempt in (lease.acquire, lease.is_free):
+        assert refused(attempt) == "OSError"
+    assert target.read_text() == "precious"
+
+
+def test_dead_events_are_not_written_through_a_link(
+    shared: Path, directory: Path, sink: MemorySink
+) -> None:
+    directory.mkdir(mode=0o700)
+    target = shared / "target"
+    target.write_text("precious")
+    (directory / shipper.DEAD).symlink_to(target)
+    journal.Journal(directory, "shop").write(line("bad"))
+    sink.poison = b"bad"
+    assert not ship(directory, sink, 0.1)
+    assert target.read_text() == "precious"
+    assert len(journal.segments(directory)) == 1
+
+
+@as_root
+def test_another_user_can_neither_read_nor_plant_nor_hold_a_lock(
+    shared: Path, directory: Path, sink: MemorySink
+) -> None:
+    write_everything(directory, sink)
+    segment = journal.segments(directory)[0]
+    attempts: dict[str, Callable[[], object]] = {
+        "list": lambda: os.listdir(directory),
+        "read": segment.read_bytes,
+        "read the dead": (directory / shipper.DEAD).read_bytes,
+        "append": lambda: os.open(segment, os.O_WRONLY | os.O_APPEND),
+        "plant": (directory / "0-1-x.journal").touch,
+        "link": lambda: (directory / "x.journal").symlink_to("/etc/passwd"),
+        "replace a lock": lambda: os.replace("/etc/passwd", directory / LOCKS[0]),
+        "remove a lock": (directory / LOCKS[0]).unlink,
+        "lock": lambda: os.open(directory / LOCKS[0], os.O_RDONLY),
+        "open to all": lambda: directory.chmod(0o777),
+        "move away": lambda: directory.rename(shared / "mine"),
+        "hard link": lambda: os.link(segment, shared / "mine"),
+    }
+    found = as_nobody(lambda: {name: refused(work) for name, work in attempts.items()})
+    assert found == dict.fromkeys(attempts, "PermissionError")
+    journal.Journal(directory, "shop").write(line("after"))
+    assert ship(directory, sink)
+    assert sink.ids == ["good", "last", "after"]
+
+
+@as_root
+@pytest.mark.parametrize("link", [False, True])
+def test_a_directory_that_another_user_made_first_is_refused_and_stays_empty(
+    shared: Path, directory: Path, link: bool
+) -> None:
+    def squat() -> None:
+        mine = shared / "mine" if link else directory
+        mine.mkdir(mode=0o700)
+        if link:
+            directory.symlink_to(mine)
+
+    as_nobody(squat)
+    with pytest.raises(JournalError, match=r"belongs to user 65534|is not a directory"):
+        journal.Journal(directory, "shop").write(line("secret"))
+    for name in LOCKS:
+        with pytest.raises(JournalError):
+            journal.Lease(directory / name).acquire()
+    assert list((shared / "mine" if link else directory).iterdir()) == []
+
+
+@as_root
+def test_another_user_with_the_same_setting_is_told_so_and_breaks_nothing(
+    directory: Path, sink: MemorySink
+) -> None:
+    writer = journal.Journal(directory, "shop")
+    writer.write(line("ours"))
+
+    def told() -> str:
+        with pytest.raises(JournalError) as caught:
+            journal.Journal(directory, "shop").write(line("theirs"))
+        return str(caught.value)
+
+    assert "belongs to user 0, not to 65534; set Z4J['JOURNAL_DIR']" in as_nobody(told)
+    assert ship(directory, sink)
+    assert sink.ids == ["ours"]
+
+
+def test_the_default_directory_lies_where_others_cannot_replace_it() -> None:
+    parent = apps.journal_directory().parent
+    assert parent.is_dir()
+    assert parent.stat().st_mode & stat.S_ISVTX
+
+
+@as_root
+def test_each_user_has_a_default_directory_of_its_own() -> None:
+    ours, theirs = apps.journal_directory(), as_nobody(lambda: str(apps.journal_directory()))
+    assert ours != Path(theirs)
+    assert "z4j-65534-" in theirs
