@@ -35,6 +35,27 @@ def test_an_event_lands_in_the_journal(config: bootstrap.Config) -> None:
     assert events.decode(data)[0] == [EVENT]
 
 
+def test_an_event_that_no_signal_tells_of_lands_in_the_journal(config: bootstrap.Config) -> None:
+    bootstrap.Agent(config).note(EVENT)
+    [path] = journal.segments(config.find_directory())
+    data, _ = journal.SegmentFile(path).read(1 << 20)
+    assert events.decode(data)[0] == [EVENT]
+
+
+def test_a_process_that_does_not_record_takes_no_note(config: bootstrap.Config) -> None:
+    bootstrap.Agent(dataclasses.replace(config, under_tests=False)).note(EVENT)
+    assert journal.segments(config.find_directory()) == []
+
+
+def test_a_note_that_cannot_be_written_is_counted_and_raises_nothing(
+    config: bootstrap.Config, tmp_path: Path
+) -> None:
+    (tmp_path / "journal").write_text("no directory")
+    agent = bootstrap.Agent(config)
+    agent.note(EVENT)
+    assert agent.losses == 1
+
+
 def test_losses_are_counted_and_logged_once_a_minute(
     config: bootstrap.Config, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -32,6 +32,23 @@ def test_only_a_chains_steps_in_a_group_are_members() -> None:
     assert [step.task_id for step in canvas.chain_members(embed)] == ["last"]
 
 
+def test_a_chain_that_goes_on_after_a_body_has_its_member_too() -> None:
+    last = signature("last", group_id="outer", group_index=2, chord=signature("outer body"))
+    body = signature("body", chain=[last, signature("middle")])
+    assert [step.task_id for step in canvas.chain_members({"chord": body})] == ["last"]
+
+
+def test_a_step_tells_what_it_retries() -> None:
+    body = signature("new", headers={"z4j": {"retry_of": "old", "operation": 7}})
+    step = canvas.chord_body({"chord": body})
+    assert step is not None
+    assert (step.retry_of, step.operation) == ("old", 7)
+    for odd in ({"z4j": "x"}, {"z4j": {"retry_of": 3, "operation": "x"}}, [1], None):
+        step = canvas.chord_body({"chord": signature("new", headers=odd)})
+        assert step is not None
+        assert (step.retry_of, step.operation) == ("", None)
+
+
 def embeds(workflow: Signature) -> list[dict[str, object]]:
     """What Celery sends along with each message of ``workflow``."""
     sent: list[dict[str, object]] = []

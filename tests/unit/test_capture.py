@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from celery import Celery, Task
+from celery.signals import after_task_publish, before_task_publish
 from kombu.exceptions import OperationalError
 
-from z4j_django.agent import events
+from z4j_django.agent import events, messages
 from z4j_django.agent.capture import Capture
 
 app = Celery("capture", broker="memory://", backend="cache+memory://", set_as_current=False)
@@ -85,12 +86,53 @@ def test_a_publish_stamps_its_time_on_the_message(recorder: Recorder) -> None:
     def look(headers: dict[str, Any], **kwargs: Any) -> None:
         seen.update(headers)
 
-    from celery.signals import after_task_publish
-
     after_task_publish.connect(look)
     sent(add, 1)
     after_task_publish.disconnect(look)
     assert seen["z4j"] == {"at": recorder.events[0].at, "args": True}
+
+
+def stamped(value: object) -> Any:
+    """The stamp of a message that its publisher gave one before."""
+    seen: list[Any] = []
+
+    def look(headers: dict[str, Any], **kwargs: Any) -> None:
+        seen.append(headers["z4j"])
+
+    after_task_publish.connect(look)
+    add.apply_async((1,), headers={"z4j": value})
+    after_task_publish.disconnect(look)
+    return seen[0]
+
+
+def test_a_publish_keeps_what_its_message_says_of_its_origin(recorder: Recorder) -> None:
+    given = {"retry_of": "a", "operation": 7, "at": 1.0, "received": 2.0, "keep": "nothing"}
+    stamp = stamped(given)
+    [event] = recorder.events
+    assert isinstance(event, events.TaskEvent)
+    assert event.message is not None
+    assert (event.message.retry_of, event.message.operation) == ("a", 7)
+    assert stamp == {"at": event.at, "args": True, "retry_of": "a", "operation": 7}
+
+
+@pytest.mark.parametrize(
+    "value", [{"retry_of": 1.5, "operation": "7"}, {"operation": True}, {"operation": 2**63}, "x"]
+)
+def test_an_origin_that_is_none_is_left_out(recorder: Recorder, value: object) -> None:
+    stamp = stamped(value)
+    [event] = recorder.events
+    assert isinstance(event, events.TaskEvent)
+    assert event.message is not None
+    assert (event.message.retry_of, event.message.operation) == ("", None)
+    assert stamp == {"at": event.at, "args": True}
+
+
+def test_a_delivery_tells_its_origin() -> None:
+    stamp = {"at": 1.0, "retry_of": "x" * 5000, "operation": 7}
+    headers = {"id": "b", "task": "shop.add", "z4j": stamp}
+    event = messages.delivered(events.TASK_RECEIVED, headers, {}, at=2.0)
+    assert event.message is not None
+    assert (event.message.retry_of, event.message.operation) == ("x" * messages.TEXT, 7)
 
 
 def test_a_publish_that_raises_leaves_no_record(recorder: Recorder) -> None:
@@ -149,8 +191,6 @@ def test_a_process_that_does_not_record_stamps_nothing(recorder: Recorder) -> No
     def look(headers: dict[str, Any], **kwargs: Any) -> None:
         seen.append(dict(headers))
 
-    from celery.signals import after_task_publish
-
     after_task_publish.connect(look)
     sent(add, 1)
     after_task_publish.disconnect(look)
@@ -163,8 +203,6 @@ def test_a_process_that_does_not_record_stamps_nothing(recorder: Recorder) -> No
 def test_hostile_headers_make_an_event_that_can_be_read(
     recorder: Recorder, header: str, value: object
 ) -> None:
-    from celery.signals import after_task_publish, before_task_publish
-
     headers = {"id": "a", "task": "shop.add", header: value}
     place = {"exchange": "", "routing_key": "mail"}
     before_task_publish.send(

@@ -7,8 +7,11 @@ import decimal
 import json
 import uuid
 from typing import Any
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from z4j_django.agent import encoding
 
@@ -30,6 +33,69 @@ class HostileDict(dict[str, Any]):
         raise AssertionError("the value's own code ran")
 
     __repr__ = __iter__ = items = values = keys = __len__ = _refuse  # type: ignore[assignment]
+
+
+class HostileKind(type):
+    """A class of classes that can be neither compared nor hashed."""
+
+    def __eq__(cls, other: object) -> bool:
+        raise AssertionError("the class's own code ran")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class OfHostileKind(metaclass=HostileKind):
+    """Nothing of its class may be called, either."""
+
+
+class Text(str):
+    """No plain text."""
+
+
+def is_plain(value: Any, characters: int, nodes: int) -> bool:
+    """What is plain data within a budget: the definition, one value at a time."""
+    values = [value]
+    for item in values:
+        if type(item) in (list, tuple, dict):
+            nodes -= 1 + len(item)
+            if nodes < 0:
+                return False
+            values += item.values() if type(item) is dict else item
+        if type(item) is dict:
+            if any(type(key) is not str for key in item):
+                return False
+            characters -= sum(len(key) for key in item)
+        elif type(item) is str:
+            characters -= len(item)
+        elif type(item) is int:
+            if not -(2**63) <= item < 2**63:
+                return False
+        elif type(item) not in (list, tuple, float, bool, type(None)):
+            return False
+    return characters >= 0
+
+
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.floats(allow_nan=False),
+    st.integers(min_value=-(2**63) - 1, max_value=2**63),
+    st.sampled_from(["", "a", "text"]),
+    st.sampled_from([b"a", Text("a"), decimal.Decimal(1)]),
+)
+names = st.one_of(st.sampled_from(["a", "b", "name"]), st.sampled_from([1, Text("a")]))
+
+
+def containers(members: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Lists of unlike members, and of like ones; rows, with one that differs now and then."""
+    alike = st.lists(members, min_size=1, max_size=2).flatmap(
+        lambda few: st.integers(1, 40).map(lambda count: few[:1] * count + few[1:])
+    )
+    mappings = st.dictionaries(names, members, max_size=3)
+    rows = st.lists(mappings, min_size=1, max_size=2).flatmap(
+        lambda few: st.integers(1, 40).map(lambda count: [few[0]] * count + few[1:])
+    )
+    return st.one_of(st.lists(members, max_size=20), alike, alike.map(tuple), mappings, rows)
 
 
 def shown(value: object) -> Any:
@@ -73,6 +139,44 @@ def test_no_code_of_a_value_runs() -> None:
         "object": "<tests.unit.test_encoding.Hostile>",
         "mapping": {"a": 1},
     }
+
+
+def test_no_code_of_a_values_class_runs() -> None:
+    shown_as = "<tests.unit.test_encoding.OfHostileKind>"
+    assert shown({"one": OfHostileKind()}) == {"one": shown_as}
+    assert shown({OfHostileKind(): 1}) == {shown_as: 1}
+    assert shown([OfHostileKind()] * encoding.MANY) == [shown_as] * encoding.MANY
+
+
+@given(
+    value=st.recursive(leaves, containers, max_leaves=20),
+    characters=st.integers(0, 200),
+    nodes=st.integers(0, 200),
+)
+def test_many_values_at_once_are_judged_as_one_by_one(
+    value: Any, characters: int, nodes: int
+) -> None:
+    with mock.patch.object(encoding, "NODES", nodes):
+        raw, left_out = encoding.encode_members({"value": value}, characters + len("value"))
+
+    whole = is_plain({"value": value}, characters + len("value"), nodes)
+    alone = is_plain(value, characters, nodes)  # the mapping around it is one node more
+    assert (not left_out) == (whole or alone)
+    assert not whole or bytes(raw) == encoding.msgspec.json.encode({"value": value})
+
+
+def test_rows_within_the_budget_are_whole() -> None:
+    rows = [{"id": n, "name": f"n{n}", "price": n / 2, "tags": ["a", "b"]} for n in range(200)]
+    raw, whole = encoding.encode_value({"rows": rows})
+    assert whole
+    assert json.loads(bytes(raw)) == {"rows": rows}
+
+
+@pytest.mark.parametrize("odd", [2**63, -(2**63) - 1, b"", Text("x"), {1: 2}, {Text("a"): 1}])
+def test_one_odd_value_among_many_is_seen(odd: object) -> None:
+    assert encoding.encode_value([odd] * 100)[1] is False
+    assert encoding.encode_value([{"a": 1, "b": odd}] * 100)[1] is False
+    assert encoding.encode_value([[odd]] * 100)[1] is False
 
 
 def test_a_long_text_is_cut_and_its_length_told() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from z4j_django.agent import bootstrap, events, failures, observer
@@ -348,6 +348,7 @@ _fields = st.sampled_from([*_ours, "queue", "eta", "signum", "pid"])
 
 
 @given(_types, st.dictionaries(_fields, _anything))
+@example("worker-heartbeat", {"timestamp": 0})
 def test_whatever_an_event_says_it_can_be_written_and_read(
     kind: str, fields: dict[str, Any]
 ) -> None:

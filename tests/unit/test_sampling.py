@@ -77,6 +77,13 @@ def test_a_tasks_own_option_decides_where_no_pattern_does() -> None:
     assert Sampling({}).keep("shop.tick", "a") == ALL
 
 
+def test_what_is_kept_whole_is_known_by_name() -> None:
+    sampling = Sampling({"shop.*": 1.0, "mail.*": 0.5})
+    for name in ("shop.tick", "mail.send", "shop.tick"):
+        sampling.keep(name, "a")
+    assert sampling.whole == {"shop.tick"}
+
+
 def test_noise_that_ends_well_leaves_nothing(recorder: Recorder) -> None:
     tick.apply()
     tick.apply_async()

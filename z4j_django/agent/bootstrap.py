@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 from celery import signals
 
 from z4j_django import __version__
-from z4j_django.agent import events, journal, shipper, shipper_process
+from z4j_django.agent import events, journal, originals, shipper, shipper_process
 from z4j_django.agent.capture import Capture
 from z4j_django.agent.capture_workers import WorkerCapture
 from z4j_django.agent.journal import Journal
@@ -64,6 +64,8 @@ class Config:
     under_tests: bool = False
     #: Which tasks are noise, see ``Sampling``.
     sampling: Mapping[str, float | None] = field(default_factory=dict)
+    #: Bytes of a message's body that is kept for a retry; ``None`` to keep no message at all.
+    payload_limit: int | None = originals.LIMIT
 
 
 class Agent:
@@ -80,7 +82,7 @@ class Agent:
         self.losses = 0
         self._told_losses = 0
         self._listeners = (
-            Capture(self, Sampling(config.sampling)),
+            Capture(self, Sampling(config.sampling), config.payload_limit),
             WorkerCapture(self),
         )
         self._process = Process()
@@ -132,6 +134,15 @@ class Agent:
             self._tell_losses()
         if self._shipping is None and not self._is_worker:
             self._ship_from_here()
+
+    def note(self, event: events.Event) -> None:
+        """Record what no signal of Celery's tells, if this process records; never raises."""
+        if not self.wants_events():
+            return
+        try:
+            self.record(event)
+        except Exception as error:  # counted, as what a handler could not record
+            self.lost(error)
 
     def lost(self, error: Exception) -> None:
         """Count an event that could not be captured, and log the reason once a minute."""

@@ -18,6 +18,8 @@ from z4j_django.agent.events import Step
 DEPTH: Final = 10
 #: Steps of one chain that are looked at.
 LENGTH: Final = 1_000
+#: Our own header; see ``messages``, which imports this module.
+_HEADER: Final = "z4j"
 
 
 def chord_body(embed: object) -> Step | None:
@@ -32,14 +34,26 @@ def chord_body(embed: object) -> Step | None:
 def chain_members(embed: object) -> tuple[Step, ...]:
     """The steps of the rest of a message's chain that are members of a group.
 
+    The chain may go on after the body of the chord that the message's task feeds, too.
+
     Args:
         embed: The third part of a task message's body (task protocol 2).
     """
-    chain = embed.get("chain") if isinstance(embed, Mapping) else None
-    if not isinstance(chain, Sequence) or isinstance(chain, (str, bytes)):
+    if not isinstance(embed, Mapping):
         return ()
-    steps = (_step(signature, DEPTH) for signature in islice(chain, LENGTH))
+    body = embed.get("chord")
+    options = body.get("options") if isinstance(body, Mapping) else None
+    after = options.get("chain") if isinstance(options, Mapping) else None
+    rest = embed.get("chain")
+    if not rest and not after:
+        return ()
+    steps = (_step(one, DEPTH) for chain in (rest, after) for one in _listed(chain))
     return tuple(step for step in steps if step is not None and step.group_id)
+
+
+def _listed(chain: object) -> list[object]:
+    is_list = isinstance(chain, Sequence) and not isinstance(chain, (str, bytes))
+    return list(islice(chain, LENGTH)) if is_list else []  # type: ignore[call-overload]
 
 
 def _step(signature: object, depth: int) -> Step | None:
@@ -58,7 +72,20 @@ def _step(signature: object, depth: int) -> Step | None:
         group_id=_text(options.get("group_id")),
         group_index=index if type(index) is int else None,
         chord=_step(options.get("chord"), depth - 1),
+        **_origin(options.get("headers")),
     )
+
+
+def _origin(headers: object) -> dict[str, Any]:
+    """What an operation wrote on a step that it published along with another."""
+    stamped = headers.get(_HEADER) if isinstance(headers, Mapping) else None
+    if not isinstance(stamped, Mapping):
+        return {}
+    facts: dict[str, Any] = {"retry_of": _text(stamped.get("retry_of"))}
+    operation = stamped.get("operation")
+    if type(operation) is int and 0 < operation < 2**63:
+        facts["operation"] = operation
+    return facts
 
 
 def _text(value: object) -> str:

@@ -13,9 +13,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 from celery import exceptions, signals, states
 
-from z4j_django.agent import events, messages
+from z4j_django.agent import events, holding, messages, originals
 from z4j_django.agent.encoding import encode_value
 from z4j_django.agent.failures import describe, summary
 from z4j_django.agent.listening import Listener, Recorder, never_raises
@@ -34,18 +35,26 @@ class Capture(Listener):
     Args:
         recorder: Where the events go.
         sampling: Which tasks are noise.
+        payload_limit: Bytes of a message's body that is kept for a retry; of a larger one only
+            the size is. Without it, no message is kept.
     """
 
-    def __init__(self, recorder: Recorder, sampling: Sampling | None = None) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        sampling: Sampling | None = None,
+        payload_limit: int | None = None,
+    ) -> None:
         super().__init__(recorder)
         self.sampling = sampling or Sampling({})
+        self.payload_limit = payload_limit
         self._publishing = threading.local()
         #: The run of this thread that Celery failed around.
         self._internal = threading.local()
-        #: Start of each task that runs in this process: wall clock, monotonic clock.
-        self._running: dict[str, tuple[float, float]] = {}
+        #: The tasks that run in this process.
+        self._running: dict[str, messages.Run] = {}
         #: Requests in this worker's hands: a hard time limit tells no more than the id.
-        self._requests: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        self._requests = holding.Requests()
         #: Requests whose failure is on record; a hard time limit is signalled twice.
         self._failed: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -79,15 +88,15 @@ class Capture(Listener):
     ) -> None:
         """Stamp the header, and keep what ``after_task_publish`` is not told."""
         about = headers if "id" in headers else body  # task protocol 1 has it in the body
+        stamped = messages.stamp(headers)
+        origin = messages.origin_of(stamped) if stamped else {}
         now = time.time()
+        task_id = about.get("id")
         keep = self._keep(sender, about)
         if keep != ALL:
-            headers[messages.HEADER] = {"at": now, "keep": keep}
-            self._publishing.message = (about.get("id"), now, None)
+            headers[messages.HEADER] = {"at": now, "keep": keep, **origin}
+            self._publishing.send = (task_id, None)
             return
-        args, keywords, embed = (
-            body if about is headers else (body.get("args"), body.get("kwargs"), body)
-        )
         message = messages.message(
             about.get,
             name=sender,
@@ -95,78 +104,86 @@ class Capture(Listener):
             routing_key=routing_key,
             queue=messages.declared_queue(declare),
             priority=properties.get("priority"),
-            content=(args, keywords, embed),
+            content=body if about is headers else (body.get("args"), body.get("kwargs"), body),
+            stamped=origin,
         )
-        headers[messages.HEADER] = {"at": now, "args": message.complete}
-        self._publishing.message = (about.get("id"), now, message)
+        headers[messages.HEADER] = {"at": now, "args": message.complete, **origin}
+        send = events.TaskEvent(
+            kind=events.TASK_SENT,
+            task_id=messages.text(task_id),
+            at=now,
+            name=sender,
+            retries=messages.number(about.get("retries")) or 0,
+            nesting=messages.number(about.get("replaced_task_nesting")) or 0,
+            message=message,
+        )
+        self._publishing.send = (task_id, send)
 
     @never_raises
     def after_task_publish(
         self, sender: str, headers: dict[str, Any], body: Any, **kwargs: Any
     ) -> None:
         """The message left: a send is on record only now."""
-        about = headers if "id" in headers else body
-        task_id, at, message = self._publishing.message
-        self._publishing.message = (None, 0.0, None)
-        if task_id != about["id"]:
+        task_id, send = self._publishing.send
+        self._publishing.send = (None, None)
+        if task_id != (headers if "id" in headers else body)["id"]:
             raise LookupError("a publish ended that had not begun")
-        if message is None:
-            return  # noise
-        self.recorder.record(
-            events.TaskEvent(
-                kind=events.TASK_SENT,
-                task_id=messages.text(task_id),
-                at=at,
-                name=sender,
-                retries=messages.number(about.get("retries")) or 0,
-                nesting=messages.number(about.get("replaced_task_nesting")) or 0,
-                message=message,
-            )
-        )
+        if send is not None:  # no noise
+            self.recorder.record(send)
 
     @never_raises
     def task_received(self, sender: Any, request: Any, **kwargs: Any) -> None:
         """A worker took the message from the queue."""
-        self._requests[request.id] = request
+        self._requests.add(request)
         headers = request.request_dict
-        stamp = messages.stamp(headers)
+        stamped = messages.stamp(headers)
         now = time.time()
-        headers[messages.HEADER] = marked = {**stamp, "received": now}
-        if "at" not in stamp:  # nobody has decided yet
+        headers[messages.HEADER] = marked = {**stamped, "received": now}
+        if "at" not in stamped:  # nobody has decided yet
             marked["keep"] = self._keep(messages.text(headers.get("task")), headers)
-        if marked.get("keep", ALL) == ALL:
-            self._record_message(events.TASK_RECEIVED, request, now, stamp)
+        if messages.kept(marked) == ALL:
+            limit = self.payload_limit
+            original = originals.original(request.message, limit) if limit else None
+            self._record_message(events.TASK_RECEIVED, request, now, stamped, original=original)
 
     @never_raises
     def task_prerun(self, sender: Any, task_id: str, task: Any, **kwargs: Any) -> None:
         """The task's code is about to run, here."""
         request = task.request
-        received = messages.moment(messages.stamp(request.__dict__), "received")
+        context = request.__dict__
+        stamped = messages.stamp(context)
         now = time.time()
+        received = messages.moment(stamped, "received")
         if received is not None and received > now:
             now = received  # a clock that was set back must not turn the order round
-        self._running[task_id] = (now, time.monotonic())
         self._internal.task_id = None
+        message = None
         if request.is_eager:
-            request.__dict__[messages.HEADER] = {"keep": self._keep(task.name, request.__dict__)}
-        if messages.kept(request) == ALL:
-            self._record_start(task_id, task, request, now)
+            keep = self._keep(task.name, context)
+            context[messages.HEADER] = {"keep": keep}
+            message = messages.eager(task, request) if keep == ALL else None
+        else:
+            keep = messages.kept(stamped)
+        start = messages.of_run(events.TASK_STARTED, now, task_id, task, request, message=message)
+        self._running[task_id] = messages.Run(start, time.monotonic(), keep)
+        if keep == ALL:
+            self.recorder.record(start)
 
     @never_raises
     def task_postrun(
         self, sender: Any, task_id: str, task: Any, retval: Any, state: str | None, **kwargs: Any
     ) -> None:
         """The task's code is done. Failures and retries have signals of their own."""
-        begun = self._running.pop(task_id, None)
+        run = self._running.pop(task_id, None)
         if state == states.SUCCESS:
             result, _ = encode_value(retval)
-            self._end(events.TASK_SUCCEEDED, task_id, task, begun, result=result)
+            self._end(events.TASK_SUCCEEDED, task_id, task, run, result=result)
         elif state == states.IGNORED:
-            self._end(events.TASK_IGNORED, task_id, task, begun)
+            self._end(events.TASK_IGNORED, task_id, task, run)
         elif state == states.REJECTED:
             requeued = bool(getattr(retval, "requeue", False))
             detail = "rejected, back to the queue" if requeued else "rejected"
-            self._end(events.TASK_REJECTED, task_id, task, begun, requeued=requeued, detail=detail)
+            self._end(events.TASK_REJECTED, task_id, task, run, requeued=requeued, detail=detail)
 
     @never_raises
     def task_failure(
@@ -210,18 +227,18 @@ class Capture(Listener):
         reason = "expired" if expired else "revoked"
         if terminated:
             reason = f"terminated by {signum}" if signum else "terminated"
-        keep = messages.kept(request)
-        if keep == NOTHING:
+        stamped = messages.stamp(request.__dict__)
+        if messages.kept(stamped) == NOTHING:
             return
         now = self._not_before_received(request.id, time.time())
-        stamp = messages.stamp(request.__dict__)
-        self._record_message(events.TASK_REVOKED, request, now, stamp, detail=reason)
+        self._record_message(events.TASK_REVOKED, request, now, stamped, detail=reason)
 
     @never_raises
     def task_rejected(self, sender: Any, message: Any, exc: Any = None, **kwargs: Any) -> None:
         """The worker could not read the message."""
         detail = summary(exc) if exc is not None else "not a task message"
-        self._refuse(sender, message, events.Failure("InvalidTaskError", detail))
+        failure = events.Failure("InvalidTaskError", detail)
+        self.recorder.record(messages.refused(message, sender.hostname, failure))
 
     @never_raises
     def task_unknown(
@@ -235,7 +252,8 @@ class Capture(Listener):
     ) -> None:
         """The worker has no task of this name."""
         text = f"No task named {name!r} is registered in this worker."
-        self._refuse(sender, message, events.Failure("NotRegistered", text))
+        failure = events.Failure("NotRegistered", text)
+        self.recorder.record(messages.refused(message, sender.hostname, failure))
 
     @never_raises
     def task_internal_error(
@@ -246,18 +264,25 @@ class Capture(Listener):
             return
         self._internal.task_id = task_id
         failure = describe(exception, einfo)
-        begun = self._running.get(task_id)
+        run = self._running.get(task_id)
         self._end(
-            events.TASK_FAILED, task_id, sender, begun, failure=failure, detail="internal error"
+            events.TASK_FAILED, task_id, sender, run, failure=failure, detail="internal error"
         )
 
     def _record_message(
-        self, kind: str, request: Any, at: float, stamp: dict[str, Any], detail: str = ""
+        self,
+        kind: str,
+        request: Any,
+        at: float,
+        stamped: dict[str, Any],
+        *,
+        original: events.Original | None = None,
+        detail: str = "",
     ) -> None:
         """Record what happened to a whole message; ``request`` is a Request or a Context."""
         headers = getattr(request, "request_dict", None) or request.__dict__
         content = None
-        if not stamp.get("args"):
+        if not stamped.get("args"):
             payload = getattr(request, "_payload", None)
             embed = payload[2] if payload else headers
             content = (headers.get("args"), headers.get("kwargs"), embed)
@@ -266,10 +291,12 @@ class Capture(Listener):
                 kind,
                 headers,
                 headers.get("delivery_info") or {},
+                stamped=stamped,
+                sent_at=messages.moment(stamped, "at"),
                 at=at,
                 worker=messages.text(headers.get("hostname")),
-                sent_at=messages.moment(stamp, "at"),
                 content=content,
+                original=original,
                 detail=detail,
             )
         )
@@ -279,56 +306,70 @@ class Capture(Listener):
         kind: str,
         task_id: str,
         task: Any,
-        begun: tuple[float, float] | None,
+        run: messages.Run | None,
         *,
         request: Any = None,
-        **fields: Any,
+        result: msgspec.Raw = events.NULL,
+        failure: events.Failure | None = None,
+        requeued: bool = False,
+        detail: str = "",
     ) -> None:
-        now = time.time()
-        runtime = None
-        if begun is not None:
-            now = max(now, begun[0])
-            runtime = time.monotonic() - begun[1]
-        else:
-            now = self._not_before_received(task_id, now)
-        if request is None:
-            request = self._request_of(task_id, task)
-        keep = messages.kept(request)
-        if keep != ALL:
-            if keep == NOTHING or kind in _GOOD_ENDS:
+        if run is None or run.keep != ALL:
+            if request is None:
+                request = self._request_of(task_id, task)
+            keep = messages.kept(messages.stamp(request.__dict__))
+            if keep == NOTHING or (keep == FAILURES and kind in _GOOD_ENDS):
                 return
-            self._record_what_led_to_it(task_id, task, request, begun)
+            if keep == FAILURES:
+                self._record_what_led_to_it(task_id, task, request, run)
+        now = time.time()
+        if run is None:
+            now = self._not_before_received(task_id, now)
+            attempt = messages.of_run(kind, now, task_id, task, request)
+        else:
+            attempt = run.start
         self.recorder.record(
-            messages.of_run(kind, now, task_id, task, request, runtime=runtime, **fields)
+            events.TaskEvent(
+                kind=kind,
+                task_id=attempt.task_id,
+                at=now if now > attempt.at else attempt.at,
+                name=attempt.name,
+                retries=attempt.retries,
+                nesting=attempt.nesting,
+                worker=attempt.worker,
+                runtime=None if run is None else time.monotonic() - run.clock,
+                result=result,
+                failure=failure,
+                requeued=requeued,
+                detail=detail,
+            )
         )
 
     def _keep(self, name: str, headers: Any) -> str:
+        if name in self.sampling.whole:
+            return ALL
         keep = self.sampling.keep(name, messages.text(headers.get("id")))
         if keep == FAILURES and (headers.get("retries") or headers.get("replaced_task_nesting")):
             return ALL  # an attempt before this one is on record
         return keep
 
-    def _record_start(self, task_id: str, task: Any, request: Any, at: float) -> None:
-        message = None
-        if request.is_eager:
-            content = (request.args, request.kwargs, request.__dict__)
-            message = messages.message(request.get, name=task.name, content=content)
-        self.recorder.record(
-            messages.of_run(events.TASK_STARTED, at, task_id, task, request, message=message)
-        )
-
     def _record_what_led_to_it(
-        self, task_id: str, task: Any, request: Any, begun: tuple[float, float] | None
+        self, task_id: str, task: Any, request: Any, run: messages.Run | None
     ) -> None:
         """The receipt and the start of a task that was noise until it failed."""
-        stamp = messages.stamp(request.__dict__)
-        received = messages.moment(stamp, "received")
+        stamped = messages.stamp(request.__dict__)
+        received = messages.moment(stamped, "received")
         if received is not None:
-            self._record_message(events.TASK_RECEIVED, request, received, stamp)
+            self._record_message(events.TASK_RECEIVED, request, received, stamped)
         held = self._requests.get(task_id)
-        started = begun[0] if begun is not None else getattr(held, "time_start", None)
+        started = run.start.at if run is not None else getattr(held, "time_start", None)
         if started:
-            self._record_start(task_id, task, request, started)
+            message = messages.eager(task, request) if request.is_eager else None
+            self.recorder.record(
+                messages.of_run(
+                    events.TASK_STARTED, started, task_id, task, request, message=message
+                )
+            )
 
     def _was_internal(self, task_id: str) -> bool:
         """Whether this run's failure is on record as Celery's own."""
@@ -348,17 +389,3 @@ class Capture(Listener):
             return now
         received = messages.moment(messages.stamp(request.request_dict), "received") or 0.0
         return max(now, received, request.time_start or 0.0)
-
-    def _refuse(self, consumer: Any, message: Any, failure: events.Failure) -> None:
-        headers = message.headers if "id" in message.headers else message.payload
-        self.recorder.record(
-            messages.delivered(
-                events.TASK_REJECTED,
-                headers,
-                message.delivery_info or {},
-                at=time.time(),
-                worker=consumer.hostname,
-                sent_at=messages.moment(messages.stamp(message.headers), "at"),
-                failure=failure,
-            )
-        )

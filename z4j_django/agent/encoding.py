@@ -12,6 +12,9 @@ import decimal
 import enum
 import sys
 import uuid
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -24,13 +27,20 @@ CHARACTERS: Final = 16 * 1024
 DEPTH: Final = 20
 #: Characters of one text in a value that is over the budget.
 SHORT: Final = 1_024
+#: Members of a mapping that are looked at one by one.
+MEMBERS: Final = 256
 
-_ATOMS: Final = frozenset({bool, type(None), float})
+#: Items from which on it pays to ask whether a list's are all of one kind.
+MANY: Final = 16
+
 #: Kinds whose text is ours to make: none of a value's own code runs.
-_PRINTABLE: Final = _ATOMS | {decimal.Decimal, uuid.UUID, datetime.timedelta}
+_PRINTABLE: Final = frozenset({type(None), float, decimal.Decimal, uuid.UUID, datetime.timedelta})
+_TEXT: Final = {str}
+_MIN_INT: Final = -(2**63)
 _MAX_INT: Final = 2**63
 _NOTHING: Final = (msgspec.Raw(b"null"), True)
 _encode = msgspec.json.Encoder().encode
+_all_of: Final = chain.from_iterable
 
 
 def encode_value(value: object) -> tuple[msgspec.Raw, bool]:
@@ -45,31 +55,66 @@ def encode_value(value: object) -> tuple[msgspec.Raw, bool]:
     """
     if value is None:
         return _NOTHING
-    if _is_small_and_plain(value):
-        try:
-            return msgspec.Raw(_encode(value)), True
-        except (UnicodeEncodeError, RecursionError, ValueError):
-            pass  # a lone surrogate, or deeper than the encoder goes
+    whole = _encode_whole(value, CHARACTERS)
+    if whole is not None:
+        return msgspec.Raw(whole), True
     return msgspec.Raw(_encode(_Trimmer().trim(value, DEPTH))), False
 
 
-def _is_small_and_plain(value: object) -> bool:
+def encode_members(members: dict[str, Any], room: int) -> tuple[msgspec.Raw, Sequence[str]]:
+    """The members of a mapping that JSON can hold exactly, each whole or not at all.
+
+    Args:
+        members: Text to any object.
+        room: Characters that they may take, all together.
+
+    Returns:
+        The JSON, and the names of the members that are left out of it.
+    """
+    whole = _encode_whole(members, room)
+    if whole is not None:
+        return msgspec.Raw(whole), ()
+    kept: dict[str, msgspec.Raw] = {}
+    left_out: list[str] = []
+    for number, (key, value) in enumerate(dict.items(members)):
+        part = None
+        # A key of any other kind, once more in a mapping, would be asked for its hash.
+        if number < MEMBERS and type(key) is str and _encode_whole(key, room) is not None:
+            part = _encode_whole(value, room - len(key))
+        if part is not None:
+            kept[key] = msgspec.Raw(part)
+            room -= len(key) + len(part)
+        elif len(left_out) < MEMBERS:
+            left_out.append(_Trimmer().trim(key, 1) if issubclass(type(key), str) else "…")
+        else:
+            break
+    return msgspec.Raw(_encode(kept)), left_out
+
+
+def _encode_whole(value: object, characters: int) -> bytes | None:
+    """``value`` as JSON if it is nothing but plain data within the budget."""
+    try:
+        return _encode(value) if _is_small_and_plain(value, characters) else None
+    except (UnicodeEncodeError, RecursionError, ValueError):
+        return None  # a lone surrogate, or deeper than the encoder goes
+    except TypeError:
+        return None  # a class without a hash, by its metaclass
+
+
+def _is_small_and_plain(value: object, characters: int) -> bool:
     nodes = NODES
-    characters = CHARACTERS
-    stack: list[Any] = [value]
-    pop, extend = stack.pop, stack.extend
-    while stack:
-        item = pop()
+    todo: list[Any] = [value]
+    for item in todo:  # grows meanwhile, by no more than the nodes allow
+        if item is None:
+            continue
         kind = type(item)
         if kind is str:
             characters -= len(item)
             if characters < 0:
                 return False
         elif kind is int:
-            if not -_MAX_INT <= item < _MAX_INT:
+            if not _MIN_INT <= item < _MAX_INT:
                 return False
-        elif kind in _ATOMS:
-            continue
         elif kind is dict:
             nodes -= 1 + len(item)
             if nodes < 0:
@@ -78,15 +123,68 @@ def _is_small_and_plain(value: object) -> bool:
                 if type(key) is not str:
                     return False
                 characters -= len(key)
-            extend(item.values())
+            todo += item.values()
         elif kind is list or kind is tuple:
             nodes -= 1 + len(item)
             if nodes < 0:
                 return False
-            extend(item)
-        else:
+            if len(item) < MANY:
+                todo += item
+                continue
+            used = _many(item, nodes)
+            if used is None:
+                return False
+            nodes -= used[0]
+            characters -= used[1]
+            todo += used[2]
+        elif kind is not bool and kind is not float:
             return False
     return characters >= 0  # the keys count too
+
+
+def _many(items: Sequence[Any], nodes: int) -> tuple[int, int, Iterable[Any]] | None:
+    """Look at many values at once, as far as they are of one kind.
+
+    Returns:
+        The nodes and characters that this took of the budget, and what is still to be looked at;
+        ``None`` where the values are not plain, or more than the nodes allow.
+    """
+    kinds = {*map(type, items)}
+    kind = kinds.pop()
+    if kinds:
+        return 0, 0, items
+    if kind is str:
+        return 0, sum(map(len, items)), ()
+    if kind is int:
+        try:
+            array("q", items)
+        except OverflowError:
+            return None
+        return 0, 0, ()
+    if kind is float:
+        return 0, 0, ()
+    if kind is list or kind is tuple:  # as one list, which will be counted as such
+        if sum(map(len, items)) > nodes:
+            return None
+        return len(items) - 1, 0, ([*_all_of(items)],)
+    return _rows(items, nodes) if kind is dict else (0, 0, items)
+
+
+def _rows(rows: Sequence[dict[Any, Any]], nodes: int) -> tuple[int, int, Iterable[Any]] | None:
+    """As ``_many``, of mappings: column by column where they are rows of one width."""
+    height, width = len(rows), len(rows[0])
+    if not 0 < width <= height or len({*map(len, rows)}) > 1:
+        return 0, 0, rows
+    if height * width > nodes:
+        return None
+    keys = [*_all_of(rows)]
+    if {*map(type, keys)} != _TEXT:
+        return None
+    names = set(keys)  # if they are no more than the columns, each row has all of them
+    same = len(names) == width
+    characters = height * sum(map(len, names)) if same else sum(map(len, keys))
+    # Each column will be counted as a list.
+    return height - width, characters, zip(*map(dict.values, rows), strict=True)
 
 
 class _Trimmer:
@@ -101,7 +199,7 @@ class _Trimmer:
         if self.nodes <= 0 or self.characters <= 0 or depth <= 0:
             return "…"
         kind = type(value)  # isinstance() would ask the value for its __class__
-        if kind in _ATOMS:
+        if value is None or kind is bool or kind is float:
             return value
         if issubclass(kind, float):
             return float.__float__(value)
@@ -149,9 +247,10 @@ class _Trimmer:
             return self._text(value._name_ or kind.__qualname__)
         if issubclass(kind, int):
             return str(self.trim(value, 1))
-        if kind in (datetime.datetime, datetime.date, datetime.time):
-            return value.isoformat()
-        is_short = kind is not decimal.Decimal or sys.getsizeof(value) <= SHORT
-        if kind in _PRINTABLE and is_short:
-            return self._text(str(value))
+        if type(kind) is type:  # any other may compare and hash its classes by code of its own
+            if kind in (datetime.datetime, datetime.date, datetime.time):
+                return value.isoformat()
+            is_short = kind is not decimal.Decimal or sys.getsizeof(value) <= SHORT
+            if kind in _PRINTABLE and is_short:
+                return self._text(str(value))
         return f"<{kind.__module__}.{kind.__qualname__}>"[:SHORT]

@@ -28,6 +28,7 @@ WORKER_HEARTBEAT: Final = "worker_heartbeat"
 WORKER_OFFLINE: Final = "worker_offline"
 
 NULL: Final = msgspec.Raw(b"null")
+EMPTY: Final = msgspec.Raw(b"{}")
 
 
 class Header(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,7 +40,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     pid: int
 
 
-class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+class Step(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A task that is known from the message which embeds it, before it is published itself."""
 
     task_id: str
@@ -48,9 +49,12 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     group_index: int | None = None
     #: The body of the chord that the step feeds.
     chord: Step | None = None
+    #: As of a message.
+    retry_of: str = ""
+    operation: int | None = None
 
 
-class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The facts of a task message (Celery's task protocol, version 2)."""
 
     name: str = ""
@@ -76,9 +80,32 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     chord: Step | None = None
     #: The steps of the rest of the chain that belong to a group.
     chain: Sequence[Step] = ()
+    #: The task that this one retries, where an operator asked for it; and the number of the
+    #: operation that published it.
+    retry_of: str = ""
+    operation: int | None = None
 
 
-class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+class Original(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A message as the broker delivered it: what publishing it once more needs."""
+
+    #: Bytes of the body; at least so many, where the body is not kept.
+    size: int
+    #: In the serializer's own bytes, uncompressed; empty where it is larger than is kept.
+    body: bytes = b""
+    content_type: str = ""
+    content_encoding: str = ""
+    #: All but our own; a header ``compression`` names what the body was compressed with.
+    headers: msgspec.Raw = EMPTY
+    #: The publisher's: ``correlation_id``, ``reply_to``, ``priority``, ``expiration`` and so on.
+    properties: msgspec.Raw = EMPTY
+    exchange: str = ""
+    routing_key: str = ""
+    #: Headers and properties that JSON can't hold exactly, or that are too large.
+    left_out: Sequence[str] = ()
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An exception, as text."""
 
     type: str
@@ -86,7 +113,9 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     traceback: str = ""
 
 
-class TaskEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of", tag="task"):
+class TaskEvent(
+    msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag_field="of", tag="task"
+):
     """Something that happened to a task."""
 
     kind: str
@@ -99,13 +128,16 @@ class TaskEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of",
     nesting: int = 0
     worker: str = ""
     message: Message | None = None
+    #: Of a receipt, where originals are kept.
+    original: Original | None = None
     #: When the message was published, as its ``z4j`` header says.
     sent_at: float | None = None
     #: Seconds.
     runtime: float | None = None
     result: msgspec.Raw = NULL
     failure: Failure | None = None
-    #: Whether the message went back to the queue: a rejection that is no end.
+    #: Whether the message went back to the queue, or may: a rejection or a purge that is no end,
+    #: or the send of what was purged.
     requeued: bool = False
     detail: str = ""
     #: Whether a bystander heard of it by Celery's own events: it knows less than who was there.
@@ -148,7 +180,7 @@ UNSTORABLE: Final = "unstorable"
 #: The journal was full while the sink was away.
 OVER_CAP: Final = "over the cap"
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Event)
 _header_decoder = msgspec.json.Decoder(Header)
 
@@ -156,9 +188,9 @@ _header_decoder = msgspec.json.Decoder(Header)
 def encode(line: Header | Event) -> bytes:
     """One journal line, its newline included."""
     try:
-        return _encoder.encode(line) + b"\n"
+        return _encode(line) + b"\n"
     except UnicodeEncodeError:  # a lone surrogate, as in a file name that is no UTF-8
-        return _encoder.encode(_without_surrogates(line)) + b"\n"
+        return _encode(_without_surrogates(line)) + b"\n"
 
 
 def _without_surrogates(value: Any) -> Any:

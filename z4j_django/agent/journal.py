@@ -76,7 +76,9 @@ class Journal:
             JournalError: If the directory is not private to this user.
         """
         segment = self._segment
-        if segment is None or self._is_gone(segment):
+        if segment is None or (
+            time.monotonic() - segment.checked >= CHECK_EVERY and self._is_gone(segment)
+        ):
             segment = self._segment = self._open()
         if segment.torn:
             line = b"\n" + line
@@ -98,10 +100,7 @@ class Journal:
 
     def _is_gone(self, segment: _Segment) -> bool:
         """Whether someone deleted the file: a cleaner of temporary files, for instance."""
-        now = time.monotonic()
-        if now - segment.checked < CHECK_EVERY:
-            return False
-        segment.checked = now
+        segment.checked = time.monotonic()
         return os.fstat(segment.fd).st_nlink == 0
 
     def _open(self) -> _Segment:
@@ -163,7 +162,7 @@ class SegmentFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.stem
-        #: The byte up to which the sink has it; 0 is before the header.
+        #: The byte up to which it was read; 0 is before the header.
         self.offset = 0
         self._file = _open_own(path)
         line = self._file.read(4096)

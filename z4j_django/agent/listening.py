@@ -26,11 +26,11 @@ def never_raises(handler: Callable[..., None]) -> Callable[..., None]:
     """Leave the task alone whatever goes wrong in ``handler``; the recorder counts it."""
 
     @functools.wraps(handler)
-    def guarded(self: Listener, *args: Any, **kwargs: Any) -> None:
+    def guarded(self: Listener, **kwargs: Any) -> None:  # Celery names all arguments
         if not self.recorder.wants_events():
             return
         try:
-            handler(self, *args, **kwargs)
+            handler(self, **kwargs)
         except Exception as error:  # counted, and the task goes on
             self.recorder.lost(error)
 

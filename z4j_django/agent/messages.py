@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -22,20 +23,29 @@ TEXT: Final = 1_024
 #: Tasks whose parameter names are remembered.
 _KNOWN_TASKS: Final = 4_096
 
-#: Fields of a message, and their headers in task protocol 2 (``periodic_task_name``: beat's).
-_TEXTS: Final = (
-    ("eta", "eta"),
-    ("expires", "expires"),
-    ("root_id", "root_id"),
-    ("parent_id", "parent_id"),
-    ("group_id", "group"),
-    ("schedule", "periodic_task_name"),
-    ("origin", "origin"),
-)
+#: Parameter names, by the task's name; with the task, as another app may have one of that name.
+_known_names: dict[str, tuple[Any, Sequence[str]]] = {}
+_NO_STAMP: Final[Mapping[str, Any]] = MappingProxyType({})
+_UNKNOWN: Final[tuple[Any, Sequence[str]]] = (None, ())
 _NO_ARGS: Final = msgspec.Raw(b"[]")
 _NO_KWARGS: Final = msgspec.Raw(b"{}")
 
 Get = Callable[..., Any]
+#: ``args``, ``kwargs``, ``params``, ``complete``, ``chord`` and ``chain`` of a message.
+_Content = tuple[
+    msgspec.Raw, msgspec.Raw, Sequence[str], bool, events.Step | None, Sequence[events.Step]
+]
+_NOT_HERE: Final[_Content] = (events.NULL, events.NULL, (), False, None, ())
+
+
+class Run(msgspec.Struct, frozen=True, gc=False):
+    """A task that runs in this process."""
+
+    start: events.TaskEvent
+    #: The monotonic clock at its start, which no one sets back.
+    clock: float
+    #: What of it to record.
+    keep: str
 
 
 def delivered(
@@ -43,45 +53,88 @@ def delivered(
     headers: dict[str, Any],
     delivery: dict[str, Any],
     *,
+    at: float,
+    worker: str = "",
+    sent_at: float | None = None,
+    stamped: dict[str, Any] | None = None,
     content: tuple[Any, Any, Any] | None = None,
-    **fields: Any,
+    original: events.Original | None = None,
+    failure: events.Failure | None = None,
+    requeued: bool = False,
+    detail: str = "",
 ) -> events.TaskEvent:
     """An event of a message that reached a worker."""
-    name = text(headers.get("task"))
+    get = headers.get
+    name = text(get("task"))
     exchange, routing_key = delivery.get("exchange"), delivery.get("routing_key")
     return events.TaskEvent(
         kind=kind,
         task_id=text(headers["id"]),
+        at=at,
         name=name,
-        retries=number(headers.get("retries")) or 0,
-        nesting=number(headers.get("replaced_task_nesting")) or 0,
+        retries=number(get("retries")) or 0,
+        nesting=number(get("replaced_task_nesting")) or 0,
+        worker=worker,
         message=message(
-            headers.get,
+            get,
             name=name,
             exchange=exchange,
             routing_key=routing_key,
             queue=consumed_queue(exchange, routing_key),
             priority=delivery.get("priority"),
             content=content,
+            stamped=stamp(headers) if stamped is None else stamped,
         ),
-        **fields,
+        original=original,
+        sent_at=sent_at,
+        failure=failure,
+        requeued=requeued,
+        detail=detail,
+    )
+
+
+def refused(message: Any, worker: str, failure: events.Failure) -> events.TaskEvent:
+    """A rejection by a worker that can't make a task of a message of kombu's."""
+    headers = message.headers if "id" in message.headers else message.payload
+    stamped = stamp(message.headers)
+    return delivered(
+        events.TASK_REJECTED,
+        headers,
+        message.delivery_info or {},
+        at=time.time(),
+        worker=worker,
+        sent_at=moment(stamped, "at"),
+        stamped=stamped,
+        failure=failure,
     )
 
 
 def of_run(
-    kind: str, at: float, task_id: str, task: Any, request: Any, **fields: Any
+    kind: str,
+    at: float,
+    task_id: str,
+    task: Any,
+    request: Any,
+    *,
+    message: events.Message | None = None,
 ) -> events.TaskEvent:
     """An event of a task that runs, or ran: which attempt, and where, its context tells."""
     return events.TaskEvent(
         kind=kind,
-        at=at,
         task_id=text(task_id),
+        at=at,
         name=task.name,
         retries=number(request.retries) or 0,
         nesting=number(request.replaced_task_nesting) or 0,
         worker="" if request.is_eager else text(request.hostname),
-        **fields,
+        message=message,
     )
+
+
+def eager(task: Any, request: Any) -> events.Message:
+    """The facts of a task that is applied in place, without a message."""
+    content = (request.args, request.kwargs, request.__dict__)
+    return message(request.get, name=task.name, content=content)
 
 
 def message(
@@ -93,6 +146,7 @@ def message(
     queue: str = "",
     priority: Any = None,
     content: tuple[Any, Any, Any] | None = None,
+    stamped: Mapping[str, Any] = _NO_STAMP,
 ) -> events.Message:
     """The facts of a message.
 
@@ -104,44 +158,60 @@ def message(
         queue: The queue's name, where it is known.
         priority: As it was published or delivered.
         content: Arguments, keyword arguments and embed, where they are to be recorded here.
+        stamped: What its ``z4j`` header says.
     """
-    facts: dict[str, Any] = {} if content is None else _content(name, *content)
-    # Most headers are None most of the time: they cost nothing but the look.
-    for field, header in _TEXTS:
-        if (value := get(header)) is not None:
-            facts[field] = text(value)
+    args, kwargs, params, complete, chord, chain = (
+        _NOT_HERE if content is None else _content(name, *content)
+    )
+    # Most headers are None most of the time: they cost nothing but the look. By position, in the
+    # struct's order: so many by name would be collected in a dict first.
     return events.Message(
-        name=name,
-        queue=queue,
-        exchange=text(exchange),
-        routing_key=text(routing_key),
-        priority=number(priority),
-        group_index=number(get("group_index")),
-        **facts,
+        name,
+        queue,
+        text(exchange),
+        text(routing_key),
+        number(priority),
+        text(value) if (value := get("eta")) is not None else "",
+        text(value) if (value := get("expires")) is not None else "",
+        text(value) if (value := get("root_id")) is not None else "",
+        text(value) if (value := get("parent_id")) is not None else "",
+        text(value) if (value := get("group")) is not None else "",
+        number(value) if (value := get("group_index")) is not None else None,
+        text(value) if (value := get("periodic_task_name")) is not None else "",  # beat's
+        text(value) if (value := get("origin")) is not None else "",
+        args,
+        kwargs,
+        params,
+        complete,
+        chord,
+        chain,
+        text(stamped["retry_of"]) if "retry_of" in stamped else "",
+        _key(stamped["operation"]) if "operation" in stamped else None,
     )
 
 
-def _content(name: str, args: Any, kwargs: Any, embed: Any) -> dict[str, Any]:
+def _content(name: str, args: Any, kwargs: Any, embed: Any) -> _Content:
     """What a message carries: arguments as JSON, and the steps of its workflow."""
-    facts: dict[str, Any] = {"args": _NO_ARGS, "kwargs": _NO_KWARGS}
+    encoded_args, encoded_kwargs = _NO_ARGS, _NO_KWARGS
+    params: Sequence[str] = ()
     complete = True
+    chord: events.Step | None = None
+    chain: Sequence[events.Step] = ()
     if args:
-        facts["args"], complete = encode_value(args)
-        facts["params"] = params = _parameter_names(name, len(args))
+        encoded_args, complete = encode_value(args)
+        params = _parameter_names(name, len(args))
         complete = complete and bool(params)
     if kwargs:
-        facts["kwargs"], whole = encode_value(kwargs)
+        encoded_kwargs, whole = encode_value(kwargs)
         complete = complete and whole
-    facts["complete"] = complete
-    if isinstance(embed, Mapping):
+    if type(embed) is dict or isinstance(embed, Mapping):
         if embed.get("chord"):
-            facts["chord"] = canvas.chord_body(embed)
+            chord = canvas.chord_body(embed)
         if embed.get("chain"):
-            facts["chain"] = canvas.chain_members(embed)
-    return facts
+            chain = canvas.chain_members(embed)
+    return encoded_args, encoded_kwargs, params, complete, chord, chain
 
 
-@functools.lru_cache(maxsize=_KNOWN_TASKS)
 def _all_parameter_names(run: Any) -> Sequence[str]:
     try:
         parameters = inspect.signature(run).parameters.values()
@@ -155,7 +225,14 @@ def _all_parameter_names(run: Any) -> Sequence[str]:
 def _parameter_names(name: str, count: int) -> Sequence[str]:
     """The names of a task's first ``count`` positional parameters, if the task is known here."""
     task = get_current_app()._tasks.get(name)  # not .tasks, which would finalise the app
-    return _all_parameter_names(task.run)[:count] if task is not None else ()
+    if task is None:
+        return ()
+    known, names = _known_names.get(name, _UNKNOWN)
+    if known is not task:
+        names = _all_parameter_names(task.run)
+        if len(_known_names) < _KNOWN_TASKS or name in _known_names:
+            _known_names[name] = (task, names)
+    return names if len(names) == count else names[:count]
 
 
 def stamp(headers: dict[str, Any]) -> dict[str, Any]:
@@ -164,14 +241,26 @@ def stamp(headers: dict[str, Any]) -> dict[str, Any]:
     Args:
         headers: Of task protocol 2; or a protocol 1 body, with the headers inside.
     """
-    found = headers.get(HEADER) or (headers.get("headers") or {}).get(HEADER)
-    return found if isinstance(found, dict) else {}
+    found = headers.get(HEADER)
+    if found is None and type(inner := headers.get("headers")) is dict:
+        found = inner.get(HEADER)
+    return found if type(found) is dict else {}
 
 
-def kept(request: Any) -> str:
-    """What to record of the task whose context this is."""
-    keep = stamp(request.__dict__).get("keep", ALL)
-    return keep if keep in (NOTHING, FAILURES) else ALL
+def origin_of(stamped: dict[str, Any]) -> dict[str, Any]:
+    """What a stamp says of a retry and of an operation, for the next stamp of the message."""
+    origin: dict[str, Any] = {}
+    if "retry_of" in stamped and (task_id := text(stamped["retry_of"])):
+        origin["retry_of"] = task_id
+    if "operation" in stamped and (key := _key(stamped["operation"])) is not None:
+        origin["operation"] = key
+    return origin
+
+
+def kept(stamped: dict[str, Any]) -> str:
+    """What to record of the task whose message was stamped so."""
+    keep = stamped.get("keep", ALL)
+    return FAILURES if keep == FAILURES else NOTHING if keep == NOTHING else ALL
 
 
 def moment(stamped: dict[str, Any], key: str) -> float | None:
@@ -192,6 +281,11 @@ def text(value: Any) -> str:
 def number(value: Any) -> int | None:
     """A header that should be an integer of the database's size."""
     return value if type(value) is int and -(2**31) <= value < 2**31 else None
+
+
+def _key(value: Any) -> int | None:
+    """A number of a row, if it is one."""
+    return value if type(value) is int and 0 < value < 2**63 else None
 
 
 def declared_queue(declare: Any) -> str:

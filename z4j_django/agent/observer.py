@@ -8,6 +8,7 @@ events (``bootstrap.MARK``), and is left out here.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from collections import OrderedDict
@@ -162,7 +163,7 @@ class Observer:
             self.counts.left_out += 1
             return
         if kind == events.WORKER_HEARTBEAT:
-            if abs(at - self._heartbeats.get(hostname, 0.0)) < HEARTBEAT_EVERY:
+            if abs(at - self._heartbeats.get(hostname, -math.inf)) < HEARTBEAT_EVERY:
                 return
             self._heartbeats[hostname] = at
         self._keep(_worker_event(kind, hostname, at, event))

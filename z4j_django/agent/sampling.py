@@ -35,6 +35,8 @@ class Sampling:
     def __init__(self, shares: Mapping[str, float | None]) -> None:
         self._shares = shares
         self._known: dict[str, float | None] = {}
+        #: Names of which all is kept, of those that are known by now.
+        self.whole: set[str] = set()
 
     def keep(self, name: str, task_id: str) -> str:
         """What to record of a task: the same answer for the same id in every process."""
@@ -44,6 +46,8 @@ class Sampling:
             share = self._share(name)
             if len(self._known) < _KNOWN:
                 self._known[name] = share
+                if share is not None and share >= 1.0:
+                    self.whole.add(name)
         if share is None:
             return NOTHING
         if share >= 1.0 or zlib.crc32(task_id.encode(errors="replace")) < share * 2**32:

@@ -18,17 +18,24 @@ from typing import Final, Protocol
 
 import msgspec
 
-from z4j_django.agent import events, housekeeping, journal
+from z4j_django.agent import batching, events, housekeeping, journal
 from z4j_django.exceptions import SegmentError, UnstorableError
 
 logger = logging.getLogger("z4j_django.shipper")
 
+Slice = batching.Slice
+
 #: Bytes of events in one batch, about.
 BATCH: Final = 2 * 1024 * 1024
-#: Bytes that one segment may always have in a batch.
-SHARE: Final = 64 * 1024
+#: Bytes that are read of one segment before another, if its events are older, has its turn.
+SHARE: Final = 16 * 1024
 #: Segments that are open at once: a process may open no more than some hundred files.
 OPEN: Final = 128
+#: Bytes of a batch behind which more is to be expected at once.
+FULL: Final = BATCH // 4
+#: Seconds to let events gather behind a smaller one: a transaction costs the same for one task
+#: as for a hundred, and the events of a task that come in one batch are written as one row.
+GATHER: Final = 0.2
 #: Seconds between two looks at a journal in which nothing happens.
 IDLE: Final = 0.25
 #: Seconds of quiet after which the sink may let its connection go.
@@ -44,16 +51,6 @@ MAX_BYTES: Final = 1024**3
 #: File of the events that no sink can take, and the bytes that it may grow to.
 DEAD: Final = "dead.ndjson"
 DEAD_BYTES: Final = 16 * 1024**2
-
-
-class Slice(msgspec.Struct, frozen=True):
-    """Whole lines of one segment: from byte ``begin`` to byte ``end``."""
-
-    segment: str
-    header: events.Header
-    begin: int
-    end: int
-    data: bytes
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -139,15 +136,15 @@ class Shipper:
             Seconds to wait before the next step.
         """
         try:
-            shipped = self._ship()
+            wait = self._ship()
             self._failures = 0
             now = time.monotonic()
             if now - self._reported > REPORT_EVERY:
                 self._reported = now
                 self.sink.report(self.status())
-            if shipped:
+            if wait is not None:
                 self._busy_at = now
-                return 0.0
+                return wait
             if now - self._busy_at > RELEASE_AFTER:
                 self._busy_at = now
                 self.sink.close()
@@ -166,6 +163,8 @@ class Shipper:
         """
         deadline = time.monotonic() + seconds
         while (wait := self.step()) != IDLE:
+            if wait == GATHER:
+                wait = 0.0
             if time.monotonic() + wait >= deadline:
                 return False
             time.sleep(wait)
@@ -184,7 +183,8 @@ class Shipper:
 
     def status(self) -> Status:
         """How the journal stands; the oldest event is that of the segments that are open."""
-        oldest = [at for file in self._files.values() if (at := _first_pending(file)) is not None]
+        times = map(batching.first_time, self._files.values())
+        oldest = min((at for at in times if at is not None), default=None)
         sizes = {path.stem: size for path, size in journal.sizes(self.directory).items()}
         read = {name: self._known_offsets.get(name, 0) for name in sizes}
         read.update((file.name, max(file.offset, file.start)) for file in self._files.values())
@@ -196,36 +196,26 @@ class Shipper:
             segments=len(sizes),
             size=sum(sizes.values()),
             pending=sum(max(size - read[name], 0) for name, size in sizes.items()),
-            oldest=min(oldest, default=None),
+            oldest=oldest,
         )
 
-    def _ship(self) -> bool:
+    def _ship(self) -> float | None:
+        """Ship a batch; the seconds to wait before the next, or ``None`` where nothing is left."""
         self._discover()
-        batch: list[Slice] = []
-        room = BATCH
-        # A fair share each: the events of one task lie in several segments, and those that
-        # come in one batch are one row.
-        share = max(BATCH // max(len(self._files), 1), SHARE)
-        for file in self._files.values():
-            data, end = file.read(min(room, share))
-            if data:
-                batch.append(Slice(file.name, file.header, file.offset, end, data))
-                room -= len(data)
-            if room <= 0:
-                break
+        batch = batching.read(self._files.values(), BATCH, SHARE)
         if not batch:
             self._bury()
-            return self._next_turn()
+            return 0.0 if self._next_turn() else None
         for name, offset in self._apply(batch).items():
             self._files[name].offset = self._known_offsets[name] = offset
-        return True
+        return 0.0 if sum(len(part.data) for part in batch) >= FULL else GATHER
 
     def _apply(self, batch: Sequence[Slice]) -> Mapping[str, int]:
         """Have the batch stored; one that can't be is halved until the bad event is alone."""
         try:
             return self.sink.apply(batch)
         except UnstorableError as error:
-            halves = _halves(batch)
+            halves = batching.halves(batch)
             if halves is None:
                 return self._set_aside(batch[0], error)
             first, second = halves
@@ -372,24 +362,3 @@ def process_lease(directory: Path) -> journal.Lease:
 def lease(directory: Path) -> journal.Lease:
     """Held by whoever ships."""
     return journal.Lease(directory / "lease.lock")
-
-
-def _halves(batch: Sequence[Slice]) -> tuple[Sequence[Slice], Sequence[Slice]] | None:
-    """A batch in two, or ``None`` where it is one event."""
-    if len(batch) > 1:
-        middle = len(batch) // 2
-        return batch[:middle], batch[middle:]
-    [part] = batch
-    lines = part.data.splitlines(keepends=True)
-    if len(lines) < 2:
-        return None
-    data = b"".join(lines[len(lines) // 2 :])
-    middle = part.end - len(data)
-    first = msgspec.structs.replace(part, end=middle, data=part.data[: -len(data)])
-    return [first], [msgspec.structs.replace(part, begin=middle, data=data)]
-
-
-def _first_pending(file: journal.SegmentFile) -> float | None:
-    line = file.read(4096)[0].partition(b"\n")[0]
-    found, _ = events.decode(line + b"\n") if line else ([], 0)
-    return found[0].at if found else None
