@@ -15,7 +15,7 @@ _FAILED_ENDS = [events.TASK_FAILED, events.TASK_REJECTED]
 
 @st.composite
 def lives(draw: st.DrawFn, task_id: str = "task") -> list[events.TaskEvent]:
-    """All events of one task: attempts, redeliveries, and how it ends.
+    """All events of one task: attempts, purges, redeliveries, and how it ends.
 
     Hosts disagree about the time by up to a minute; no two events fall on one microsecond.
     """
@@ -42,6 +42,11 @@ def lives(draw: st.DrawFn, task_id: str = "task") -> list[events.TaskEvent]:
 
     for retries in range(draw(st.integers(1, 3))):
         add(events.TASK_SENT, retries, "publisher", message=draw(messages(task_id)))
+        for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+            add(events.TASK_REVOKED, retries, "publisher", detail="purged", requeued=True)
+            if draw(st.booleans()):
+                message = draw(messages(task_id))
+                add(events.TASK_SENT, retries, "publisher", message=message, requeued=True)
         for _ in range(draw(st.integers(0, 2))):
             host = draw(st.sampled_from(["w1@a", "w2@b"]))
             add(events.TASK_RECEIVED, retries, host, message=draw(messages(task_id)))

@@ -14,6 +14,10 @@ from z4j_django import states
 UNFINISHED: Final = "unfinished"
 #: Stands for all that has no age of its own.
 DEFAULT: Final = "default"
+#: The messages of tasks, which else go with their task; and what operators did, which is else
+#: kept for ever. The default age is not theirs.
+PAYLOADS: Final = "payloads"
+OPERATIONS: Final = "operations"
 
 # No minutes: "3m" may mean months.
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
@@ -28,10 +32,14 @@ class Ages:
     Attributes:
         tasks: By state; a state that is missing is kept for ever.
         rest: Age of workers, journals and losses; ``None``: kept for ever.
+        payloads: Age of messages; ``None``: kept as long as their task.
+        operations: Age of what operators did; ``None``: kept for ever.
     """
 
     tasks: Mapping[str, timedelta] = field(default_factory=dict)
     rest: timedelta | None = None
+    payloads: timedelta | None = None
+    operations: timedelta | None = None
 
     @property
     def shortest(self) -> timedelta | None:
@@ -59,13 +67,13 @@ def from_setting(given: Mapping[str, Any]) -> Ages:
     """What ``Z4J["RETENTION"]`` says.
 
     Args:
-        given: An age, or ``None`` for ever, by state, ``"unfinished"`` or ``"default"``. The most
-            particular of them counts.
+        given: An age, or ``None`` for ever, by state, ``"unfinished"`` or ``"default"``, of which
+            the most particular counts; or by ``"payloads"`` and ``"operations"``.
 
     Raises:
         ValueError: If a key is unknown or a value is no age; the message names both.
     """
-    known = (*states.ALL, UNFINISHED, DEFAULT)
+    known = (*states.ALL, UNFINISHED, DEFAULT, PAYLOADS, OPERATIONS)
     ages: dict[str, timedelta | None] = {}
     for key, value in given.items():
         if key not in known:
@@ -77,7 +85,7 @@ def from_setting(given: Mapping[str, Any]) -> Ages:
         except ValueError as error:
             raise ValueError(f"Z4J['RETENTION'][{key!r}] is {error}") from None
     tasks = {state: age for state in states.ALL if (age := _age_of(state, ages)) is not None}
-    return Ages(tasks, ages.get(DEFAULT))
+    return Ages(tasks, ages.get(DEFAULT), ages.get(PAYLOADS), ages.get(OPERATIONS))
 
 
 def of_states(age: timedelta, wanted: Iterable[str]) -> Ages:

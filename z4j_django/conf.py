@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
 from z4j_django import ages
+from z4j_django.store import masking, rules
 
 
 class Capture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,6 +19,17 @@ class Capture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     #: Share of them, from 0 to 1. Those that fail are recorded all the same.
     sample: float
+
+
+class Redact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What else is masked in what is shown."""
+
+    #: Regular expressions that are searched in names: keys, parameters, headers.
+    keys: list[str] = []
+    #: Regular expressions that are searched in texts.
+    values: list[str] = []
+    #: Mask e-mail addresses.
+    emails: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,10 +49,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     DATABASE: str | None = None
     #: Tasks that are noise, by pattern of their names: ``False`` for none of them, or a sample.
     CAPTURE: dict[str, bool | Capture] = msgspec.field(default_factory=dict)
+    #: Keep each message as it was delivered, so that its task can be retried exactly.
+    PAYLOAD: Literal["on", "off"] = "on"
+    #: Bytes of a body past which a message is not kept.
+    PAYLOAD_MAX_BYTES: int = 1024**2
+    #: What else is masked in what is shown.
+    REDACT: Redact = Redact()
     #: Keep the timeline of each task (``TaskEvent``), not only its merged record.
     TIMELINE: bool = True
     #: How long records are kept, by state; without it, for ever.
     RETENTION: dict[str, Any] | None = None
+
+    #: Targets that one bulk operation may have.
+    BULK_LIMIT: int = 10_000
+    #: The queue on which workers do bulk operations; by default the app's default queue.
+    OPERATIONS_QUEUE: str | None = None
 
     @property
     def enabled(self) -> bool | None:
@@ -54,6 +77,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             pattern: rule.sample if isinstance(rule, Capture) else 1.0 if rule else None
             for pattern, rule in self.CAPTURE.items()
         }
+
+    @property
+    def payload_limit(self) -> int | None:
+        """Bytes of a body that is kept; ``None`` where no message is."""
+        return self.PAYLOAD_MAX_BYTES if self.PAYLOAD == "on" else None
+
+    @property
+    def redaction(self) -> masking.Rules:
+        """``REDACT`` as rules; the same ones each time.
+
+        Raises:
+            ValueError: If a pattern is wrong.
+        """
+        return rules.from_setting(self.REDACT.keys, self.REDACT.values, self.REDACT.emails)
 
     @property
     def retention(self) -> ages.Ages:
@@ -80,10 +117,17 @@ def _load() -> Settings:
             )
     try:
         settings.retention  # noqa: B018  # is told here, not in the shipper
+        settings.redaction  # noqa: B018
     except ValueError as error:
         raise ImproperlyConfigured(str(error)) from None
+    if settings.BULK_LIMIT < 1:
+        raise ImproperlyConfigured("Z4J['BULK_LIMIT'] must be at least 1.")
     if settings.JOURNAL_MAX_BYTES < 16 * 1024**2:
         raise ImproperlyConfigured("Z4J['JOURNAL_MAX_BYTES'] must be at least 16 MiB (16777216).")
+    if not 0 < settings.PAYLOAD_MAX_BYTES <= 16 * 1024**2:
+        raise ImproperlyConfigured(
+            "Z4J['PAYLOAD_MAX_BYTES'] must be between 1 and 16 MiB (16777216)."
+        )
     return settings
 
 

@@ -24,3 +24,11 @@ class UnstorableError(Z4JError):
 
 class DiscoveryError(Z4JError):
     """The project's Celery app was not found."""
+
+
+class OperationError(Z4JError):
+    """The operation was refused as a whole; nothing was done."""
+
+
+class SealError(Z4JError):
+    """The sealed message can't be opened: SECRET_KEY changed, and its old value is no fallback."""

@@ -14,7 +14,7 @@ from django.core.checks.registry import registry
 from django.core.management import call_command
 from django.db import connections
 
-from z4j_django import checks, conf
+from z4j_django import apps, checks, conf
 
 DOCUMENTED = Path(__file__).parents[2] / "docs/reference/checks.md"
 SETTINGS = ", ".join(conf.Settings.__struct_fields__)
@@ -84,6 +84,16 @@ def test_every_message_has_a_row_in_the_documentation() -> None:
             "Z4J['PROJECT'] must have between 1 and 64 characters.",
             f"Z4J is a dictionary; it may hold {SETTINGS}.",
         ),
+        (
+            {"PAYLOAD_MAX_BYTES": 0},
+            "Z4J['PAYLOAD_MAX_BYTES'] must be between 1 and 16 MiB (16777216).",
+            f"Z4J is a dictionary; it may hold {SETTINGS}.",
+        ),
+        (
+            {"PAYLOAD_MAX_BYTES": 16 * 1024**2 + 1},
+            "Z4J['PAYLOAD_MAX_BYTES'] must be between 1 and 16 MiB (16777216).",
+            f"Z4J is a dictionary; it may hold {SETTINGS}.",
+        ),
     ],
 )
 def test_a_malformed_setting_is_an_error_and_the_only_one(
@@ -99,6 +109,21 @@ def test_a_malformed_setting_is_an_error_and_the_only_one(
 def test_a_sound_setting_passes(settings: Any) -> None:
     settings.Z4J = {"PROJECT": "shop", "TIMELINE": False}
     assert checks.check_setting() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [
+        ({}, 1024**2),
+        ({"PAYLOAD_MAX_BYTES": 16 * 1024**2}, 16 * 1024**2),
+        ({"PAYLOAD": "off", "PAYLOAD_MAX_BYTES": 10}, None),
+    ],
+)
+def test_the_agent_is_told_how_much_of_a_message_to_keep(
+    settings: Any, given: dict[str, Any], limit: int | None
+) -> None:
+    settings.Z4J = given
+    assert apps.agent_config().payload_limit == limit
 
 
 def test_an_unknown_database_is_an_error(settings: Any) -> None:

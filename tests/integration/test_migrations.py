@@ -85,6 +85,7 @@ class TestState:
             "z4j_task_failed",
             "z4j_task_group",
             "z4j_task_parent",
+            "z4j_task_retry",
             "z4j_task_state",
             "z4j_task_worker",
         ]

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from django.db import DataError, OperationalError, connection
+from django.db import DataError, IntegrityError, OperationalError, connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from z4j_django.models import (
     TaskRecord,
     WorkerRecord,
 )
+from z4j_django.store import sql
 from z4j_django.store.folding import Fold
 from z4j_django.store.writer import DatabaseSink
 
@@ -279,3 +281,28 @@ def test_what_the_database_can_never_take_is_told_from_what_passes(
         monkeypatch.setattr(DatabaseSink, "_store", fail)
         with pytest.raises(told or OperationalError):
             sink.apply([part([event(events.TASK_SENT, 1.0)])])
+
+
+def test_a_column_that_a_newer_version_added_is_no_fault_of_the_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rules = {name: rule for name, rule in sql.TASKS.rules.items() if name != "deliveries"}
+    monkeypatch.setattr(sql, "TASKS", sql.Merge(sql.TASKS.key, rules))
+    with pytest.raises((IntegrityError, OperationalError)):  # which the shipper tries again
+        store(event(events.TASK_SENT, 1.0))
+    assert not JournalCursor.objects.exists()
+
+
+@override_settings(DEBUG=True)
+def test_under_debug_nothing_of_what_is_stored_stays_in_memory() -> None:
+    store(event(events.TASK_SENT, 1.0))
+    assert not connection.queries_log
+
+
+def test_a_segment_that_another_shipper_moved_meanwhile_is_left_alone() -> None:
+    sink = DatabaseSink()
+    first = part([event(events.TASK_RECEIVED, 1.0)], segment="s")
+    both = part([], segment="s", data=first.data + events.encode(event(events.TASK_STARTED, 2.0)))
+    sink.apply([first])
+    assert sink.apply([both]) == {"s": first.end}
+    assert TaskRecord.objects.get().state == states.RECEIVED

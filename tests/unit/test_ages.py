@@ -12,7 +12,7 @@ from z4j_django import ages, checks, conf, states
 
 KEYS = (
     "PENDING, RECEIVED, STARTED, RETRY, IGNORED, REJECTED, REVOKED, FAILURE, SUCCESS, "
-    "unfinished, default"
+    "unfinished, default, payloads, operations"
 )
 
 
@@ -92,6 +92,14 @@ def test_a_wrong_setting_names_key_and_value(settings: Any, given: Any, message:
     assert [(found.id, found.msg) for found in checks.check_setting()] == [
         ("z4j_django.E001", message)
     ]
+
+
+def test_messages_and_operations_have_only_the_age_that_they_are_given() -> None:
+    found = ages.from_setting({"default": "30d"})
+    assert (found.payloads, found.operations) == (None, None)
+    found = ages.from_setting({"payloads": "7d", "operations": "52w"})
+    assert (found.payloads, found.operations) == (timedelta(days=7), timedelta(weeks=52))
+    assert (found.rest, found.shortest, dict(found.tasks)) == (None, None, {})
 
 
 def test_the_setting_takes_text_and_timedeltas(settings: Any) -> None:

@@ -205,6 +205,25 @@ def test_a_message_that_went_back_to_the_queue_runs_again() -> None:
     assert (row.state, row.finished_at) == (states.STARTED, None)
 
 
+def test_what_was_purged_is_revoked_until_it_is_put_back_and_runs() -> None:
+    sent, *ran = run()
+    purged = event(events.TASK_REVOKED, 1.5, requeued=True, detail="purged by operation 7")
+    back = event(events.TASK_SENT, 1.75, requeued=True, detail="restored by operation 8")
+    row = row_of(sent, purged)
+    assert (row.state, row.exception_message, row.pid) == ("REVOKED", "purged by operation 7", 7)
+    row = row_of(sent, purged, back)
+    assert (row.state, row.exception_message, row.finished_at) == ("PENDING", "", None)
+    assert (row.sent_at, row.pid) == (1.0, None)
+    for order in itertools.permutations([sent, purged, back, *ran[:2]]):
+        assert row_of(*order).state == states.STARTED
+    assert row_of(sent, purged, back, *ran).state == states.SUCCESS
+
+
+def test_a_purge_of_what_has_ended_does_not_undo_the_end() -> None:
+    purged = event(events.TASK_REVOKED, 9.0, requeued=True)
+    assert row_of(*run(), purged).state == states.SUCCESS
+
+
 def test_the_whole_message_outdoes_the_cut_one() -> None:
     cut = events.Message(name="shop.add", args=msgspec.Raw(b'["\\u2026"]'))
     whole = events.Message(name="shop.add", args=msgspec.Raw(b"[1]"), complete=True)
@@ -252,6 +271,13 @@ def test_a_chains_last_step_is_a_member_before_it_is_sent() -> None:
     fold = folded([event(events.TASK_SENT, 1.0, message=events.Message(chain=[last]))])
     assert fold.groups["shop", "g"].size == 4
     assert fold.tasks["shop", "last"].group_index == 3
+
+
+def test_a_step_that_is_not_sent_yet_names_its_carrier_and_what_it_retries() -> None:
+    last = events.Step("last", "shop.add", "g", 3, retry_of="old", operation=7)
+    fold = folded([event(events.TASK_SENT, 1.0, message=events.Message(chain=[last]))])
+    row = fold.tasks["shop", "last"]
+    assert (row.parent_id, row.retry_of, row.operation) == ("a", "old", 7)
 
 
 def test_an_id_beyond_the_column_keeps_its_difference() -> None:

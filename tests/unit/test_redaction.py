@@ -17,7 +17,9 @@ SECRET_NAMES = [
     "authorization", "Proxy-Authorization", "http_auth", "cookie", "Set-Cookie", "session",
     "session_id", "sessionid", "JSESSIONID", "credential", "awsCredentials", "card_number",
     "cardNumber", "creditcard", "cvv", "cvv2", "card_cvc", "cvcCode", "pin", "PIN", "pin_code",
-    "userPin", "userPIN", "iban", "ibanNumber", "customer_iban", "ssn",
+    "userPin", "userPIN", "iban", "ibanNumber", "customer_iban", "ssn", "license_key",
+    "recovery_codes", "security_code", "mfa_code", "2faCode", "one_time_code", "seed_phrase", "pw",
+    "fernet_key", "stripe_key", "encryptKey", "webhook-key", "password_reset", "token_id",
 ]  # fmt: skip
 INNOCENT_NAMES = [
     "author", "authors", "authority", "authored_by", "monkey", "keyboard", "key", "primary_key",
@@ -25,7 +27,11 @@ INNOCENT_NAMES = [
     "pinned", "spin", "opinion", "compass", "bypass", "passenger", "pass_count", "tokenizer",
     "tokenize", "secretary", "session_count", "obsession", "urban", "hotpink", "laptop", "card",
     "card_id", "discard", "signature", "auth_user_id", "user_id", "email", "order", "accession",
-    "", "naïve", "7",
+    "", "naïve", "7", "token_count", "tokenCount", "token_type", "max_tokens", "prompt_tokens",
+    "total_tokens", "tokens_used", "tokens_per_minute", "password_length", "password_changed_at",
+    "access_token_expires_in", "cookie_age", "session_expiry", "secret_type", "option", "options",
+    "postcode", "error_code", "zip_code", "code", "country_code", "encoding", "pinCount", "pew",
+    "hotkey", "foreign_key", "key_count", "hash_key", "routing_key", "stopped", "captcha_required",
 ]  # fmt: skip
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIBOgIBAAJB+/a=\nPROCTYPE-x\n-----END RSA PRIVATE KEY-----"
@@ -88,6 +94,26 @@ def test_the_absence_of_a_secret_stays_visible(value: object) -> None:
         ("password=None token=''", "password=None token=''"),
         ("DE89 3704 0044 0532 0130 00 PAID", f"{MASK} PAID"),
         ("GB82WEST12345698765432", MASK),
+        ("mysql --password hunter2 -v", f"mysql --password {MASK} -v"),
+        ("['mysql', '--password', 'hunter2']", f"['mysql', '--password', '{MASK}']"),
+        ("<a><password>hunter2</password></a>", f"<a><password>{MASK}</password></a>"),
+        ('<w:Token x="1">abc</w:Token>', f'<w:Token x="1">{MASK}</w:Token>'),
+        ("xapp-1-A111-222-abc", f"xapp-{MASK}"),
+        ("glrt-t1_aBcDeFgHiJ", f"glrt-{MASK}"),
+        ("GOCSPX-aBcDeFgHiJkLmN", f"GOCSPX-{MASK}"),
+        ("hvs.CAESIJ1aBcDeFgHiJkLmNoPq", f"hvs.{MASK}"),
+        ("dckr_pat_aBcDeFgH1234", f"dckr_pat_{MASK}"),
+        ("dapi0123456789abcdef0123456789abcdef", f"dapi{MASK}"),
+        ("key-0123456789abcdef0123456789abcdef", f"key-{MASK}"),
+        ("SK0123456789abcdef0123456789abcdef", f"SK{MASK}"),
+        ("bot 123456789:AAE-aBcDeFgHiJkLmNoPqRsTuVwXyZ012345", f"bot 123456789:AA{MASK}"),
+        ("sk-ant-api03-aBcDeFgHiJkLmNoPqRsTu", f"sk-{MASK}"),
+        ("AGE-SECRET-KEY-1QPZRY9X8GF2TVDW0S3JN", f"AGE-SECRET-KEY-{MASK}"),
+        (
+            "https://s3.example/o?X-Amz-Date=1&X-Amz-Signature=0123456789abcdef01&n=1",
+            f"https://s3.example/o?X-Amz-Date=1&X-Amz-Signature={MASK}&n=1",
+        ),
+        ("https://b.example/o?sv=2&sig=aBcD%2FeFgHiJkLmN%3D", f"https://b.example/o?sv=2&sig={MASK}"),
     ],
 )  # fmt: skip
 def test_a_secret_is_masked_where_it_stands(text: str, shown: str) -> None:
@@ -110,6 +136,11 @@ def test_a_secret_is_masked_where_it_stands(text: str, shown: str) -> None:
         "ann@example.com paid 99.50 EUR",
         "C:\\secretary\\x",
         "author: Ann, shipping: DHL",
+        "max_tokens=4096 prompt_tokens: 17",
+        "run --verbose now -- or --password --verbose",
+        "<b>token</b> <p>text</p>",
+        "key-value store, SKU 17, sig=9, option=3",
+        "https://a.example/?signature=of+the+painter",
     ],
 )
 def test_ordinary_text_is_kept(text: str) -> None:
@@ -135,6 +166,24 @@ def test_positional_arguments_are_redacted_by_their_parameters_names() -> None:
         {"otp": MASK},
         "x",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (["mysql", "--password", "hunter2", "-v"], ["mysql", "--password", MASK, "-v"]),
+        (["curl", "--token", None, "x"], ["curl", "--token", None, "x"]),
+        ([["Accept", "json"], ["X-API-Key", "abc"]], [["Accept", "json"], ["X-API-Key", MASK]]),
+        (["password", "login", "logout"], ["password", "login", "logout"]),
+        (["a token of love", "x"], ["a token of love", "x"]),
+        ({"name": "DB_PASSWORD", "value": "hunter2"}, {"name": "DB_PASSWORD", "value": MASK}),
+        ({"value": 7, "key": "otp"}, {"value": MASK, "key": "otp"}),
+        ({"name": "DB_HOST", "value": "db"}, {"name": "DB_HOST", "value": "db"}),
+        ({"name": ["password"], "value": "x"}, {"name": ["password"], "value": "x"}),
+    ],
+)
+def test_a_secret_is_known_by_the_name_beside_it(value: object, shown: object) -> None:
+    assert redact(value) == shown
 
 
 def test_positional_arguments_share_one_budget() -> None:
@@ -261,7 +310,8 @@ def test_a_cut_text_is_never_longer_than_its_limit(limit: int) -> None:
 @pytest.mark.parametrize(
     "unit",
     ["password=", "password", "eyJ-", "4111 ", "4", "-----BEGIN A-----", "://a:", "api ", "AB12 ",
-     "password='", "token=(", "bearer ", "-", "\\", "a: ", "\x00", "é"],
+     "password='", "token=(", "bearer ", "-", "--", "--a ", "<", "<a ",
+     "<password>", "</", "--password ", "\\", "a: ", "\x00", "é"],
 )  # fmt: skip
 def test_a_hostile_megabyte_is_read_in_a_bounded_part(
     unit: str, monkeypatch: pytest.MonkeyPatch
@@ -269,9 +319,9 @@ def test_a_hostile_megabyte_is_read_in_a_bounded_part(
     read: list[int] = []
     mask_text = masking.mask_text
 
-    def counting(text: str) -> str:
+    def counting(text: str, rules: masking.Rules) -> str:
         read.append(len(text))
-        return mask_text(text)
+        return mask_text(text, rules)
 
     monkeypatch.setattr(masking, "mask_text", counting)
     hostile = unit * (1024 * 1024 // len(unit))

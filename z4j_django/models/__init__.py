@@ -3,6 +3,8 @@
 from z4j_django.models.cursor import JournalCursor
 from z4j_django.models.group import GroupRecord
 from z4j_django.models.journal import JournalLoss, JournalRecord
+from z4j_django.models.operation import Operation, OperationTarget, SavedMessage
+from z4j_django.models.payload import TaskPayload
 from z4j_django.models.task import TaskEvent, TaskRecord
 from z4j_django.models.worker import WorkerRecord
 
@@ -11,7 +13,11 @@ __all__ = [
     "JournalCursor",
     "JournalLoss",
     "JournalRecord",
+    "Operation",
+    "OperationTarget",
+    "SavedMessage",
     "TaskEvent",
+    "TaskPayload",
     "TaskRecord",
     "WorkerRecord",
 ]

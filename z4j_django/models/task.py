@@ -58,6 +58,10 @@ class TaskRecord(models.Model):
     #: Who published it, as ``pid@host``.
     origin = models.CharField(max_length=255, blank=True, default="")
 
+    #: The task that this one retries, and the number of the operation that published it.
+    retry_of = IdentifierField(max_length=255, blank=True, default="", db_default="")
+    operation = models.BigIntegerField(null=True, blank=True)
+
     #: Keys of the merge, see ``z4j_django.store.folding``.
     attempt = models.BigIntegerField(default=0, editable=False)
     state_order = models.BigIntegerField(default=0, editable=False)
@@ -82,6 +86,7 @@ class TaskRecord(models.Model):
             PartialIndex(
                 fields=["parent_id", "id"], name="z4j_task_parent", where=~Q(parent_id="")
             ),
+            PartialIndex(fields=["retry_of", "id"], name="z4j_task_retry", where=~Q(retry_of="")),
         ]
 
     def __str__(self) -> str:

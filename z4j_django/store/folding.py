@@ -12,6 +12,7 @@ row of a batch meets the row of the database. Three integers decide:
     Within an attempt: the worker's word before the publisher's, an end before all else, then
     time, then the rank of the state. The greatest supplies the state, and what belongs to it.
     (Time alone would let a delivery on a host whose clock is ahead undo an end for good.)
+    That a message was purged, or put back, counts as a worker's word, and is no end.
 ``facts_order``
     How good a source of the message's facts is: the first attempt, complete, and early. The
     smallest supplies them, all together.
@@ -19,19 +20,19 @@ row of a batch meets the row of the database. Three integers decide:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from time import time as now
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from z4j_django import states
 from z4j_django.agent import events
 from z4j_django.agent.shipper import Slice
-from z4j_django.store import redaction
+from z4j_django.store import describing, masking
 from z4j_django.store.rows import GroupRow, LossRow, TaskRow, TimelineRow, WorkerRow
 from z4j_django.store.values import (
-    SHORT,
     TIME_BITS,
     as_json,
     clean,
@@ -40,24 +41,12 @@ from z4j_django.store.values import (
     microseconds,
 )
 
-#: Characters of an exception's message and of its traceback, masked.
-MESSAGE: Final = 4_000
-TRACEBACK: Final = 20_000
-
-_STATE_OF: Final = {
-    events.TASK_RECEIVED: states.RECEIVED,
-    events.TASK_STARTED: states.STARTED,
-    events.TASK_SUCCEEDED: states.SUCCESS,
-    events.TASK_FAILED: states.FAILURE,
-    events.TASK_RETRY: states.RETRY,
-    events.TASK_REVOKED: states.REVOKED,
-    events.TASK_REJECTED: states.REJECTED,
-    events.TASK_IGNORED: states.IGNORED,
-}
-
 #: Sources of facts, the best first: a whole message, a cut one, an embedded step, a name; and
 #: what a bystander heard of a send, which tells the queue, or of anything else.
 _WHOLE, _CUT, _EMBEDDED, _NAME, _HEARD_SENT, _HEARD = range(6)
+#: The facts of any message, cut or whole, come before this order; a name is no news to them.
+_NAMED: Final = 255 << (3 + TIME_BITS)
+_RETRIES: Final = describing.RETRIES
 
 
 class Fold:
@@ -66,20 +55,25 @@ class Fold:
     What a bystander observed may be on record already, by who was there. So it counts no
     delivery and tells no send on the timeline, and its facts give way to all others.
 
+    Args:
+        rules: What else than what looks like a secret is masked.
+
     Attributes:
-        tasks: By project and task id.
         groups: By project and group id.
         workers: By project and hostname.
         timeline: In the order of the journal.
+        originals: By project and task id: an attempt, its time, and its message; the first.
         losses: What was lost on the way, in the order of the journal.
         skipped: Lines of each segment that could not be read.
     """
 
-    def __init__(self) -> None:
-        self.tasks: dict[tuple[str, str], TaskRow] = {}
+    def __init__(self, rules: masking.Rules = masking.NO_RULES) -> None:
+        self._rules = rules
+        self._lives: dict[tuple[str, str], _Life] = {}
         self.groups: dict[tuple[str, str], GroupRow] = {}
         self.workers: dict[tuple[str, str], WorkerRow] = {}
         self.timeline: list[TimelineRow] = []
+        self.originals: dict[tuple[str, str], tuple[int, float, events.Original]] = {}
         self.losses: list[LossRow] = []
         self.skipped: dict[str, int] = {}
 
@@ -103,87 +97,103 @@ class Fold:
             else:
                 self._add_loss(event, header)
 
-    def _task(self, project: str, task_id: str) -> TaskRow:
-        row = self.tasks.get((project, task_id))
-        if row is None:
-            row = self.tasks[project, task_id] = TaskRow(project, task_id)
-        return row
+    @property
+    def tasks(self) -> dict[tuple[str, str], TaskRow]:
+        """By project and task id."""
+        self.settle()
+        return {key: life.row for key, life in self._lives.items()}
+
+    def settle(self) -> None:
+        """Write down what was heard so far; else whoever asks for the tasks waits for it."""
+        for life in self._lives.values():
+            life.settle(self._rules)
+
+    def _life(self, project: str, task_id: str) -> _Life:
+        life = self._lives.get((project, task_id))
+        if life is None:
+            life = self._lives[project, task_id] = _Life(TaskRow(project, task_id))
+        return life
 
     def _add_task_event(self, event: events.TaskEvent, project: str, pid: int) -> None:
         task_id = identifier(event.task_id)
-        row = self._task(project, task_id)
+        life = self._life(project, task_id)
         attempt = attempt_of(event)
         time = microseconds(event.at)
         at = time / 1e6
-        if attempt > row.attempt:
-            row.attempt = attempt
-            row.state_order = -1
-            row.received_at = row.started_at = row.eta = row.expires = None
-        if attempt == row.attempt:
-            _merge_moments(row, event, at)
-            _merge_state(row, event, time, pid)
-        if attempt == 0:
-            row.sent_at = _earlier(
-                row.sent_at, at if event.kind == events.TASK_SENT else sent_at(event)
-            )
-        if event.kind == events.TASK_RECEIVED and not event.observed:
-            row.deliveries += 1
+        life.add_state(event, attempt, time, pid)
+        if event.original is not None:
+            kept = self.originals.get((project, task_id))
+            if kept is None or (attempt, at) < kept[:2]:
+                self.originals[project, task_id] = (attempt, at, event.original)
         if event.message is not None:
-            self._merge_message(row, event, event.message, time)
-        elif event.name:
-            order = _facts_order(_HEARD if event.observed else _NAME, attempt, time)
-            if order < row.facts_order:
-                _set_facts(row, order, events.Message(name=event.name))
+            self._merge_message(life, event, event.message, attempt, time)
+        elif event.name and life.row.facts_order > _NAMED:
+            source = _HEARD if event.observed else _NAME
+            life.add_facts(_facts_order(source, attempt, time), events.Message(name=event.name))
         if event.observed and event.kind == events.TASK_SENT:
             return
         self.timeline.append(
             TimelineRow(
-                project=project,
-                task_id=task_id,
-                kind=event.kind[:16],
-                at=at,
-                retries=retries_of(event),
-                worker=clean(event.worker),
-                pid=None if event.observed else pid,
-                detail=_detail(event),
+                project,
+                task_id,
+                event.kind[:16],
+                at,
+                attempt & _RETRIES,
+                clean(event.worker),
+                None if event.observed else pid,
+                describing.detail(event, self._rules),
             )
         )
 
     def _merge_message(
-        self, row: TaskRow, event: events.TaskEvent, message: events.Message, time: int
+        self,
+        life: _Life,
+        event: events.TaskEvent,
+        message: events.Message,
+        attempt: int,
+        time: int,
     ) -> None:
-        at = time / 1e6
-        order = _facts_order(_source(event, message), attempt_of(event), time)
-        if order < row.facts_order:
-            _set_facts(row, order, message)
-        if is_member(message):
+        row, at = life.row, time / 1e6
+        life.add_facts(_facts_order(_source(event, message), attempt, time), message)
+        if describing.is_member(message):
             member = events.Step(
                 row.task_id, message.name, message.group_id, message.group_index, message.chord
             )
             root_id = message.root_id if message.root_id != event.task_id else ""
             self._add_group(row.project, member, root_id, at)
         for step in message.chain:
-            self._add_embedded(row.project, step, message, at)
+            self._add_embedded(row.project, step, message, at, carrier=row.task_id)
 
     def _add_embedded(
-        self, project: str, step: events.Step, message: events.Message, at: float
+        self,
+        project: str,
+        step: events.Step,
+        message: events.Message,
+        at: float,
+        carrier: str = "",
     ) -> None:
-        """A task that is known before it is published: PENDING until its own events come."""
+        """A task that is known before it is published: PENDING until its own events come.
+
+        Until then its parent is the first task that carried it along.
+        """
         task_id = identifier(step.task_id)
-        row = self._task(project, task_id)
-        if row.attempt < 0:
-            row.attempt = row.state_order = 0
+        life = self._life(project, task_id)
+        if life.row.attempt < 0:
+            life.row.attempt = life.row.state_order = 0
         order = _facts_order(_EMBEDDED, 0, microseconds(at))
-        if order < row.facts_order:
+        if order < life.row.facts_order:
             facts = events.Message(
                 name=step.name,
                 root_id=message.root_id,
+                parent_id=carrier,
                 group_id=step.group_id,
                 group_index=step.group_index,
                 chord=step.chord,
+                retry_of=step.retry_of,
+                operation=step.operation,
             )
-            _set_facts(row, order, facts)
-        if is_member(step):
+            life.add_facts(order, facts)
+        if describing.is_member(step):
             self._add_group(project, step, message.root_id, at)
 
     def _add_group(self, project: str, member: events.Step, root_id: str, at: float) -> None:
@@ -235,22 +245,56 @@ class Fold:
             row.version = clean(event.version, 64)
 
 
-def is_member(of: events.Message | events.Step) -> bool:
-    """Whether a task belongs to the group that it names.
+class _Life(msgspec.Struct, gc=False):
+    """The row of a task, and whose words stand in it; written down once all were heard."""
 
-    The body of a chord names its own chord's group too, and has no place in it.
-    """
-    return bool(of.group_id) and (of.group_index is not None or of.chord is not None)
+    row: TaskRow
+    message: events.Message | None = None
+    last: events.TaskEvent | None = None
+    #: Of the process that wrote ``last``.
+    pid: int = 0
+
+    def add_facts(self, order: int, message: events.Message) -> None:
+        """Hear what a source says of the message."""
+        if order < self.row.facts_order:
+            self.row.facts_order = order
+            self.message = message
+
+    def add_state(self, event: events.TaskEvent, attempt: int, time: int, pid: int) -> None:
+        """Hear what happened to the task, and when."""
+        row = self.row
+        if attempt > row.attempt:
+            row.attempt = attempt
+            row.state_order = -1
+            row.received_at = row.started_at = row.eta = row.expires = None
+        if attempt == row.attempt:
+            _merge_moments(row, event, time / 1e6)
+            order = _state_place(event.kind, event.retries > 0, event.requeued) | time << 4
+            if order > row.state_order:
+                row.state_order = order
+                self.last = event
+                self.pid = pid
+        if attempt == 0:
+            at = time / 1e6 if event.kind == events.TASK_SENT else sent_at(event)
+            row.sent_at = _earlier(row.sent_at, at)
+        if event.kind == events.TASK_RECEIVED and not event.observed:
+            row.deliveries += 1
+
+    def settle(self, rules: masking.Rules) -> None:
+        """Write what was heard so far into the row."""
+        if self.message is not None:
+            describing.write_facts(self.row, self.message, rules)
+            self.message = None
+        if self.last is not None:
+            describing.write_state(self.row, self.last, self.pid, rules)
+            self.last = None
 
 
 def attempt_of(event: events.TaskEvent) -> int:
     """The number that orders a task's attempts."""
-    return min(max(event.nesting, 0), 2**20) << 32 | retries_of(event)
-
-
-def retries_of(event: events.TaskEvent) -> int:
-    """The retries that an event says, within the database's integers."""
-    return min(max(event.retries, 0), 2**31 - 1)
+    if not event.nesting and 0 <= event.retries <= _RETRIES:
+        return event.retries
+    return min(max(event.nesting, 0), 2**20) << 32 | min(max(event.retries, 0), _RETRIES)
 
 
 def sent_at(event: events.TaskEvent) -> float | None:
@@ -271,48 +315,13 @@ def _merge_moments(row: TaskRow, event: events.TaskEvent, at: float) -> None:
             row.expires = _later(row.expires, iso_time(message.expires))
 
 
-def _merge_state(row: TaskRow, event: events.TaskEvent, time: int, pid: int) -> None:
-    if event.kind == events.TASK_SENT:
-        state = states.RETRY if event.retries else states.PENDING
-        side = 0
-    else:
-        state = _STATE_OF.get(event.kind, states.PENDING)
-        side = 1
-    ended = state in states.FINISHED and not event.requeued
-    order = (side << 1 | ended) << (TIME_BITS + 4) | time << 4 | states.RANK[state]
-    if order <= row.state_order:
-        return
-    row.state_order = order
-    row.state = state
-    row.retries = retries_of(event)
-    row.worker = clean(event.worker)
-    row.pid = pid if side and not event.observed else None
-    row.finished_at = time / 1e6 if state in states.FINISHED else None
-    row.runtime = event.runtime
-    row.result = _result(event) if state == states.SUCCESS and not event.observed else None
-    failure = event.failure
-    row.exception_type = clean(failure.type) if failure else ""
-    row.exception_message = redaction.redact_text(failure.message, MESSAGE) if failure else ""
-    row.traceback = redaction.redact_text(failure.traceback, TRACEBACK) if failure else ""
-    if state == states.REVOKED:
-        row.exception_message = clean(event.detail)
-
-
-def _set_facts(row: TaskRow, order: int, message: events.Message) -> None:
-    row.facts_order = order
-    row.name = clean(message.name)
-    row.queue = clean(message.queue)
-    row.exchange = clean(message.exchange)
-    row.routing_key = clean(message.routing_key)
-    row.priority = message.priority
-    row.root_id = identifier(message.root_id)
-    row.parent_id = identifier(message.parent_id)
-    row.group_id = identifier(message.group_id) if is_member(message) else ""
-    row.group_index = message.group_index
-    row.chord_id = identifier(message.chord.task_id) if message.chord else ""
-    row.schedule = clean(message.schedule)
-    row.origin = clean(message.origin)
-    row.args, row.kwargs = _arguments(message)
+@functools.lru_cache(maxsize=64)
+def _state_place(kind: str, has_retries: bool, requeued: bool) -> int:
+    """The state's order but for the time: the side, whether it ends, and the rank."""
+    state = describing.state_of(kind, has_retries)
+    side = kind != events.TASK_SENT or requeued  # what was put back had left the queue
+    ended = state in states.FINISHED and not requeued
+    return (side << 1 | ended) << (TIME_BITS + 4) | states.RANK[state]
 
 
 def _source(event: events.TaskEvent, message: events.Message) -> int:
@@ -330,34 +339,6 @@ def _facts_order(source: int, attempt: int, time: int) -> int:
     if source >= _EMBEDDED:
         place = 255
     return (place << 3 | source) << TIME_BITS | time
-
-
-def _arguments(message: events.Message) -> tuple[str | None, str | None]:
-    args = _decoded(message.args)
-    kwargs = _decoded(message.kwargs)
-    return (
-        as_json(redaction.redact_args(args, message.params)) if isinstance(args, list) else None,
-        as_json(redaction.redact(kwargs)) if isinstance(kwargs, dict) else None,
-    )
-
-
-def _result(event: events.TaskEvent) -> str:
-    return as_json(redaction.redact(_decoded(event.result)))
-
-
-def _decoded(raw: msgspec.Raw) -> Any:
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _detail(event: events.TaskEvent) -> str:
-    """What the timeline says beside the kind."""
-    if event.failure is not None:
-        line = f"{event.failure.type}: {event.failure.message}".removesuffix(": ")
-        return redaction.redact_text(line, SHORT)
-    return clean(event.detail)
 
 
 def _earlier(first: float | None, second: float | None) -> float | None:

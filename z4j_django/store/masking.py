@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 MASK: Final = "••••••"
 
 #: A longer name is judged by its end.
-_NAME_LENGTH: Final = 200
+NAME_LENGTH: Final = 200
 
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -22,26 +23,61 @@ _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SECRET_NAME: Final = re.compile(
     r"passw|passphrase|pass_phrase|passcode|passkey|(?<![a-z])pwd|(?<![a-z])pass$"
     r"|secret(?!ar)|token(?!i[sz])|credential|csrf|xsrf|cookie|jwt|bearer|mnemonic"
-    r"|(?:api|private|access|auth|encryption|signing|ssh|master|account|shared|hmac)_?key"
+    r"|(?:api|private|access|auth|encrypt(?:ion)?|decrypt(?:ion)?|signing|ssh|master|account|shared"
+    r"|hmac|aes|rsa|gpg|pgp|fernet|crypto|license|security|recovery|stripe|webhook)_?key"
     r"|authori[sz]ation|(?<![a-z])auth$"
     r"|session_?(?:id|key|data)(?![a-z])|(?<![a-z])sessions?$"
     r"|(?:card|account)_?(?:number|num|no)(?![a-z])|credit_?card"
+    r"|(?:security|recovery|verification|backup|activation|mfa|2fa|auth|one_?time)_?codes?(?![a-z])"
+    r"|(?:seed|recovery|mnemonic)_?(?:phrase|words)|one_?time_?pass|(?<![a-z])pw(?![a-z])"
     r"|(?<![a-z])(?:[ht]?otp|pin|cvv|cvc|csc|iban|ssn)s?(?![a-z])|social_security"
+)
+#: What only counts, measures, sorts or dates a secret.
+_INNOCENT_NAME: Final = re.compile(
+    r"_(?:count|counts|limit|length|len|size|type|ttl|age|expir(?:y|es|ed|ation)(?:_(?:at|in|on))?"
+    r"|(?:changed|created|updated|rotated)_(?:at|on)|usage|enabled|required)$"
+    r"|(?<![a-z])(?:max|min|num|n|used|total|prompt|completion|input|output|cached|reasoning)_tokens$"
+    r"|(?<![a-z])tokens_(?:used|per_|in$|out$|total$)"
 )
 #: Names whose value in a text goes on past a space.
 _WHOLE_LINE_NAME: Final = re.compile(r"authori[sz]ation|cookie|pass_?phrase", re.IGNORECASE)
 
 
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """What else is a secret in a project; ``z4j_django.store.rules`` makes them.
+
+    Attributes:
+        keys: Searched in names, in snake case.
+        values: Searched in texts; what they fit is masked.
+        emails: Whether e-mail addresses are masked.
+    """
+
+    keys: Sequence[re.Pattern[str]] = ()
+    values: Sequence[re.Pattern[str]] = ()
+    emails: bool = False
+
+
+NO_RULES: Final = Rules()
+
+
 @functools.lru_cache(maxsize=4096)
-def is_secret_name(name: str) -> bool:
+def is_secret_name(name: str, rules: Rules = NO_RULES) -> bool:
     """Whether what stands under this name (a key, a parameter, a header) is a secret."""
     if not name.islower():
         name = _CAMEL.sub("_", name).lower()
-    return _SECRET_NAME.search(name.replace("-", "_").replace(" ", "_")) is not None
+    name = name.replace("-", "_").replace(" ", "_")
+    if any(pattern.search(name) for pattern in rules.keys):
+        return True
+    return _SECRET_NAME.search(name) is not None and _INNOCENT_NAME.search(name) is None
 
 
-def mask_text(text: str) -> str:
+def mask_text(text: str, rules: Rules = NO_RULES) -> str:
     """Masks every secret in a text where it stands, and leaves the rest as it was."""
+    for pattern in rules.values:
+        text = pattern.sub(MASK, text)
+    if rules.emails and "@" in text:
+        text = _EMAIL.sub(MASK, text)
     if len(text) >= _SHORTEST_TOKEN and _TOKEN_HINT.search(text):
         text = _TOKEN.sub(_mask_token, text)
     if "@" in text and "://" in text:
@@ -50,7 +86,11 @@ def mask_text(text: str) -> str:
         text = _mask_numbers(text, _CARD, is_card_number)
         text = _mask_numbers(text, _IBAN, _is_iban)
     if "=" in text or ":" in text:
-        text = _mask_pairs(text)
+        text = _mask_pairs(text, rules)
+    if "--" in text:
+        text = _FLAG.sub(functools.partial(_mask_named, rules), text)
+    if "</" in text:
+        text = _ELEMENT.sub(functools.partial(_mask_named, rules), text)
     return text
 
 
@@ -74,21 +114,29 @@ def is_card_number(number: str) -> bool:
 # --- Tokens: known by how they begin ------------------------------------------------------------
 
 _SHORTEST_TOKEN: Final = 8
-#: Something that every token holds; one look at most texts ends here. Literals only: the engine
-#: then skips to characters that can begin one.
+#: Something that every token holds; one look at most texts ends here. Each alternative begins
+#: with another literal: the engine then skips to characters that can begin one.
 _TOKEN_HINT: Final = re.compile(
-    r"eyJ|-----|k_live_|k_test_|sk-|tok_|gho_|ghp_|ghr_|ghs_|ghu_|xox|github_pat_|glpat-|AKIA|ASIA"
-    r"|AIza|whsec_|npm_|pypi-|hf_|shpat_|shpca_|shppa_|shpss_|dop_v1_|SG\.|ya29\.|earer |EARER "
-    r"|asic |ASIC "
+    r"e(?:yJ|arer )|-----|k(?:_live_|_test_|ey-)|s(?:k-|hp[acps]{2}_|q0|ntr[yu]s_|bp_|ig=)"
+    r"|tok_|g(?:h[opusr]_|ithub_pat_|l(?:pat|dt|rt|ptt|soat|cbt)-|l(?:sa|c)_|d_|nature=)|x(?:ox|app-)"
+    r"|A(?:KIA|SIA|Iza|K-|TATT|SIC )|whsec_|n(?:pm_|tn_)|p(?:ypi-|scale_)|h(?:f_|vs\.)|_api_|:AA"
+    r"|d(?:o[opr]_v1_|api|ckr_)|S(?:G\.|PX-|ECRET-KEY-|K[0-9a-f]{32})|y(?:a29\.|gems_)|EARER |asic "
 )
 #: The one group of each alternative is what stays.
 _TOKEN: Final = re.compile(
     r"(-----BEGIN [^-\n]{1,40}-----)(?:[^-]|-(?!----))*+(?:-----END [^-\n]{1,40}-----)?"
     r"|((?<![A-Za-z0-9])eyJ)[A-Za-z0-9_.=-]{14,}+"
     r"|((?<![A-Za-z0-9])(?:[rsp]k_(?:live|test)_|tok_))[A-Za-z0-9_]{4,}+"
-    r"|((?<![A-Za-z0-9])(?:gh[opusr]_|xox[a-z]-|github_pat_|glpat-|whsec_|shp[a-z]{2}_|AIza))"
-    r"[A-Za-z0-9_-]{8,}+"
-    r"|((?<![A-Za-z0-9])(?:sk-|npm_|pypi-|hf_|dop_v1_|SG\.|ya29\.))[A-Za-z0-9_.-]{20,}+"
+    r"|((?<![A-Za-z0-9])(?:gh[opusr]_|xox[a-z]-|xapp-|github_pat_|gl(?:pat|dt|rt|ptt|soat|cbt)-"
+    r"|whsec_|shp[a-z]{2}_|AIza|GOCSPX-|sq0[a-z]{3}-|dckr_(?:pat|oat)_|lin_api_|ATATT))"
+    r"[A-Za-z0-9_=-]{8,}+"
+    r"|((?<![A-Za-z0-9])(?:sk-|npm_|pypi-|hf_|do[opr]_v1_|SG\.|ya29\.|hvs\.|dapi|NRAK-|gl(?:sa|c)_"
+    r"|ntn_|sntr[yu]s_|rubygems_|pscale_[a-z]{2,8}_|PMAK-|sbp_|figd_|AGE-SECRET-KEY-))"
+    r"[A-Za-z0-9_.=+/-]{20,}+"
+    r"|((?<![A-Za-z0-9])(?:key-|SK))[0-9a-f]{32}(?![A-Za-z0-9])"
+    r"|((?<![A-Za-z0-9])[0-9]{8,10}:AA)[A-Za-z0-9_-]{30,40}+(?![A-Za-z0-9])"
+    # Signed addresses: who has one, has what it leads to.
+    r"|((?:[?&]sig|[?&](?:X-[A-Za-z]{3,4}-)?Signature)=)[A-Za-z0-9%+/=_~-]{16,}+"
     r"|((?<![A-Za-z0-9])A[KS]IA)[A-Z0-9]{12,}+"
     r"|((?<![A-Za-z])(?i:bearer)[ ]{1,4})[A-Za-z0-9._~+/=-]{6,}+"
     # "basic authentication" is prose: an ordinary word is no credential.
@@ -97,6 +145,8 @@ _TOKEN: Final = re.compile(
 )
 
 
+#: Of a run of its characters, only the whole is tried: the pattern is linear.
+_EMAIL: Final = re.compile(r"(?<![\w.%+-])[\w.%+-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++")
 _URL_PASSWORD: Final = re.compile(r"(://[^\s/:@\"'<>]*+:)[^\s/\"'<>]+(?=@)")
 
 
@@ -169,12 +219,25 @@ _BRACKET: Final = re.compile(r"[()\[\]{}]")
 _NO_SECRETS: Final = frozenset({"", "''", '""', "None", "null", "True", "true", "False", "false"})
 
 
-def _mask_pairs(text: str) -> str:
+#: A command's option and its value, in a line or in a list; an element of XML and its text.
+_FLAG: Final = re.compile(
+    r"(?<![\w-])(--([A-Za-z][\w-]*+)(?:[\"'],)?[ ]{1,4}[\"']?)(?![-\"'])[^\s\"',]++"
+)
+_ELEMENT: Final = re.compile(r"(<(?:[\w.-]{1,40}+:)?([\w.-]++)(?:\s[^<>]*+)?>)[^<>]++(?=</)")
+
+
+def _mask_named(rules: Rules, match: re.Match[str]) -> str:
+    kept, name = match[1], match[2]
+    secret = is_secret_name(name[-NAME_LENGTH:], rules)
+    return kept + MASK if secret else match[0]
+
+
+def _mask_pairs(text: str, rules: Rules) -> str:
     parts: list[str] = []
     done = start = 0
     while match := _PAIR.search(text, start):
         start = match.end()
-        if not is_secret_name(match[1][-_NAME_LENGTH:]):
+        if not is_secret_name(match[1][-NAME_LENGTH:], rules):
             continue
         end = _value_end(text, start, match[1])
         if text[start:end] not in _NO_SECRETS:

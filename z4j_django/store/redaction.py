@@ -23,6 +23,7 @@ MARGIN: Final = 4096
 _EDGE: Final = MARGIN // 2
 
 _KEY_LENGTH: Final = 200
+_PAIR_LENGTH: Final = 64
 _LARGEST_INTEGER: Final = 2**63
 _PRINTABLE_BITS: Final = 4096  # about 1,200 digits; str() refuses past 4,300
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL takes neither
@@ -49,22 +50,29 @@ class Budget:
 DEFAULT: Final = Budget()
 
 
-def redact(value: object, *, budget: Budget = DEFAULT) -> object:
+def redact(
+    value: object, *, budget: Budget = DEFAULT, rules: masking.Rules = masking.NO_RULES
+) -> object:
     """Returns a copy of ``value`` that may be shown.
 
     Args:
         value: Plain JSON data, decoded. Anything else is shown by the name of its type; none of
             its code runs.
         budget: How much of it is shown. A note stands for what is left out.
+        rules: What else is secret here.
 
     Returns:
         New plain JSON data with finite floats and integers of at most 64 bits.
     """
-    return _Walk(budget).value(value, 0)
+    return _Walk(budget, rules).value(value, 0)
 
 
 def redact_args(
-    args: Sequence[object], names: Sequence[str], *, budget: Budget = DEFAULT
+    args: Sequence[object],
+    names: Sequence[str],
+    *,
+    budget: Budget = DEFAULT,
+    rules: masking.Rules = masking.NO_RULES,
 ) -> list[object]:
     """Redacts positional arguments as if each stood under the name of its parameter.
 
@@ -72,39 +80,41 @@ def redact_args(
         args: The arguments, plain JSON data.
         names: The names of the parameters; there may be fewer or more than arguments.
         budget: How much is shown of all the arguments together.
+        rules: What else is secret here.
 
     Returns:
         A list of plain JSON data. A last note stands for arguments past the budget.
     """
-    walk = _Walk(budget)
+    walk = _Walk(budget, rules)
     shown: list[object] = []
     for index, value in enumerate(args):
         if walk.is_spent():
             shown.append(_more(len(args) - index))
             break
         name = names[index] if index < len(names) else ""
-        shown.append(walk.named(masking.is_secret_name(name[:_KEY_LENGTH]), value, 1))
+        shown.append(walk.named(masking.is_secret_name(name[:_KEY_LENGTH], rules), value, 1))
     return shown
 
 
-def redact_text(text: str, limit: int) -> str:
+def redact_text(text: str, limit: int, rules: masking.Rules = masking.NO_RULES) -> str:
     """Masks secrets where they stand in a long text, and cuts the middle out of it.
 
     Args:
         text: For instance a traceback, of which the tail matters most.
         limit: The greatest length of what is returned, in characters.
+        rules: What else is secret here.
 
     Returns:
         The text, or a quarter of ``limit`` from its head and the rest from its tail around a note.
     """
     window = limit + MARGIN
     if len(text) <= 2 * window:
-        head = tail = _clean(text)
+        head = tail = _clean(text, rules)
         if len(head) <= limit:
             return head
     else:
-        head = _before_edge(_clean(text[:window]))
-        tail = _after_edge(_clean(masking.mask_orphan_pem(text[-window:])))
+        head = _before_edge(_clean(text[:window], rules))
+        tail = _after_edge(_clean(masking.mask_orphan_pem(text[-window:]), rules))
     note = f"\n… ({len(text):,} characters, the middle left out) …\n"
     room = max(0, limit - len(note))
     in_tail = room - room // 4
@@ -122,11 +132,11 @@ def _after_edge(text: str) -> str:
     return text[line + 1 :] if line >= 0 else text[_EDGE:]
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, rules: masking.Rules) -> str:
     """Masks secrets and replaces what no database can hold."""
     if "\0" in text or not text.isascii():
         text = _UNSTORABLE.sub("\ufffd", text)
-    return masking.mask_text(text)
+    return masking.mask_text(text, rules)
 
 
 def _more(count: int) -> str:
@@ -136,9 +146,10 @@ def _more(count: int) -> str:
 class _Walk:
     """One pass over one value, and what is left of its budget."""
 
-    __slots__ = ("depth", "nodes", "string", "text")
+    __slots__ = ("depth", "nodes", "rules", "string", "text")
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, rules: masking.Rules) -> None:
+        self.rules = rules
         self.nodes = budget.nodes
         self.depth = budget.depth
         self.text = budget.text
@@ -165,7 +176,10 @@ class _Walk:
     def show_text(self, text: str, depth: int) -> str:
         length = len(text)
         room = max(0, min(self.string, self.text))
-        shown = _clean(text) if length <= room else _before_edge(_clean(text[: room + MARGIN]))
+        if length <= room:
+            shown = _clean(text, self.rules)
+        else:
+            shown = _before_edge(_clean(text[: room + MARGIN], self.rules))
         if length > room or len(shown) > room or not shown.isascii():
             fitting = shown.encode()[:room].decode(errors="ignore")
             if length > room or len(fitting) < len(shown):
@@ -179,48 +193,72 @@ class _Walk:
         if depth >= self.depth and items:
             return _TOO_DEEP
         shown: list[object] = []
+        is_secret = False
         for item in items:
             if self.nodes <= 0 or self.text <= 0:
                 shown.append(_more(len(items) - len(shown)))
                 break
-            shown.append(self.value(item, depth + 1))
+            shown.append(self.named(is_secret, item, depth + 1))
+            is_secret = type(item) is str and self._announces(item, len(items))
         return shown
+
+    def _announces(self, text: str, count: int) -> bool:
+        """Whether ``text`` names the item after it: an option of a command, or one of a pair."""
+        if text[:1] != "-" and (count != 2 or not text[:1].isalpha()):
+            return False
+        name = text.strip("-")
+        return (
+            len(name) <= _PAIR_LENGTH
+            and name.replace("-", "").replace("_", "").isalnum()
+            and masking.is_secret_name(name, self.rules)
+        )
 
     def show_dict(self, items: dict[object, object], depth: int) -> object:
         if depth >= self.depth and items:
             return _TOO_DEEP
         shown: dict[str, object] = {}
+        named = "value" in items and self._names_a_secret(items)
         for seen, (key, value) in enumerate(items.items()):
             if self.nodes <= 0 or self.text <= 0:
                 shown["…"] = _more(len(items) - seen)
                 break
-            name, is_secret = _read_key(key if type(key) is str else _key_text(key))
+            text = key if type(key) is str else _key_text(key, self.rules)
+            name, is_secret = _read_key(text, self.rules)
             self.text -= len(name)
-            shown[name] = self.named(is_secret, value, depth + 1)
+            shown[name] = self.named(is_secret or (named and name == "value"), value, depth + 1)
         return shown
+
+    def _names_a_secret(self, items: dict[object, object]) -> bool:
+        """Whether this is a pair, as forms and environments write it: a ``name``, a ``value``."""
+        name = items.get("name", items.get("key"))
+        return type(name) is str and masking.is_secret_name(name[:_KEY_LENGTH], self.rules)
 
 
 def _is_blank(value: object) -> bool:
     return type(value) is str and not value
 
 
-def _key_text(key: object) -> str:
-    return str(_Walk(DEFAULT).value(key, 0))
+def _key_text(key: object, rules: masking.Rules) -> str:
+    return str(_Walk(DEFAULT, rules).value(key, 0))
 
 
-def _read_key(key: str) -> tuple[str, bool]:
+def _read_key(key: str, rules: masking.Rules) -> tuple[str, bool]:
     if len(key) <= _KEY_LENGTH:
-        return _read_short_key(key)
-    name, is_secret = _read_short_key(key[:_KEY_LENGTH])
+        return _read_short_key(key, rules)
+    name, is_secret = _read_short_key(key[:_KEY_LENGTH], rules)
     return name + "…", is_secret
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_short_key(key: str) -> tuple[str, bool]:
-    return _clean(key), masking.is_secret_name(key)
+def _read_short_key(key: str, rules: masking.Rules) -> tuple[str, bool]:
+    return _clean(key, rules), masking.is_secret_name(key, rules)
 
 
 def _show_integer(walk: _Walk, number: int, depth: int) -> object:
+    if walk.rules.values and number.bit_length() < 64:
+        text = str(number)
+        if any(pattern.search(text) for pattern in walk.rules.values):
+            return MASK
     if -(10**12) < number < 10**12:
         return number
     if -_LARGEST_INTEGER <= number < 10**19:

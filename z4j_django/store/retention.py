@@ -22,10 +22,8 @@ from django.conf import settings
 from django.db import OperationalError, connections, router, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from z4j_django import states
 from z4j_django.ages import Ages
-from z4j_django.store.rows import NO_FACTS
-from z4j_django.store.values import TIME_BITS
+from z4j_django.store import sightings
 
 logger = logging.getLogger("z4j_django.retention")
 
@@ -42,12 +40,21 @@ CURSOR_AGE: Final = 30 * 86400.0
 TRIES: Final = 3
 
 #: What goes beside tasks.
-OTHERS: Final = ("events", "groups", "workers", "journals", "losses", "cursors")
+OTHERS: Final = (
+    "events",
+    "payloads",
+    "groups",
+    "operations",
+    "workers",
+    "journals",
+    "losses",
+    "cursors",
+)
 
 # MariaDB makes a join of a longer list, and reads the whole table for it.
 _AT_ONCE: Final = 500
-_MOMENTS: Final = ("sent_at", "received_at", "started_at", "finished_at")
-_TASK: Final = ("pk", "project", "task_id", "state", *_MOMENTS, "eta", "facts_order")
+_TASK: Final = ("pk", "project", "task_id", *sightings.COLUMNS)
+_OPERATION: Final = ("pk", "project", "created_at", "finished_at")
 
 
 @dataclass
@@ -82,7 +89,8 @@ def prune(
         The same tally after each batch.
     """
     run = _Run(ages, project, batch, dry_run)
-    for part in (run.tasks, run.groups, run.workers, run.journals, run.losses, run.cursors):
+    parts = (run.payloads, run.tasks, run.groups, run.operations, run.workers, run.journals)
+    for part in (*parts, run.losses, run.cursors):
         for _ in part():
             yield run.tally
 
@@ -96,7 +104,7 @@ def span(ages: Ages) -> tuple[int, int]:
     while low < high:
         middle = (low + high) // 2
         found = _read(rows.filter(pk__gte=middle), _TASK, 1)
-        if found and _first_sight(found[0]) <= cutoff:
+        if found and sightings.first_sight(found[0]) <= cutoff:
             low = found[0].pk + 1
         else:
             high = middle
@@ -155,22 +163,29 @@ class _Run:
         self.now = time.time()
         self.tally = Tally()
 
+    def payloads(self) -> Iterator[None]:
+        """Messages that have an age of their own; the others go with their task."""
+        if self.ages.payloads is not None:
+            old = Q(project=self.project) & self._before("created_at", self.ages.payloads)
+            yield from self._others("payloads", "TaskPayload", old, "project", "task_id")
+
     def tasks(self) -> Iterator[None]:
-        """Tasks with their events."""
+        """Tasks with their events and their messages."""
         if not self.ages.tasks:
             return
         cutoff = self.now - _shortest(self.ages)
         for window in self._windows("TaskRecord", _TASK):
             old = sorted((row for row in window if self._is_old(row)), key=lambda row: row.task_id)
             if old:
-                found, events = _patiently(self._take, old)
+                found, events, payloads = _patiently(self._take, old)
                 self.tally.tasks += found
                 self.tally.others["events"] += events
+                self.tally.others["payloads"] += payloads
                 self.tally.busy += len(old) - found.total()
             self.tally.place = window[-1].pk
             yield
             # What claims to be of the future says nothing of those behind it.
-            if all(cutoff < _first_sight(row) <= self.now for row in window):
+            if all(cutoff < sightings.first_sight(row) <= self.now for row in window):
                 return
 
     def groups(self) -> Iterator[None]:
@@ -186,6 +201,19 @@ class _Run:
             self.tally.others["groups"] += _patiently(self._delete_groups, old)
             yield
             if all(cutoff < row.first_seen <= now for row in window):
+                return
+
+    def operations(self) -> Iterator[None]:
+        """What operators did, with its targets and the messages that it saved."""
+        if self.ages.operations is None:
+            return
+        cutoff, now = _moment(self.now - self.ages.operations.total_seconds()), _moment(self.now)
+        for window in self._windows("Operation", _OPERATION):
+            for row in window:
+                if row.project == self.project and row.finished_at and row.finished_at < cutoff:
+                    yield from self._take_operation(row.pk)
+            yield
+            if all(cutoff < row.created_at <= now for row in window):
                 return
 
     def workers(self) -> Iterator[None]:
@@ -220,7 +248,7 @@ class _Run:
         age = self.ages.tasks.get(row.state)
         if age is None or row.project != self.project:
             return False
-        last = _last_word(row)
+        last = sightings.last_word(row)
         return last is not None and last < self.now - age.total_seconds()
 
     def _windows(self, name: str, columns: Sequence[str]) -> Iterator[list[Any]]:
@@ -230,10 +258,10 @@ class _Run:
             yield window
             last = window[-1].pk
 
-    def _take(self, old: Sequence[Any]) -> tuple[Counter[str], int]:
-        """Tasks by state, and events, that go; sorted, they are locked as writers do."""
+    def _take(self, old: Sequence[Any]) -> tuple[Counter[str], int, int]:
+        """Tasks by state, events, and messages, that go; sorted, they are locked as writers do."""
         found: Counter[str] = Counter()
-        events = 0
+        events = payloads = 0
         with nullcontext() if self.dry_run else _transaction():
             for part in _parts(old, _AT_ONCE):
                 still = part if self.dry_run else self._still_old(part)
@@ -241,14 +269,29 @@ class _Run:
                 ids = [row.task_id for row in still]
                 timeline = _rows("TaskEvent").filter(task_id__in=ids, project=self.project)
                 events += timeline.count() if self.dry_run else _delete(timeline)
+                messages = _rows("TaskPayload").filter(task_id__in=ids, project=self.project)
+                if self.dry_run and self.ages.payloads:  # those are counted already
+                    messages = messages.exclude(self._before("created_at", self.ages.payloads))
+                payloads += messages.count() if self.dry_run else _delete(messages)
                 if not self.dry_run:
                     _delete(_rows("TaskRecord").filter(pk__in=[row.pk for row in still]))
-        return found, events
+        return found, events, payloads
 
     def _still_old(self, found: Sequence[Any]) -> list[Any]:
         rows = _rows("TaskRecord").filter(pk__in=[row.pk for row in found])
         locked = _locked(rows.order_by("project", "task_id"))
         return [row for row in locked.values_list(*_TASK, named=True) if self._is_old(row)]
+
+    def _take_operation(self, number: int) -> Iterator[None]:
+        """An operation that goes; before it, in parts, what belongs to it."""
+        if not self.dry_run:
+            for name in ("SavedMessage", "OperationTarget"):
+                rows = _rows(name).filter(operation=number)
+                while keys := list(rows.values_list("pk", flat=True)[:_AT_ONCE]):
+                    _patiently(_delete, rows.filter(pk__in=keys))
+                    yield
+            _patiently(_delete, _rows("Operation").filter(pk=number))
+        self.tally.others["operations"] += 1
 
     def _delete_groups(self, old: Sequence[int]) -> int:
         gone = 0
@@ -340,26 +383,6 @@ def _patiently(transact: Callable[..., T], *args: Any) -> T:
 def _parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for first in range(0, len(rows), size):
         yield rows[first : first + size]
-
-
-def _first_sight(row: Any) -> float:
-    """When a task was first heard of, in seconds since the epoch; 0 where nothing tells."""
-    known = [moment.timestamp() for name in _MOMENTS if (moment := getattr(row, name))]
-    return min(known, default=_told_at(row) or 0.0)
-
-
-def _last_word(row: Any) -> float | None:
-    """When a task was last heard of, or when it is due; ``None`` where nothing tells."""
-    names = (*_MOMENTS, "eta") if row.state in states.UNFINISHED else _MOMENTS
-    known = [moment.timestamp() for name in names if (moment := getattr(row, name))]
-    return max(known, default=_told_at(row))
-
-
-def _told_at(row: Any) -> float | None:
-    """When another task's message told of a task that has no event of its own."""
-    if row.facts_order == NO_FACTS:
-        return None
-    return float((row.facts_order & (1 << TIME_BITS) - 1) / 1e6)
 
 
 def _shortest(ages: Ages) -> float:

@@ -12,7 +12,7 @@ from z4j_django import states
 NO_FACTS: Final = 2**63 - 1
 
 
-class TaskRow(msgspec.Struct):
+class TaskRow(msgspec.Struct, gc=False):
     """A task as far as a batch tells of it. Times are seconds since the epoch."""
 
     project: str
@@ -35,6 +35,8 @@ class TaskRow(msgspec.Struct):
     chord_id: str = ""
     schedule: str = ""
     origin: str = ""
+    retry_of: str = ""
+    operation: int | None = None
     # moments
     sent_at: float | None = None
     received_at: float | None = None
@@ -86,7 +88,7 @@ class WorkerRow(msgspec.Struct):
     stopped_at: float | None = None
 
 
-class TimelineRow(msgspec.Struct):
+class TimelineRow(msgspec.Struct, gc=False):
     """One event, for the timeline."""
 
     project: str
@@ -99,6 +101,16 @@ class TimelineRow(msgspec.Struct):
     detail: str
 
 
+class PayloadRow(msgspec.Struct):
+    """The sealed message of a task."""
+
+    project: str
+    task_id: str
+    sealed: bytes
+    size: int
+    created_at: float
+
+
 class LossRow(msgspec.Struct):
     """Events that are on record nowhere."""
 
@@ -108,6 +120,15 @@ class LossRow(msgspec.Struct):
     count: int
     at: float
     detail: str = ""
+
+
+class CursorRow(msgspec.Struct):
+    """How far a segment is stored, and how many of its lines could not be read."""
+
+    segment: str
+    offset: int
+    skipped: int
+    updated_at: float
 
 
 class JournalRow(msgspec.Struct):

@@ -7,8 +7,10 @@ words for the new row, the old row and the conflict.
 from __future__ import annotations
 
 import datetime
+import functools
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +30,7 @@ EARLIER: Final = "CASE WHEN {o} IS NULL OR {n} < {o} THEN {n} ELSE {o} END"
 GREATER: Final = "CASE WHEN {n} > {o} THEN {n} ELSE {o} END"
 SMALLER: Final = "CASE WHEN {n} < {o} THEN {n} ELSE {o} END"
 SUM: Final = "{o} + {n}"
+STANDS: Final = "{o}"
 MOMENT: Final = (
     "CASE WHEN n.attempt > o.attempt THEN {n} WHEN n.attempt < o.attempt THEN {o} "
     "WHEN {o} IS NULL OR {n} > {o} THEN {n} ELSE {o} END"
@@ -78,6 +81,8 @@ TASKS: Final = Merge(
         "chord_id": FACT,
         "schedule": FACT,
         "origin": FACT,
+        "retry_of": FACT,
+        "operation": FACT,
         "sent_at": EARLIER,
         "received_at": MOMENT,
         "started_at": MOMENT,
@@ -126,11 +131,30 @@ WORKERS: Final = Merge(
     },
 )
 
+#: Insert-only: the first message stands.
+PAYLOADS: Final = Merge(
+    key=("project", "task_id"),
+    rules=dict.fromkeys(("sealed", "size", "created_at"), STANDS),
+)
+
+#: A segment's cursor where there is none yet; and where a batch has moved it.
+NEW_CURSORS: Final = Merge(
+    key=("segment",),
+    rules=dict.fromkeys(("offset", "skipped", "updated_at"), STANDS),
+)
+CURSORS: Final = Merge(
+    key=("segment",),
+    rules={"offset": "{n}", "skipped": SUM, "updated_at": "{n}"},
+)
+
 #: A report is newer than the one before it: the last one stands.
 JOURNALS: Final = Merge(
     key=("host", "directory"),
     rules=dict.fromkeys(("pid", "segments", "size", "pending", "oldest", "seen_at"), "{n}"),
 )
+
+#: Writes a name as the database wants it: ``offset`` is a word of its own to PostgreSQL.
+Quote = Callable[[str], str]
 
 _COLUMN: Final = re.compile(r"\b([no])\.(\w+)")
 
@@ -145,6 +169,7 @@ _POSTGRESQL_TYPES: Final[Mapping[type, str]] = {
 _POSTGRESQL_READS: Final[Mapping[type, str]] = {
     models.DateTimeField: "to_timestamp(r.{})",
     models.JSONField: "r.{}::jsonb",
+    models.BinaryField: "decode(r.{}, 'base64')",
 }
 
 
@@ -178,85 +203,100 @@ def _write(
     if not rows:
         return
     fields = [model._meta.get_field(name) for name in columns]
-    table = connection.ops.quote_name(model._meta.db_table)
+    quote = connection.ops.quote_name
+    table = quote(model._meta.db_table)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             document = msgspec.json.encode(rows).decode()
-            cursor.execute(_postgresql(table, fields, merge), [document])
+            cursor.execute(_postgresql(table, fields, merge, quote), [document])
             return
         statement = _mysql if connection.vendor == "mysql" else _sqlite
-        cursor.executemany(statement(table, columns, merge), _tuples(connection, fields, rows))
+        cursor.executemany(
+            statement(table, columns, merge, quote), _values(connection, fields, rows)
+        )
 
 
-def _postgresql(table: str, fields: Sequence[Any], merge: Merge | None) -> str:
+def _postgresql(table: str, fields: Sequence[Any], merge: Merge | None, quote: Quote) -> str:
     """One statement for any number of rows, which come as one JSON document.
 
     A list a column, for ``unnest``, takes the driver far longer to write down.
     """
-    names = ", ".join(field.column for field in fields)
+    names = ", ".join(quote(field.column) for field in fields)
     types = ", ".join(
-        f"{field.column} {_POSTGRESQL_TYPES.get(type(field), 'text')}" for field in fields
+        f"{quote(field.column)} {_POSTGRESQL_TYPES.get(type(field), 'text')}" for field in fields
     )
     reads = ", ".join(
-        _POSTGRESQL_READS.get(type(field), "r.{}").format(field.column) for field in fields
+        _POSTGRESQL_READS.get(type(field), "r.{}").format(quote(field.column)) for field in fields
     )
     text = (
         f"INSERT INTO {table} AS o ({names}) "  # noqa: S608  # names of our own
         f"SELECT {reads} FROM json_to_recordset(%s::json) AS r({types})"
     )
-    return text + _on_conflict(merge, new="excluded.{}", old="o.{}")
+    return text + _on_conflict(merge, quote, new="excluded.{}", old="o.{}")
 
 
-def _sqlite(table: str, columns: Sequence[str], merge: Merge | None) -> str:
-    text = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({_marks(columns)})"  # noqa: S608  # names of our own
-    return text + _on_conflict(merge, new="excluded.{}", old=table + ".{}")
+def _sqlite(table: str, columns: Sequence[str], merge: Merge | None, quote: Quote) -> str:
+    text = _insert(table, columns, quote)
+    return text + _on_conflict(merge, quote, new="excluded.{}", old=table + ".{}")
 
 
-def _mysql(table: str, columns: Sequence[str], merge: Merge | None) -> str:
-    text = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({_marks(columns)})"  # noqa: S608  # names of our own
+def _mysql(table: str, columns: Sequence[str], merge: Merge | None, quote: Quote) -> str:
+    text = _insert(table, columns, quote)
     if merge is None:
         return text
-    return f"{text} ON DUPLICATE KEY UPDATE {_assignments(merge, new='VALUES({})', old='{}')}"
+    rules = _assignments(merge, quote, new="VALUES({})", old="{}")
+    return f"{text} ON DUPLICATE KEY UPDATE {rules}"
 
 
-def _on_conflict(merge: Merge | None, new: str, old: str) -> str:
+def _insert(table: str, columns: Sequence[str], quote: Quote) -> str:
+    names, marks = ", ".join(map(quote, columns)), ", ".join(["%s"] * len(columns))
+    return f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  # names of our own
+
+
+def _on_conflict(merge: Merge | None, quote: Quote, new: str, old: str) -> str:
     if merge is None:
         return ""
-    key = ", ".join(merge.key)
-    return f" ON CONFLICT ({key}) DO UPDATE SET {_assignments(merge, new, old)}"
+    key = ", ".join(map(quote, merge.key))
+    if set(merge.rules.values()) == {STANDS}:
+        return f" ON CONFLICT ({key}) DO NOTHING"
+    return f" ON CONFLICT ({key}) DO UPDATE SET {_assignments(merge, quote, new, old)}"
 
 
-def _assignments(merge: Merge, new: str, old: str) -> str:
+def _assignments(merge: Merge, quote: Quote, new: str, old: str) -> str:
     """The rules in a database's words; ``new`` and ``old`` name a column of either row."""
 
     def in_words(match: re.Match[str]) -> str:
-        return (new if match[1] == "n" else old).format(match[2])
+        return (new if match[1] == "n" else old).format(quote(match[2]))
 
     clauses = []
     for name, rule in merge.rules.items():
         whole = rule.replace("{n}", f"n.{name}").replace("{o}", f"o.{name}")
-        clauses.append(f"{name} = {_COLUMN.sub(in_words, whole)}")
+        clauses.append(f"{quote(name)} = {_COLUMN.sub(in_words, whole)}")
     return ", ".join(clauses)
 
 
-def _marks(columns: Sequence[str]) -> str:
-    return ", ".join(["%s"] * len(columns))
-
-
-def _tuples(connection: Any, fields: Sequence[Any], rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+def _values(connection: Any, fields: Sequence[Any], rows: Sequence[Any]) -> list[list[Any]]:
     """The rows as SQLite and MySQL take them: times as text in the connection's zone."""
     zone = connection.timezone or timezone.get_default_timezone()
-    times = [isinstance(field, models.DateTimeField) for field in fields]
-    names = [field.column for field in fields]
+    columns = operator.attrgetter(*(field.column for field in fields))
+    times = [i for i, field in enumerate(fields) if isinstance(field, models.DateTimeField)]
+    found = []
+    for row in rows:
+        values = list(columns(row))
+        for i in times:
+            if values[i] is not None:
+                values[i] = _as_text(values[i], zone)
+        found.append(values)
+    return found
 
-    def adapted(value: Any, is_time: bool) -> Any:
-        if is_time and value is not None:
-            return str(datetime.datetime.fromtimestamp(value, zone).replace(tzinfo=None))
-        return value
 
-    return [
-        tuple(
-            adapted(getattr(row, name), is_time) for name, is_time in zip(names, times, strict=True)
-        )
-        for row in rows
-    ]
+def _as_text(at: float, zone: datetime.tzinfo) -> str:
+    """A time as ``str(datetime)`` has it; most of a batch fall in a few seconds."""
+    second, fraction = divmod(round(at * 1e6), 1_000_000)
+    whole = _second_as_text(second, zone)
+    return f"{whole}.{fraction:06d}" if fraction else whole
+
+
+@functools.lru_cache(maxsize=4096)
+def _second_as_text(second: int, zone: datetime.tzinfo) -> str:
+    return str(datetime.datetime.fromtimestamp(second, zone).replace(tzinfo=None))

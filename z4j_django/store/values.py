@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 from typing import Final
 
 import msgspec
@@ -14,16 +15,23 @@ TIME_BITS: Final = 52
 LAST_TIME: Final = 4_000_000_000.0
 #: Characters of an identifier, a name, an address.
 SHORT: Final = 255
+#: What not every database takes: NUL, and halves of a surrogate pair.
+UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 def microseconds(at: float) -> int:
     """A time as an integer that fits its place in the orders, and any database's calendar."""
-    return int(min(max(at, 0.0), LAST_TIME) * 1e6) if at == at else 0
+    if 0.0 <= at <= LAST_TIME:
+        return int(at * 1e6)
+    return int(LAST_TIME * 1e6) if at > LAST_TIME else 0
 
 
 def clean(text: str, length: int = SHORT) -> str:
-    """A text as any database takes it: bounded, and without NUL."""
-    return text[:length].replace("\x00", "�") if text else ""
+    """A text as any database takes it: bounded, without NUL and lone surrogates."""
+    text = text[:length]
+    if text.isascii():
+        return text.replace("\x00", "�")
+    return UNSTORABLE.sub("�", text)
 
 
 def identifier(text: str) -> str:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 import django
 from django.apps import apps
-from django.db import DataError, IntegrityError, connections, router, transaction
-from django.utils import timezone
+from django.conf import settings
+from django.db import DataError, IntegrityError, connections, reset_queries, router, transaction
 
 from z4j_django.agent.shipper import Slice, Status
 from z4j_django.exceptions import UnstorableError
-from z4j_django.store import retention, sql
+from z4j_django.store import masking, payloads, retention, sealing, sql
 from z4j_django.store.folding import Fold
-from z4j_django.store.rows import JournalRow
+from z4j_django.store.rows import CursorRow, JournalRow, PayloadRow
 from z4j_django.store.values import clean, identifier
 
 logger = logging.getLogger("z4j_django.store")
@@ -37,12 +38,21 @@ class DatabaseSink:
     Args:
         timeline: Whether to keep each event beside the merged rows.
         housekeeper: Deletes what is old.
+        payloads: Whether to keep each task's message, sealed.
+        rules: What else is masked in what is shown.
     """
 
     def __init__(
-        self, *, timeline: bool = True, housekeeper: retention.Housekeeper | None = None
+        self,
+        *,
+        timeline: bool = True,
+        housekeeper: retention.Housekeeper | None = None,
+        payloads: bool = True,
+        rules: masking.Rules = masking.NO_RULES,
     ) -> None:
         self.timeline = timeline
+        self.payloads = payloads
+        self.rules = rules
         self.housekeeper = housekeeper
 
     def positions(self, segments: Sequence[str]) -> dict[str, int]:
@@ -68,6 +78,8 @@ class DatabaseSink:
             return self._apply(batch)
         except (DataError, IntegrityError, OverflowError, ValueError) as error:
             # What the database is not made for; all else passes with time.
+            if _misses_a_column(error):
+                raise
             raise UnstorableError(f"{type(error).__name__}: {error}") from error
 
     def report(self, status: Status) -> None:
@@ -92,19 +104,34 @@ class DatabaseSink:
             self.housekeeper.step(segments)
 
     def _apply(self, batch: Sequence[Slice]) -> dict[str, int]:
+        fold, messages = self._folded(batch)  # before the transaction, which others may wait for
         with transaction.atomic(using=self._alias):
             positions = self._lock_cursors(sorted(part.segment for part in batch))
-            fold = Fold()
+            fresh = []
             for part in batch:
                 if positions[part.segment] == part.begin:
-                    fold.add_slice(part)
+                    fresh.append(part)
                     positions[part.segment] = part.end
-            self._store(fold)
+            if len(fresh) < len(batch):
+                fold, messages = self._folded(fresh)
+            self._store(fold, messages)
             self._move_cursors(fold, positions)
+        if settings.DEBUG:
+            reset_queries()  # Django would keep each statement, and all that it stores
         for segment, skipped in fold.skipped.items():
             if skipped:
                 logger.warning("%d unreadable events of %s were left out.", skipped, segment)
         return positions
+
+    def _folded(self, batch: Sequence[Slice]) -> tuple[Fold, Sequence[PayloadRow]]:
+        """The rows of a batch, and its messages, sealed."""
+        fold = Fold(self.rules)
+        for part in batch:
+            fold.add_slice(part)
+        fold.settle()
+        if not self.payloads:
+            return fold, ()
+        return fold, payloads.sealed(fold.originals, connections[self._alias])
 
     def close(self) -> None:
         """Close the database connection of this thread."""
@@ -116,22 +143,21 @@ class DatabaseSink:
 
     def _lock_cursors(self, segments: Sequence[str]) -> dict[str, int]:
         """Where each segment stands; no other shipper moves it until the transaction ends."""
-        model = _model("JournalCursor")
-        cursors = model._default_manager.using(self._alias)
-        now = timezone.now()
+        model, now = _model("JournalCursor"), time.time()
         # The write comes first: SQLite takes its lock here, and not halfway.
-        cursors.bulk_create(
-            [model(segment=segment, updated_at=now) for segment in segments], ignore_conflicts=True
-        )
+        rows = [CursorRow(segment, 0, 0, now) for segment in segments]
+        sql.upsert(connections[self._alias], model, sql.NEW_CURSORS, rows)
+        cursors = model._default_manager.using(self._alias)
         locked = cursors.select_for_update().filter(segment__in=segments).order_by("segment")
         return dict(locked.values_list("segment", "offset"))
 
-    def _store(self, fold: Fold) -> None:
+    def _store(self, fold: Fold, messages: Sequence[PayloadRow]) -> None:
         connection = connections[self._alias]
         tasks = sorted(fold.tasks.values(), key=attrgetter("project", "task_id"))
         groups = sorted(fold.groups.values(), key=attrgetter("project", "group_id"))
         workers = sorted(fold.workers.values(), key=attrgetter("project", "hostname"))
         sql.upsert(connection, _model("TaskRecord"), sql.TASKS, tasks)
+        sql.upsert(connection, _model("TaskPayload"), sql.PAYLOADS, messages)
         sql.upsert(connection, _model("GroupRecord"), sql.GROUPS, groups)
         sql.upsert(connection, _model("WorkerRecord"), sql.WORKERS, workers)
         if self.timeline:
@@ -139,14 +165,12 @@ class DatabaseSink:
         sql.insert(connection, _model("JournalLoss"), _LOSS, fold.losses)
 
     def _move_cursors(self, fold: Fold, positions: Mapping[str, int]) -> None:
-        cursors = _model("JournalCursor")._default_manager.using(self._alias)
-        moved = list(cursors.filter(segment__in=sorted(fold.skipped)))
-        now = timezone.now()
-        for row in moved:
-            row.offset = positions[row.segment]
-            row.skipped += fold.skipped[row.segment]
-            row.updated_at = now
-        cursors.bulk_update(moved, ["offset", "skipped", "updated_at"])
+        now = time.time()
+        rows = [
+            CursorRow(segment, positions[segment], skipped, now)
+            for segment, skipped in sorted(fold.skipped.items())
+        ]
+        sql.upsert(connections[self._alias], _model("JournalCursor"), sql.CURSORS, rows)
 
 
 def database_sink() -> DatabaseSink:
@@ -156,7 +180,19 @@ def database_sink() -> DatabaseSink:
     from z4j_django.conf import settings
 
     housekeeper = retention.Housekeeper(settings.retention, settings.PROJECT)
-    return DatabaseSink(timeline=settings.TIMELINE, housekeeper=housekeeper)
+    return DatabaseSink(
+        timeline=settings.TIMELINE,
+        housekeeper=housekeeper,
+        payloads=settings.payload_limit is not None and sealing.has_key(),
+        rules=settings.redaction,
+    )
+
+
+def _misses_a_column(error: Exception) -> bool:
+    """Whether the table wants a column that is new to this version: the next one has it."""
+    cause = error.__cause__
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return code == "23502" or str(error).startswith("NOT NULL constraint failed")
 
 
 def _model(name: str) -> Any:

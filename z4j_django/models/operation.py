@@ -1,0 +1,157 @@
+"""What operators did, to what, and what came of it: the audit trail."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from z4j_django.models.fields import IdentifierField
+
+
+class Operation(models.Model):
+    """One thing that somebody asked for."""
+
+    class Verb(models.TextChoices):
+        """What was asked for."""
+
+        RETRY = "retry"
+        CANCEL = "cancel"
+        TERMINATE = "terminate"
+        RETRY_GROUP = "retry_group", "retry group"
+        PURGE_QUEUE = "purge_queue", "purge queue"
+        RESTORE = "restore"
+
+    class State(models.TextChoices):
+        """How far it is."""
+
+        WAITING = "waiting"
+        RUNNING = "running"
+        FINISHED = "finished"
+        ABORTED = "aborted"
+
+    project = IdentifierField(max_length=64, default="default")
+    verb = IdentifierField(max_length=16, choices=Verb.choices)
+    state = IdentifierField(max_length=16, choices=State.choices, default=State.RUNNING)
+    #: Who asked: a user's name, or what a program calls itself.
+    actor = models.CharField(max_length=255)
+    #: The user's primary key, as text; empty for a program.
+    user_id = models.CharField(max_length=255, blank=True, default="")
+    #: By which way: ``admin``, ``api``, ``command`` or ``python``.
+    surface = models.CharField(max_length=16)
+    #: What was asked for besides, redacted.
+    parameters = models.JSONField(default=dict, blank=True)
+    #: The filter that named the targets of a bulk operation, frozen.
+    selection = models.JSONField(null=True, blank=True)
+
+    total = models.IntegerField(default=0)
+    done = models.IntegerField(default=0)
+    refused = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    unknown = models.IntegerField(default=0)
+
+    created_at = models.DateTimeField()
+    #: When it last did anything; one whose worker was killed is found by it.
+    updated_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    abort_requested = models.BooleanField(default=False)
+
+    class Meta:  # noqa: D106
+        verbose_name = "operation"
+        verbose_name_plural = "operations"
+        permissions: ClassVar = [
+            ("retry_task", "Can retry tasks"),
+            ("cancel_task", "Can cancel tasks"),
+            ("terminate_task", "Can terminate running tasks"),
+            ("retry_group", "Can retry groups and chords"),
+            ("run_bulk", "Can act on many tasks at once"),
+            ("purge_queue", "Can purge queues and restore what was purged"),
+            ("control_worker", "Can control workers"),
+            ("control_schedule", "Can control schedules"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["verb", "id"], name="z4j_operation_verb"),
+            models.Index(fields=["state", "id"], name="z4j_operation_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"operation {self.pk}: {self.get_verb_display()} by {self.actor}"
+
+
+class OperationTarget(models.Model):
+    """One task, group or queue that an operation was asked to act on."""
+
+    class Kind(models.TextChoices):
+        """What it is."""
+
+        TASK = "task"
+        GROUP = "group"
+        QUEUE = "queue"
+
+    class Outcome(models.TextChoices):
+        """What came of it. A broker that did not answer in time is ``unknown``, not ``failed``."""
+
+        PENDING = "pending"
+        #: Begun; found in a dead operation, nobody knows whether it was done.
+        ACTING = "acting"
+        DONE = "done"
+        REFUSED = "refused"
+        FAILED = "failed"
+        UNKNOWN = "unknown"
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="targets")
+    project = IdentifierField(max_length=64, default="default")
+    position = models.IntegerField()
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.TASK)
+    #: Id of the task or group, or name of the queue.
+    target = IdentifierField(max_length=255)
+    outcome = IdentifierField(max_length=16, choices=Outcome.choices, default=Outcome.PENDING)
+    #: The outcome in words.
+    reason = models.TextField(blank=True, default="")
+    #: Id of the task or group that was published for it.
+    result_id = IdentifierField(max_length=255, blank=True, default="")
+    at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:  # noqa: D106
+        verbose_name = "target of an operation"
+        verbose_name_plural = "targets of operations"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["operation", "position"], name="z4j_target_operation_position"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["target"], name="z4j_target_target"),
+            models.Index(fields=["operation", "outcome"], name="z4j_target_outcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.target}: {self.outcome}"
+
+
+class SavedMessage(models.Model):
+    """A message that a purge took from its queue, sealed, so that it can be put back."""
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="messages")
+    position = models.IntegerField()
+    #: As the message's headers say; empty where they say none.
+    task_id = IdentifierField(max_length=255, blank=True, default="")
+    name = models.CharField(max_length=255, blank=True, default="")
+    sealed = models.BinaryField()
+    #: Bytes of the message's body.
+    size = models.BigIntegerField()
+    #: When the broker had let go of it; until then it may still be in the queue.
+    removed_at = models.DateTimeField(null=True, blank=True)
+    restored_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:  # noqa: D106
+        verbose_name = "saved message"
+        verbose_name_plural = "saved messages"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["operation", "position"], name="z4j_message_operation_position"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"message {self.position} of {self.operation_id}"
