@@ -45,7 +45,7 @@ class Channel(filesystem.Channel):
         self._change_table(exchange, lambda table: _without(table, binding))
 
     def _change_table(self, exchange: str, change: Callable[[Table], Table]) -> None:
-        path = self._exchange_file(exchange)
+        path = self.control_folder / f"{exchange}.exchange"
         with (self.control_folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             table = self.get_table(exchange)

@@ -14,6 +14,7 @@ from django.apps import AppConfig
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router
+from django.db.models.signals import post_migrate
 
 from z4j_django.agent import bootstrap, discovery
 from z4j_django.conf import settings
@@ -34,8 +35,9 @@ class Z4JConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, and let the agent listen unless it is switched off."""
-        from z4j_django import checks  # noqa: F401  # registers
+        from z4j_django import checks, permissions, tasks  # noqa: F401  # these register
 
+        post_migrate.connect(permissions.make_roles, sender=self, dispatch_uid="z4j_django.roles")
         try:
             if settings.enabled is not False:
                 bootstrap.Agent(agent_config()).install()
@@ -61,6 +63,7 @@ def agent_config() -> bootstrap.Config:
         shipping=settings.SHIPPER if module or settings.SHIPPER == "external" else "thread",
         max_bytes=settings.JOURNAL_MAX_BYTES,
         sampling=settings.sampling,
+        payload_limit=settings.payload_limit,
         under_tests=settings.enabled is True,
     )
 

@@ -37,6 +37,9 @@ CELERY_TASK_DEFAULT_QUEUE = os.environ["SCENE_QUEUE"]
 CELERY_CONTROL_EXCHANGE = os.environ["SCENE_QUEUE"]
 CELERY_EVENT_EXCHANGE = os.environ["SCENE_QUEUE"] + ".events"
 CELERY_RESULT_BACKEND = os.environ.get("SCENE_RESULTS", "django-db")
+if CELERY_RESULT_BACKEND.startswith("redis:"):
+    CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"global_keyprefix": os.environ["SCENE_QUEUE"] + "."}
+CELERY_ACCEPT_CONTENT = os.environ.get("SCENE_ACCEPT", "json").split()
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_WORKER_LOST_WAIT = 1.0  # seconds until a killed child counts as lost; 10 by default
 CELERY_WORKER_LOG_FORMAT = "[%(levelname)s/%(processName)s] %(name)s: %(message)s"

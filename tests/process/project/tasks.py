@@ -71,6 +71,11 @@ def kill_itself() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@shared_task(name="need_file")
+def need_file(path: str) -> int:
+    return Path(path).stat().st_size
+
+
 @shared_task(name="measure")
 def measure(text: str) -> int:
     return len(text)

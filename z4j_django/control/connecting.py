@@ -1,4 +1,4 @@
-"""The port to Celery: what other parts ask of the broker and of the workers.
+"""Whether the broker and the workers are there.
 
 Every call has a bound in seconds, opens a connection of its own and does not try again.
 """
@@ -41,7 +41,7 @@ def connect(app: celery.Celery, timeout: float) -> None:
     """
 
     def call() -> None:
-        with _connection(app, timeout):
+        with open_connection(app, timeout):
             pass
 
     within(timeout, call)
@@ -60,7 +60,7 @@ def ping(app: celery.Celery, timeout: float) -> list[str]:
     """
 
     def call() -> list[str]:
-        with _connection(app, timeout) as connection:
+        with open_connection(app, timeout) as connection:
             replies = app.control.ping(timeout=timeout, connection=connection) or []
         return sorted({hostname for reply in replies for hostname in reply})
 
@@ -83,7 +83,7 @@ def send_probe(app: celery.Celery, timeout: float) -> str:
     """
 
     def call() -> str:
-        with _connection(app, timeout) as connection:
+        with open_connection(app, timeout) as connection:
             sent = app.send_task(
                 PROBE_TASK, connection=connection, expires=timeout, ignore_result=True, retry=False
             )
@@ -100,7 +100,7 @@ def probe_queue(app: celery.Celery) -> str:
 
 
 @contextlib.contextmanager
-def _connection(app: celery.Celery, timeout: float) -> Iterator[Connection]:
+def open_connection(app: celery.Celery, timeout: float) -> Iterator[Connection]:
     """A connection that is there, from a single try."""
     with app.connection_for_write(connect_timeout=timeout) as connection:
         connection.ensure_connection(max_retries=1, interval_start=0, timeout=timeout)

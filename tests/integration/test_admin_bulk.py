@@ -1,0 +1,178 @@
+"""Queues that are emptied, and filters that are acted on, from the admin."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connections
+from django.test import Client
+
+from tests.integration.mailbox import QUEUE, app, publish
+from tests.integration.operators import (
+    QUEUES,
+    Pretence,
+    address,
+    kept,
+    pretend,
+)
+from tests.integration.pages import SCRIPT, page, superuser, task, text
+from z4j_django.admin.queues import PurgePage
+from z4j_django.exceptions import OperationError
+from z4j_django.models import Operation, TaskRecord
+
+__all__ = ["app", "publish"]  # fixtures
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin_client() -> Client:
+    return superuser()
+
+
+@pytest.fixture
+def pretence(monkeypatch) -> Pretence:
+    return pretend(monkeypatch)
+
+
+class TestQueues:
+    def test_each_queue_on_record_has_its_depth(self, admin_client, pretence) -> None:
+        task("a", queue="mail")
+        assert ">3</td>" in text(admin_client.get(QUEUES))
+        pretence.depth = None
+        shown = text(admin_client.get(QUEUES))
+        assert ">unknown</td>" in shown
+        assert f"{address('operation_purge')}?queue=mail" in shown
+
+    def test_a_silent_broker_is_not_asked_about_each_queue(
+        self, admin_client, pretence, monkeypatch
+    ) -> None:
+        from z4j_django import operations
+        from z4j_django.admin import queues
+
+        asked = []
+        monkeypatch.setattr(queues, "PATIENCE", 0.0)
+        monkeypatch.setattr(operations, "count_messages", asked.append)
+        task("a", queue="mail")
+        assert ">unknown</td>" in text(admin_client.get(QUEUES))
+        assert asked == []
+
+    def test_the_name_typed_back_purges(self, admin_client, pretence) -> None:
+        where = f"{address('operation_purge')}?queue=mail"
+        assert "3 messages" in text(admin_client.get(where))
+        response = admin_client.post(where, {"confirm": "mail"})
+        expected = {"confirm": "mail", "surface": "admin"}
+        assert pretence.calls == [("purge_queue", "mail", expected)]
+        assert response["Location"] == page(Operation.objects.get())
+
+    @pytest.mark.parametrize("typed", ["", "Mail", "mail ", "mails", "m\0ail", "x" * 300])
+    def test_any_other_name_does_not(self, admin_client, pretence, typed) -> None:
+        where = f"{address('operation_purge')}?queue=mail"
+        assert 'class="errorlist"' in text(admin_client.post(where, {"confirm": typed}))
+        assert pretence.calls == []
+
+    @pytest.mark.parametrize("name", ["", "%00", "x" * 256])
+    def test_what_is_no_name_leads_back(self, admin_client, pretence, name) -> None:
+        where = f"{address('operation_purge')}?queue={name}"
+        assert "no name of a queue" in text(admin_client.post(where, follow=True))
+
+    def test_a_refusal_is_a_sentence_on_the_page(self, admin_client, pretence) -> None:
+        pretence.error = OperationError("The queue is empty.")
+        where = f"{address('operation_purge')}?queue=mail"
+        response = admin_client.post(where, {"confirm": "mail"})
+        assert "The queue is empty." in text(response)
+
+    def test_a_hostile_name_is_only_text(self, admin_client, pretence) -> None:
+        task("a", queue=SCRIPT)
+        purge = admin_client.get(address("operation_purge"), {"queue": SCRIPT})
+        for shown in (text(admin_client.get(QUEUES)), text(purge)):
+            assert SCRIPT not in shown
+            assert "&lt;script&gt;" in shown
+
+
+class TestBulk:
+    BULK = "taskrecord_bulk_retry"
+
+    @pytest.fixture(autouse=True)
+    def _some(self) -> None:
+        for number in range(12):
+            kept(f"f{number}")
+        task("s", state="SUCCESS")
+
+    def test_a_preview_counts_and_shows_some(self, admin_client) -> None:
+        response = admin_client.get(address(self.BULK), {"state": "FAILURE"})
+        shown = text(response)
+        assert "12 tasks match" in shown
+        assert "Retry 12 tasks" in shown
+        assert len(response.context["sample"]) == 10
+        newest = TaskRecord.objects.order_by("-id")[0].pk
+        assert f'name="until" value="{newest}"' in shown
+
+    def test_what_was_previewed_is_handed_over(self, admin_client, pretence) -> None:
+        shown = admin_client.get(address(self.BULK), {"state": "FAILURE", "q": "shop"})
+        frozen = shown.context["frozen"]
+        kept("late")
+        given = {**frozen, "rate": "5", "force": "on"}
+        response = admin_client.post(address(self.BULK), given)
+        [(verb, target, options)] = pretence.calls
+        assert (verb, target) == ("bulk", "retry")
+        assert options["selection"].as_json() == frozen
+        assert options["rate"] == 5.0
+        assert options["force"] is True
+        assert response["Location"] == page(Operation.objects.get())
+
+    @pytest.mark.parametrize("given", [{}, {"state": ""}, {"queue": " "}, {"project": "other"}])
+    def test_an_empty_filter_is_refused(self, admin_client, pretence, given) -> None:
+        for ask in (admin_client.get, admin_client.post):
+            response = ask(address(self.BULK), given, follow=True)
+            assert "An empty filter would mean every task" in text(response)
+        assert pretence.calls == []
+
+    @pytest.mark.parametrize(
+        "given", [{"state": "NO SUCH"}, {"name": "\0"}, {"queue": "x" * 256}, {"until": "x"}]
+    )
+    def test_a_wrong_filter_is_refused(self, admin_client, pretence, given) -> None:
+        for ask in (admin_client.get, admin_client.post):
+            response = ask(address(self.BULK), {"state": "FAILURE", **given}, follow=True)
+            assert 'class="error"' in text(response)
+        assert pretence.calls == []
+
+    def test_nothing_is_done_that_was_not_previewed(self, admin_client, pretence) -> None:
+        response = admin_client.post(address(self.BULK), {"state": "FAILURE"}, follow=True)
+        assert "has to be previewed first" in text(response)
+        assert pretence.calls == []
+
+    @pytest.mark.parametrize("rate", ["0", "-1", "nan", "fast", "1e9"])
+    def test_a_wrong_rate_is_said_at_its_field(self, admin_client, pretence, rate) -> None:
+        given = {"state": "FAILURE", "until": "99999", "rate": rate}
+        assert 'class="errorlist"' in text(admin_client.post(address(self.BULK), given))
+        assert pretence.calls == []
+
+    def test_more_than_the_limit_is_told(self, admin_client, settings) -> None:
+        settings.Z4J = {"BULK_LIMIT": 5}
+        shown = text(admin_client.get(address(self.BULK), {"state": "FAILURE"}))
+        assert "5 tasks match" in shown
+        assert "the newest 5" in shown
+
+    def test_where_nothing_matches_there_is_nothing_to_confirm(self, admin_client) -> None:
+        shown = text(admin_client.get(address(self.BULK), {"state": "REVOKED"}))
+        assert "There is nothing to act on." in shown
+        assert 'type="submit" class="default' not in shown
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_done_stays_on_record_though_each_request_is_a_transaction(
+    monkeypatch, publish
+) -> None:
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    publish(1)
+
+    def break_down(*args: object) -> None:
+        raise RuntimeError("after the purge")
+
+    monkeypatch.setattr(PurgePage, "outcome", break_down)
+    client = superuser()
+    with pytest.raises(RuntimeError, match="after the purge"):
+        client.post(f"{address('operation_purge')}?queue={QUEUE}", {"confirm": QUEUE})
+    operation = Operation.objects.get()
+    assert (operation.state, operation.done) == ("finished", 2)
+    assert operation.messages.count() == 1

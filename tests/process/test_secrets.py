@@ -1,0 +1,113 @@
+"""What is secret in the example project's tasks is in no column but the sealed one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.db import connections, models
+from django.test import override_settings
+
+from example_project.shop.tasks import DECLINED
+from tests.process.conftest import SceneMaker
+from tests.process.harness.scene import Scene
+from z4j_django import conf
+from z4j_django.models import TaskPayload, TaskRecord
+from z4j_django.store import sealing
+
+#: The demo's own SECRET_KEY.
+KEY = "a key for one test"
+CARD = "4242424242424242"
+SECRET = re.compile(rf"{CARD}|{DECLINED}|tok_test_[0-9]+")
+
+
+@pytest.fixture(scope="module", params=["unmigrated", "postgresql", "mariadb"])
+def shop(request: pytest.FixtureRequest, make_scene: SceneMaker) -> Iterator[Scene]:
+    """The demo's workload, after its end."""
+    with make_scene("filesystem", request.param) as scene:
+        environment = scene.environment()
+        environment |= {"DJANGO_SETTINGS_MODULE": "example_project.settings", "SECRET_KEY": KEY}
+        find = "from z4j_django.apps import journal_directory as find; print(find())"
+        setup = "import django; django.setup(); "
+        found = scene.run(sys.executable, "-c", setup + find, environment=environment)
+        journal = Path(found.stdout.strip())
+        demo = ("-m", "django", "demo", "--once", "--tasks", "120", "--timeout", "100")
+        try:
+            ended = scene.run(sys.executable, *demo, environment=environment)
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+            yield scene
+        finally:
+            shutil.rmtree(journal, ignore_errors=True)
+
+
+def _columns(scene: Scene) -> Iterator[tuple[str, object]]:
+    """Every value of every table of ours, and where it stands."""
+    connection = connections[scene.records.alias]
+    quoted = connection.ops.quote_name
+    with connection.cursor() as cursor:
+        for model in apps.get_app_config("z4j_django").get_models():
+            names = [field.column for field in model._meta.concrete_fields]
+            columns = ", ".join(map(quoted, names))
+            cursor.execute(f"SELECT {columns} FROM {quoted(model._meta.db_table)}")
+            for row in cursor.fetchall():
+                for name, value in zip(names, row, strict=True):
+                    yield f"{model.__name__}.{name}", value
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, bytes | memoryview | bytearray):
+        return bytes(value).decode("latin-1")
+    return value if isinstance(value, str) else repr(value)
+
+
+def test_no_column_of_any_table_shows_a_secret(shop: Scene) -> None:
+    values = list(_columns(shop))
+    assert len(values) > 1000
+    assert [place for place, value in values if SECRET.search(_readable(value))] == []
+
+
+def test_what_is_shown_in_its_place_is_a_mask(shop: Scene) -> None:
+    charged = TaskRecord.objects.using(shop.records.alias).filter(name="shop.charge_card")
+    shown = [kwargs for kwargs in charged.values_list("kwargs", flat=True) if kwargs]
+    assert shown
+    assert {(kwargs["card_number"], kwargs["card_token"]) for kwargs in shown} == {
+        ("••••••", "••••••")
+    }
+
+
+def test_the_sealed_messages_hold_the_secrets_whole(shop: Scene) -> None:
+    """And so the first test can fail: the secrets were there."""
+    payloads: models.QuerySet[TaskPayload] = TaskPayload.objects.using(shop.records.alias)
+    found: set[str] = set()
+    with override_settings(SECRET_KEY=KEY):
+        for row in payloads.filter(size__lt=conf.settings.PAYLOAD_MAX_BYTES):
+            context = sealing.task_context(row.project, row.task_id)
+            body = sealing.open_sealed(row.sealed, context).body
+            assert len(body) == row.size
+            found.update(SECRET.findall(body.decode("latin-1")))
+    assert {CARD, DECLINED} <= found
+    assert any(secret.startswith("tok_test_") for secret in found - {DECLINED})
+
+
+def test_every_task_that_a_worker_received_has_its_message(shop: Scene) -> None:
+    received = TaskRecord.objects.using(shop.records.alias).filter(deliveries__gt=0)
+    kept = TaskPayload.objects.using(shop.records.alias).values_list("task_id", flat=True)
+    assert set(received.values_list("task_id", flat=True)) == set(kept)
+
+
+def test_what_a_project_calls_secret_is_masked_by_its_shipper(scene: Scene) -> None:
+    rules = {"keys": ["^note$"], "values": [r"CUST-\d{1,9}"], "emails": True}
+    environment = scene.environment(REDACT=rules)
+    scene.worker(environment=environment)
+    told = "'CUST-12345', 'for ann@example.com'"
+    task_id = scene.publish(f"add.delay({told}, note='x')", environment)
+    scene.wait_for_state(task_id, "SUCCESS")
+    task = scene.records.task(task_id)
+    assert task.args == ["••••••", "for ••••••"]
+    assert task.kwargs == {"note": "••••••"}
+    assert task.result == "••••••for ••••••"

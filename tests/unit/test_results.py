@@ -1,0 +1,104 @@
+"""Whether results are still there, asked without loading any of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import celery
+import pytest
+from celery.backends.base import BaseBackend
+
+from z4j_django import states
+from z4j_django.control import results
+from z4j_django.exceptions import OperationError
+
+
+class Bomb:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+class OtherBackend(BaseBackend):
+    """One of those that must be asked for a task's whole result."""
+
+    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
+        status = states.SUCCESS if task_id == "there" else states.PENDING
+        return {"status": status, "result": None}
+
+
+def make_app(**conf: Any) -> celery.Celery:
+    app = celery.Celery("test", backend="cache+memory://", set_as_current=False)
+    app.conf.update(conf)
+    return app
+
+
+def with_backend(app: celery.Celery, kind: type[Any]) -> celery.Celery:
+    app._local.backend = kind(app=app)
+    return app
+
+
+def test_a_key_value_backend_is_asked_for_the_key_alone(tmp_path: Path) -> None:
+    app = make_app(result_serializer="pickle", accept_content=["pickle"])
+    bomb = tmp_path / "it went off"
+    app.backend.store_result("there", Bomb(bomb), states.SUCCESS)
+    assert results.missing(app, ["there", "gone"], 5.0) == ["gone"]
+    assert not bomb.exists()
+
+
+def test_a_backend_that_must_load_a_result_is_asked_only_where_none_is_pickled() -> None:
+    app = with_backend(make_app(), OtherBackend)
+    assert results.missing(app, ["there", "gone"], 5.0) == ["gone"]
+    pickled = with_backend(make_app(result_serializer="pickle"), OtherBackend)
+    with pytest.raises(OperationError, match="OtherBackend holds pickled results"):
+        results.missing(pickled, ["there"], 5.0)
+
+
+def test_rows_that_are_pickled_whatever_the_serializer_are_not_loaded() -> None:
+    class TableBackend(OtherBackend):
+        task_cls = object
+
+    app = with_backend(make_app(), TableBackend)
+    with pytest.raises(OperationError, match="TableBackend holds pickled results"):
+        results.missing(app, ["there"], 5.0)
+
+
+def test_without_a_result_backend_every_result_is_gone() -> None:
+    app = celery.Celery("test", set_as_current=False)
+    assert results.missing(app, ["a", "b"], 5.0) == ["a", "b"]
+
+
+def test_nothing_is_asked_where_nothing_is_needed() -> None:
+    assert results.missing(celery.Celery("test", set_as_current=False), [], 5.0) == []
+
+
+def test_a_stored_result_is_returned_as_it_is() -> None:
+    app = make_app()
+    app.backend.store_result("b", {"a": [1, 2]}, states.SUCCESS)
+    assert results.stored(app, "b") == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize("state", [None, states.FAILURE])
+def test_a_result_that_is_none_is_told(state: str | None) -> None:
+    app = make_app()
+    if state:
+        app.backend.store_result("a", ValueError("no"), state)
+    with pytest.raises(LookupError, match="result of a is not in the result backend"):
+        results.stored(app, "a")
+
+
+def test_what_is_forgotten_is_waited_for_again() -> None:
+    app = make_app()
+    app.backend.store_result("a", 1, states.SUCCESS)
+    results.forget(app, ["a", "never there"])
+    assert app.AsyncResult("a").state == states.PENDING
+
+
+def test_a_backend_that_forgets_nothing_is_left_as_it_is() -> None:
+    results.forget(with_backend(make_app(), OtherBackend), ["there"])

@@ -1,0 +1,123 @@
+"""The project's result backend: whether a result is still there, without loading it.
+
+A result may be pickled, and is then read by a worker alone, in :func:`stored`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import celery
+from celery.backends.base import BaseKeyValueStoreBackend, DisabledBackend
+
+from z4j_django import states
+from z4j_django.exceptions import OperationError
+from z4j_django.patience import within
+
+#: The task of ours that returns the result of another one; see ``z4j_django.tasks``.
+REPLAY_TASK: Final = "z4j_django.replay"
+#: Results that are asked for at once.
+_AT_ONCE: Final = 500
+_PICKLE: Final = "pickle"
+
+
+def stored(app: celery.Celery, task_id: str) -> Any:
+    """The result of a task that succeeded, as the backend has it.
+
+    Args:
+        app: The project's app.
+        task_id: The task's id.
+
+    Raises:
+        LookupError: If there is none.
+    """
+    meta = app.backend.get_task_meta(task_id, cache=False)
+    if meta["status"] != states.SUCCESS:
+        raise LookupError(f"The result of {task_id} is not in the result backend (any more).")
+    return meta["result"]
+
+
+def missing(app: celery.Celery, task_ids: Iterable[str], timeout: float) -> list[str]:
+    """Those of ``task_ids`` whose results are not there.
+
+    Args:
+        app: The project's app.
+        task_ids: Of tasks that succeeded.
+        timeout: Seconds in which the backend must answer; the project's own database has none.
+
+    Raises:
+        OperationError: If the backend can't be asked without unpickling what it holds.
+        TimeoutError: If it does not answer in time.
+        Exception: Whatever it raises where it refuses.
+    """
+    backend, ids = app.backend, list(task_ids)
+    if not ids:
+        return []
+    if isinstance(backend, DisabledBackend):
+        return ids
+    if hasattr(backend, "TaskModel"):  # django-celery-results
+        return _without(ids, _rows(backend, ids))
+    if isinstance(backend, BaseKeyValueStoreBackend):
+        return within(timeout, lambda: _without(ids, _keys(backend, ids)))
+    if _PICKLE in (app.conf.result_serializer, getattr(backend, "serializer", _PICKLE)) or hasattr(
+        backend,
+        "task_cls",  # SQLAlchemy's, whose rows are pickled whatever the serializer
+    ):
+        raise OperationError(
+            f"The result backend {type(backend).__name__} holds pickled results, and can't be "
+            "asked which of them are there."
+        )
+    return within(timeout, lambda: _without(ids, _succeeded(backend, ids)))
+
+
+def forget(app: celery.Celery, task_ids: Sequence[str]) -> None:
+    """Remove what the backend has of some tasks, so that whoever asks for them waits again."""
+    for task_id in task_ids:
+        with contextlib.suppress(NotImplementedError):  # it will be overwritten
+            app.backend.forget(task_id)
+
+
+def _without(ids: list[str], found: Iterable[str]) -> list[str]:
+    there = set(found)
+    return [task_id for task_id in ids if task_id not in there]
+
+
+def _rows(backend: Any, ids: list[str]) -> list[str]:
+    found: list[str] = []
+    for some in _parts(ids):
+        rows = backend.TaskModel._default_manager.filter(task_id__in=some, status=states.SUCCESS)
+        found += rows.values_list("task_id", flat=True)
+    return found
+
+
+def _keys(backend: Any, ids: list[str]) -> list[str]:
+    found: list[str] = []
+    for some in _parts(ids):
+        values = _values(backend, [backend.get_key_for_task(task_id) for task_id in some])
+        found += [task_id for task_id, value in zip(some, values, strict=True) if value]
+    return found
+
+
+def _values(backend: Any, keys: list[Any]) -> list[Any]:
+    """What stands under each key, as it is."""
+    try:
+        values = backend.mget(keys)
+    except NotImplementedError:
+        return [backend.get(key) for key in keys]
+    if hasattr(values, "items"):  # memcached's, without those that are not there
+        return [values.get(key) for key in keys]
+    return list(values)
+
+
+def _parts(ids: list[str]) -> Iterator[list[str]]:
+    for first in range(0, len(ids), _AT_ONCE):
+        yield ids[first : first + _AT_ONCE]
+
+
+def _succeeded(backend: Any, ids: list[str]) -> list[str]:
+    def state(task_id: str) -> object:
+        return backend.get_task_meta(task_id, cache=False)["status"]
+
+    return [task_id for task_id in ids if state(task_id) == states.SUCCESS]

@@ -1,0 +1,181 @@
+"""What workers do with tasks that are to be stopped, and what they answer."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import celery
+from celery.exceptions import SoftTimeLimitExceeded
+from kombu.connection import Connection
+
+from z4j_django.control.connecting import open_connection
+from z4j_django.patience import within
+
+#: What a worker says of a task that it runs, and of one that waits in it.
+ACTIVE: Final = "active"
+#: How a reply to ``revoke`` begins that names the tasks which were terminated.
+_TERMINATED: Final = re.compile(r"terminate: (?!tasks unknown$)(.*)", re.DOTALL)
+#: What ends the task that asks the workers; nobody but the one who runs it may handle it.
+INTERRUPTION: Final = SoftTimeLimitExceeded
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a worker answered.
+
+    Attributes:
+        error: What went wrong there; empty where nothing did.
+        terminated: Ids of the tasks that it knew, and terminates.
+    """
+
+    error: str = ""
+    terminated: frozenset[str] = field(default_factory=frozenset)
+
+
+def has_remote_control(app: celery.Celery) -> bool:
+    """Whether the broker's transport carries messages to all workers."""
+    with app.connection_for_write() as connection:
+        return bool(connection.supports_exchange_type("fanout"))
+
+
+def look(
+    app: celery.Celery,
+    task_ids: Collection[str],
+    *,
+    timeout: float,
+    expected: Collection[str] = (),
+    grace: float = 0.0,
+) -> dict[str, dict[str, str]]:
+    """Where tasks are right now.
+
+    Args:
+        app: The project's app.
+        task_ids: The tasks.
+        timeout: Seconds in which the workers may answer.
+        expected: Hostnames of those that should; once all have, the rest of the time is not waited
+            for. Without any it always is.
+        grace: Seconds in which others may still answer then.
+
+    Returns:
+        By hostname, for each worker that answered: the tasks that it has, and whether it runs them
+        (:data:`ACTIVE`), or they wait in it (``reserved``, ``scheduled``).
+
+    Raises:
+        TimeoutError: If the broker does not answer in time.
+        Exception: Whatever the transport raises where it refuses.
+    """
+    arguments = {"ids": list(task_ids)}
+    found: dict[str, dict[str, str]] = {}
+    for hostname, reply in _broadcast(app, "query_task", arguments, timeout, expected, grace):
+        states = found.setdefault(hostname, {})
+        for task_id, told in reply.items() if isinstance(reply, dict) else ():
+            if task_id in task_ids and isinstance(told, list | tuple) and told:
+                states[task_id] = str(told[0])
+    return found
+
+
+def revoke(
+    app: celery.Celery,
+    task_ids: Collection[str],
+    *,
+    timeout: float,
+    expected: Collection[str] = (),
+    signal: str = "",
+) -> dict[str, Reply]:
+    """Have all workers refuse tasks, and end those that run if a signal is given.
+
+    Args:
+        app: The project's app.
+        task_ids: The tasks.
+        timeout: Seconds in which the workers may answer.
+        expected: Hostnames of those that should; once all have, nobody else is waited for.
+        signal: A signal's name, such as ``SIGTERM``; without one, what runs goes on.
+
+    Returns:
+        What each worker answered, by hostname.
+
+    Raises:
+        TimeoutError: If the broker does not answer in time.
+        Exception: Whatever the transport raises where it refuses.
+    """
+    arguments: dict[str, Any] = {"task_id": list(task_ids), "terminate": bool(signal)}
+    if signal:
+        arguments["signal"] = signal
+    replies: dict[str, Reply] = {}
+    for hostname, told in _broadcast(app, "revoke", arguments, timeout, expected):
+        reply, other = _reply(told), replies.get(hostname, Reply())
+        replies[hostname] = Reply(reply.error or other.error, reply.terminated | other.terminated)
+    return replies
+
+
+class _Patience:
+    """Has a connection listen until all who are expected have answered, and a grace longer.
+
+    Celery itself stops after a number of answers, whoever gave them, or waits anew after each.
+    """
+
+    def __init__(
+        self, connection: Connection, timeout: float, expected: Collection[str], grace: float
+    ) -> None:
+        self._missing = set(expected)
+        self._until = time.monotonic() + timeout
+        # A transport that polls is late by up to an interval, and so is the worker.
+        polls = getattr(connection.transport, "polling_interval", None) or 0.0
+        self._grace = grace and grace + 2 * polls
+        self._drain: Callable[..., Any] = connection.drain_events
+        connection.drain_events = self.drain  # type: ignore[method-assign]  # ours alone, until closed
+
+    def hear(self, answer: Any) -> None:
+        """Cross off who answered."""
+        if self._missing and isinstance(answer, dict):
+            self._missing.difference_update(answer)
+            if not self._missing:
+                self._until = min(self._until, time.monotonic() + self._grace)
+
+    def drain(self, **kwargs: Any) -> Any:
+        """Wait for the next answer, as long as there is time."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return self._drain(**{**kwargs, "timeout": left})
+
+
+def _broadcast(
+    app: celery.Celery,
+    command: str,
+    arguments: dict[str, Any],
+    timeout: float,
+    expected: Collection[str],
+    grace: float = 0.0,
+) -> Iterator[tuple[str, Any]]:
+    """Who answered, and what; twice where two workers have one name."""
+
+    def call() -> Sequence[Any]:
+        with open_connection(app, timeout) as connection:
+            patience = _Patience(connection, timeout, expected, grace)
+            found: Sequence[Any] = app.control.broadcast(
+                command,
+                arguments=arguments,
+                connection=connection,
+                reply=True,
+                timeout=timeout,
+                callback=patience.hear,
+            )
+        return found or ()
+
+    for answer in within(4 * timeout, call):
+        if isinstance(answer, dict):
+            yield from answer.items()
+
+
+def _reply(told: Any) -> Reply:
+    if not isinstance(told, dict):
+        return Reply()
+    if error := told.get("error"):
+        return Reply(error=str(error)[:200])
+    found = _TERMINATED.match(str(told.get("ok", "")))
+    return Reply(terminated=frozenset(found[1].split(", ") if found else ()))

@@ -1,0 +1,40 @@
+"""``manage.py z4j_cancel``: have the workers refuse tasks that wait, or end those that run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from z4j_django.management import operating, targeting
+from z4j_django.operations import stopping
+
+
+class Command(operating.OperatingCommand):
+    """Cancels or terminates tasks by their ids, or by a filter."""
+
+    help = "Has the workers refuse tasks; with --terminate, ends those that run already."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The options."""
+        targeting.add_arguments(parser)
+        parser.add_argument(
+            "--terminate", action="store_true", help="send a signal to what runs already"
+        )
+        parser.add_argument(
+            "--signal",
+            metavar="NAME",
+            help=f"with --terminate: {', '.join(stopping.SIGNALS)} (SIGTERM)",
+        )
+        super().add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Cancel; exit with 1 unless all of it was done."""
+        if options["signal"] and not options["terminate"]:
+            raise CommandError("--signal is for --terminate.", returncode=operating.USAGE)
+        with operating.told_in_words():
+            if options["terminate"]:
+                signal = stopping.checked_signal(options["signal"] or "SIGTERM")
+                targeting.act(self, "terminate", options, {"signal": signal})
+            else:
+                targeting.act(self, "cancel", options, {})

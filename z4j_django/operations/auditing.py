@@ -1,0 +1,338 @@
+"""The one way in for every write: permission, audit row, act, outcome.
+
+An operation is written down before anything is done, and each target before it is acted on. So
+a process that is killed halfway leaves a trail that another one can go on from: what is pending
+is done, and what had begun is told as unknown, never done twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from django.apps import apps
+from django.db import connections, models, router, transaction
+from django.utils import timezone
+
+from z4j_django import control, permissions
+from z4j_django.conf import settings
+from z4j_django.exceptions import OperationError
+from z4j_django.models import Operation, OperationTarget
+from z4j_django.store.masking import mask_text
+
+logger = logging.getLogger("z4j_django.operations")
+
+Surface = Literal["admin", "api", "command", "python"]
+_Kind = OperationTarget.Kind
+_Result = OperationTarget.Outcome
+
+#: Characters of a reason.
+REASON: Final = 1_000
+#: Targets that are read at once.
+_CHUNK: Final = 100
+#: What a target that a killed process had begun says.
+CUT_OFF: Final = "The process that did it was killed meanwhile; whether it was done is unknown."
+_INTERRUPTED: Final = "The process that did it was interrupted; whether it was done is unknown."
+_IN_A_TRANSACTION: Final = (
+    "This can't be done inside a transaction: what is published, or removed from a queue, can't be "
+    "rolled back, and its trail would be. Do it after the commit."
+)
+
+
+class TakenOverError(OperationError):
+    """Another process carries out the same operation."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one target.
+
+    Attributes:
+        result: One of ``OperationTarget.Outcome``'s last four.
+        reason: In words, with the state that was found.
+        result_id: Id of the task or group that was published.
+    """
+
+    result: str
+    reason: str = ""
+    result_id: str = ""
+
+
+def done(reason: str = "", result_id: str = "") -> Outcome:
+    """It was done."""
+    return Outcome(_Result.DONE, reason, result_id)
+
+
+def refused(reason: str) -> Outcome:
+    """It was not done, and ``reason`` says why."""
+    return Outcome(_Result.REFUSED, reason)
+
+
+def failed(reason: str) -> Outcome:
+    """It was tried, and went wrong."""
+    return Outcome(_Result.FAILED, reason)
+
+
+def unknown(reason: str) -> Outcome:
+    """Nobody can say: the broker or the workers did not answer in time."""
+    return Outcome(_Result.UNKNOWN, reason)
+
+
+#: Acts on some targets; an outcome for each, in their order.
+Act = Callable[[Sequence[OperationTarget]], Sequence[Outcome]]
+
+
+def begin(
+    verb: str,
+    targets: Sequence[str],
+    *,
+    actor: permissions.Actor,
+    surface: Surface,
+    kind: str = _Kind.TASK,
+    project: str | None = None,
+    parameters: dict[str, Any] | None = None,
+    selection: dict[str, Any] | None = None,
+    waiting: bool = False,
+    claim: Callable[[], dict[str, Any]] | None = None,
+) -> Operation:
+    """Open an operation, with a row for each target.
+
+    Args:
+        verb: One of ``Operation.Verb``.
+        targets: Ids or names; one given twice counts once.
+        actor: Who asks.
+        surface: By which way.
+        kind: What the targets are.
+        project: Whose they are; by default this project's.
+        parameters: What was asked for besides; redacted by the caller where it is the user's data.
+        selection: The filter that the targets were found by.
+        waiting: Whether it is begun later, by a worker.
+        claim: Called first, in the transaction that writes it down; more ``parameters``.
+
+    Raises:
+        PermissionDenied: If ``actor`` may not do this.
+        OperationError: If there is no target, the project is another one than this, or the caller
+            is inside a transaction.
+    """
+    permissions.require(actor, verb)
+    if selection is not None:
+        permissions.require(actor, "bulk")
+    unique = list(dict.fromkeys(target for target in targets if target))
+    if not unique:
+        raise OperationError("Nothing to act on: no target was given.")
+    project = _own_project(project)
+    now = timezone.now()
+    state = Operation.State.WAITING if waiting else Operation.State.RUNNING
+    with own_transaction():
+        claimed = claim() if claim is not None else {}
+        operation = Operation.objects.create(
+            project=project,
+            verb=verb,
+            state=state,
+            actor=permissions.name_of(actor)[:255],
+            user_id="" if isinstance(actor, str) else str(actor.pk)[:255],
+            surface=surface,
+            parameters={**(parameters or {}), **claimed},
+            selection=selection,
+            total=len(unique),
+            created_at=now,
+            updated_at=now,
+        )
+        OperationTarget.objects.bulk_create(
+            [
+                OperationTarget(
+                    operation=operation, project=project, position=place, kind=kind, target=target
+                )
+                for place, target in enumerate(unique)
+            ],
+            batch_size=500,
+        )
+    logger.info("%s, %d targets, by %s.", operation, len(unique), surface)
+    tell_the_admins_log(operation, actor, f"{operation.total} targets")
+    return operation
+
+
+@contextlib.contextmanager
+def own_transaction() -> Iterator[None]:
+    """A transaction that is committed at the end of the block, and is in no other.
+
+    Raises:
+        OperationError: If the caller is inside one.
+    """
+    alias = router.db_for_write(Operation)
+    connection = connections[alias]
+    if not connection.in_atomic_block and not connection.get_autocommit():
+        raise OperationError(_IN_A_TRANSACTION)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(transaction.atomic(using=alias, durable=True))
+        except RuntimeError:
+            raise OperationError(_IN_A_TRANSACTION) from None
+        yield
+
+
+def carry_out(operation: Operation, act: Act, *, at_once: int = 1) -> Operation:
+    """Act on all targets that are pending, and finish the operation.
+
+    Args:
+        operation: Opened by :func:`begin`.
+        act: What to do. What it raises is the outcome of its targets.
+        at_once: Targets that it is given together.
+
+    Returns:
+        The operation, with its counts; not over yet where another process took it over.
+    """
+    try:
+        for _ in steps(operation, act, at_once=at_once):
+            pass
+    except TakenOverError:
+        operation.refresh_from_db()
+        return operation
+    return finish(operation)
+
+
+def steps(operation: Operation, act: Act, *, at_once: int = 1) -> Iterator[int]:
+    """The same, step by step, for a caller that paces it; the number of targets of each step.
+
+    It ends early where an abort was asked for.
+
+    Raises:
+        TakenOverError: If another process is at it: that one finishes it.
+    """
+    _cut_off(operation)
+    pending = operation.targets.filter(outcome=_Result.PENDING).order_by("position")
+    while chunk := list(pending[: max(_CHUNK // at_once, 1) * at_once]):
+        for first in range(0, len(chunk), at_once):
+            if not goes_on(operation):
+                return
+            part = chunk[first : first + at_once]
+            _act(part, act)
+            yield len(part)
+
+
+def close(operation: Operation) -> Operation:
+    """Say of an operation whose process is dead that it is over, before its end."""
+    _cut_off(operation)
+    operation.state = Operation.State.ABORTED
+    return finish(operation)
+
+
+def finish(operation: Operation) -> Operation:
+    """Count the outcomes, and say that it is over: aborted, if that stopped it."""
+    counted = dict(
+        operation.targets.values_list("outcome").annotate(models.Count("id")).order_by("outcome")
+    )
+    names = (_Result.DONE, _Result.REFUSED, _Result.FAILED, _Result.UNKNOWN)
+    if counted.get(_Result.PENDING):
+        operation.state = Operation.State.ABORTED
+    elif operation.state != Operation.State.ABORTED:
+        operation.state = Operation.State.FINISHED
+    operation.updated_at = operation.finished_at = timezone.now()
+    for name in names:
+        setattr(operation, name, counted.get(name, 0))
+    operation.save(update_fields=["state", "updated_at", "finished_at", *map(str, names)])
+    return operation
+
+
+def settle(target: OperationTarget, outcome: Outcome) -> bool:
+    """Write down what came of ``target``.
+
+    Returns:
+        Whether it was open still. What another process found of it stands.
+    """
+    target.outcome = outcome.result
+    target.reason = mask_text(outcome.reason, settings.redaction)[:REASON]
+    if outcome.result != _Result.UNKNOWN or outcome.result_id:
+        target.result_id = outcome.result_id  # of an unknown one stands what was to be published
+    target.at = timezone.now()
+    still_open = OperationTarget.objects.filter(
+        pk=target.pk, outcome__in=(_Result.PENDING, _Result.ACTING)
+    )
+    fields = ("outcome", "reason", "result_id", "at")
+    return bool(still_open.update(**{name: getattr(target, name) for name in fields}))
+
+
+def goes_on(operation: Operation) -> bool:
+    """Say that somebody carries it out; false where an abort was asked for.
+
+    Whoever asks then stops, and :func:`finish` says that it was aborted.
+    """
+    rows = Operation.objects.filter(pk=operation.pk, abort_requested=False)
+    if rows.update(updated_at=timezone.now()):
+        return True
+    operation.state = Operation.State.ABORTED
+    return False
+
+
+def note(operation: Operation, **facts: Any) -> None:
+    """Add to the ``parameters`` of an operation, to which others may add meanwhile."""
+    with transaction.atomic(using=router.db_for_write(Operation)):
+        # The write comes first: it has all others wait for this transaction's end.
+        Operation.objects.filter(pk=operation.pk).update(verb=operation.verb)
+        operation.refresh_from_db(fields=["parameters"])
+        operation.parameters.update(facts)
+        operation.save(update_fields=["parameters"])
+
+
+def tell_the_admins_log(operation: Operation, actor: permissions.Actor, words: str) -> None:
+    """Add to Django's own trail of what a user did, where the project has it."""
+    if isinstance(actor, str) or not apps.is_installed("django.contrib.admin"):
+        return
+    from django.contrib.admin.models import CHANGE, LogEntry
+    from django.contrib.contenttypes.models import ContentType
+
+    LogEntry.objects.create(
+        user_id=int(actor.pk) if isinstance(actor.pk, int) else str(actor.pk),
+        content_type_id=ContentType.objects.get_for_model(Operation).pk,
+        object_id=str(operation.pk),
+        object_repr=str(operation)[:200],
+        action_flag=CHANGE,
+        change_message=f"{operation.get_verb_display()}: {words}",
+    )
+
+
+def _own_project(project: str | None) -> str:
+    own: str = settings.PROJECT
+    if project is not None and project != own:
+        raise OperationError(
+            f"Tasks of the project {project} are operated from there: "
+            f"here, in {own}, its broker is not known."
+        )
+    return own
+
+
+def _cut_off(operation: Operation) -> None:
+    """Say of what a dead process had begun that nobody knows."""
+    operation.targets.filter(outcome=_Result.ACTING).update(
+        outcome=_Result.UNKNOWN, reason=CUT_OFF, at=timezone.now()
+    )
+
+
+def _act(targets: Sequence[OperationTarget], act: Act) -> None:
+    _claim(targets)
+    try:
+        outcomes = act(targets)
+    except TimeoutError as error:
+        outcomes = [unknown(str(error) or "The broker did not answer in time.")] * len(targets)
+    except (control.TimeIsUp, KeyboardInterrupt, SystemExit):
+        for target in targets:
+            settle(target, unknown(_INTERRUPTED))
+        raise
+    except Exception as error:  # the trail must say what happened to each target
+        logger.exception("An operation failed on %d targets.", len(targets))
+        outcomes = [failed(f"{type(error).__name__}: {error}")] * len(targets)
+    mine = [settle(target, outcome) for target, outcome in zip(targets, outcomes, strict=True)]
+    if not all(mine):
+        raise TakenOverError
+
+
+def _claim(targets: Sequence[OperationTarget]) -> None:
+    """Mark all of the targets as begun, or none, where another process was quicker."""
+    ids = [target.pk for target in targets]
+    with transaction.atomic(using=router.db_for_write(OperationTarget)):
+        pending = OperationTarget.objects.filter(pk__in=ids, outcome=_Result.PENDING)
+        if pending.update(outcome=_Result.ACTING, at=timezone.now()) != len(ids):
+            raise TakenOverError

@@ -1,0 +1,389 @@
+"""A group or chord again: all of it, what failed of it, or the chord's body alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal, get_args
+
+from django.utils import timezone
+
+from z4j_django import apps, control, permissions, states
+from z4j_django.conf import settings
+from z4j_django.control import canvas as publishing
+from z4j_django.control import results
+from z4j_django.exceptions import OperationError
+from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.operations import auditing, canvas, lines, originals, planning, workflow
+from z4j_django.store.masking import mask_text
+from z4j_django.store.values import UNSTORABLE
+
+Members = Literal["all", "failed", "body"]
+
+#: Seconds in which the broker, and the result backend, must answer before anything is done.
+_TIMEOUT: Final = 10.0
+#: Seconds in which a workflow must be published, and what each of its tasks may add.
+_PUBLISHING: Final = 30.0
+_EACH: Final = 0.02
+#: Time in which what was published comes to be on record, or never will.
+_A_MOMENT: Final = timedelta(minutes=5)
+#: Targets that are looked up, of which each would tell.
+_LOOKED_AT: Final = 500
+#: Tasks that a sentence names.
+_NAMED: Final = 5
+
+_REPLAYED: Final = "Its result stood and was replayed."
+_RESUMED: Final = "Its result stood and was replayed; the chain goes on after it."
+_CHAINED: Final = "The rest of its chain follows."
+
+_Result = OperationTarget.Outcome
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a retry of a group will do.
+
+    Attributes:
+        group: The group, taken apart.
+        new_group_id: Id of the group that is published.
+        ids: New ids by old ones; an id that is kept stands for itself.
+        targets: What becomes of each task that is published, by its old id.
+        kept: Ids that stay, whose old results are removed.
+    """
+
+    group: planning.GroupPlan
+    new_group_id: str
+    ids: dict[str, str]
+    targets: dict[str, str]
+    kept: list[str]
+
+    @property
+    def runs(self) -> list[str]:
+        """The tasks that run again."""
+        return [old for old, note in self.targets.items() if note not in (_REPLAYED, _RESUMED)]
+
+    @property
+    def replays(self) -> list[str]:
+        """The tasks whose results stand, and are replayed for the chord's body."""
+        return [old for old, note in self.targets.items() if note in (_REPLAYED, _RESUMED)]
+
+    @property
+    def body_id(self) -> str:
+        """The old id of the chord's body; empty for a group."""
+        options = (self.group.body or {}).get("options") or {}
+        return str(options.get("task_id") or "")
+
+
+def retry_group(
+    group_id: str,
+    *,
+    actor: permissions.Actor,
+    members: Members = "all",
+    keep_ids: bool = False,
+    force: bool = False,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Run a group or chord again.
+
+    Nothing is published unless all of it can be.
+
+    Args:
+        group_id: Its id.
+        actor: Who asks: a user, or a program's name.
+        members: ``all``; ``failed``: what failed or never ran, and then the chord's body with
+            all results, those that stood replayed from the result backend; ``body``: the chord's
+            body alone, with the results as they stand.
+        keep_ids: The chord's body and what follows it keep their ids, so that whoever waits for
+            the original result sees it. Otherwise every task gets a new one.
+        force: Also where some of it waits or runs, and would then run twice.
+        project: Whose group it is; by default this project's.
+        surface: By which way it was asked for.
+
+    Returns:
+        The operation. Its targets are the tasks that were published, by their old ids.
+
+    Raises:
+        PermissionDenied: If ``actor`` may not do this.
+        OperationError: If it can't be done; the message names what is missing.
+    """
+    permissions.require(actor, Operation.Verb.RETRY_GROUP)
+    project = settings.PROJECT if project is None else project
+    app = apps.find_celery_app().app
+    plan = make_plan(
+        group_id, app=app, members=members, keep_ids=keep_ids, force=force, project=project
+    )
+    _require_broker(app)
+    operation = auditing.begin(
+        Operation.Verb.RETRY_GROUP,
+        list(plan.targets),
+        actor=actor,
+        surface=surface,
+        project=project,
+        parameters={
+            "group_id": group_id,
+            "members": members,
+            "keep_ids": keep_ids,
+            "force": force,
+            "new_group_id": plan.new_group_id,
+            "body_id": plan.body_id,
+            "new_body_id": plan.ids.get(plan.body_id, ""),
+        },
+    )
+
+    def act(targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
+        return _publish(app, operation, plan, targets)
+
+    return auditing.carry_out(operation, act, at_once=operation.total)
+
+
+def preview(
+    group_id: str,
+    *,
+    members: Members = "all",
+    keep_ids: bool = False,
+    force: bool = False,
+    project: str | None = None,
+) -> Plan:
+    """What :func:`retry_group` would do, or why it would not.
+
+    Raises:
+        OperationError: If it can't be done; the message names what is missing.
+    """
+    return make_plan(
+        group_id,
+        app=apps.find_celery_app().app,
+        members=members,
+        keep_ids=keep_ids,
+        force=force,
+        project=settings.PROJECT if project is None else project,
+    )
+
+
+def make_plan(
+    group_id: str,
+    *,
+    app: Any,
+    members: Members,
+    keep_ids: bool,
+    force: bool,
+    project: str,
+) -> Plan:
+    """The whole of what will be done; see :func:`preview`."""
+    if members not in get_args(Members):
+        raise OperationError(f"members is one of {', '.join(get_args(Members))}, not {members!r}.")
+    if UNSTORABLE.search(group_id):
+        raise OperationError(f"{group_id[:60]!a} is no id of a group.")
+    publishing.require_canvas(app)
+    planner = planning.Planner(app, project)
+    group = planner.plan(group_id, members)
+    body_runs = planner.body_runs(group_id)
+    group = _worth_it(group, members, body_runs)
+    under_way = dict(planner.under_way)
+    if body_runs and lines.is_under_way(body_runs[0]):
+        under_way[body_runs[0].task_id] = body_runs[0]
+    if under_way and not force:
+        raise OperationError(_under_way(group_id, list(under_way.values())))
+    targets = {_old_id(leaf): _note(leaf) for leaf in group.leaves()}
+    if not force:
+        _require_rest(project, group_id, list(targets))
+    if len(targets) > settings.BULK_LIMIT:
+        raise OperationError(
+            f"{len(targets):,} tasks are more than Z4J['BULK_LIMIT'] allows at once, "
+            f"{settings.BULK_LIMIT:,}."
+        )
+    kept = _kept(group) if keep_ids else []
+    plan = Plan(
+        group=group,
+        new_group_id=canvas.new_id(),
+        ids={old: old for old in kept},
+        targets=targets,
+        kept=kept,
+    )
+    _require_results(app, plan, body_runs)
+    _put_together(plan, 0)  # what can't be, is told before anything is done
+    return plan
+
+
+def _worth_it(
+    group: planning.GroupPlan, members: Members, body_runs: list[TaskRecord]
+) -> planning.GroupPlan:
+    """The plan without what is needless; refused where nothing is left."""
+    if group.body is None:
+        if members == "body":
+            raise OperationError(f"{group.group_id} is a group, not a chord: it has no body.")
+        parts = [part for part in group.parts if not isinstance(part, planning.Replay)]
+        if not parts:
+            raise OperationError(
+                f"Nothing to run again: all {len(group.parts)} members of {group.group_id} "
+                "succeeded."
+            )
+        return planning.GroupPlan(group.group_id, parts, None)
+    outer = workflow.outer_chord(group.body)
+    if outer is not None:
+        raise OperationError(
+            f"{group.group_id} is part of the chord {outer}: retry that one. With "
+            'members="failed" it runs again only what failed, in here too.'
+        )
+    stand = all(isinstance(part, planning.Replay) for part in group.parts)
+    if members == "failed" and stand and body_runs and body_runs[0].state == states.SUCCESS:
+        raise OperationError(
+            f"Nothing to run again: all {len(group.parts)} members of {group.group_id} succeeded, "
+            "and its body did."
+        )
+    return group
+
+
+def _under_way(group_id: str, records: list[TaskRecord]) -> str:
+    named = ", ".join(
+        f"{record.task_id} is {originals.in_words(record)}" for record in records[:_NAMED]
+    )
+    more = " ..." if len(records) > _NAMED else ""
+    return (
+        f"{len(records)} tasks of {group_id} have not ended: {named}{more}. Cancel them or wait; "
+        "with force they run a second time."
+    )
+
+
+def _require_rest(project: str, group_id: str, task_ids: list[str]) -> None:
+    """See that nobody has just retried it, so that the records do not say so yet."""
+    found = OperationTarget.objects.filter(
+        project=project,
+        target__in=task_ids[:_LOOKED_AT],
+        outcome__in=(_Result.ACTING, _Result.DONE, _Result.UNKNOWN),
+        operation__verb=Operation.Verb.RETRY_GROUP,
+        operation__created_at__gte=timezone.now() - _A_MOMENT,
+    ).exclude(result_id="")
+    sent = dict(found.values_list("result_id", "operation_id"))
+    on_record = TaskRecord.objects.filter(project=project, task_id__in=sent)
+    for result_id in on_record.values_list("task_id", flat=True):
+        del sent[result_id]
+    if sent:
+        raise OperationError(
+            f"Operation {max(sent.values())} has just retried {group_id}, and its tasks are not "
+            "on record yet. Wait for them; with force it is done once more."
+        )
+
+
+def _old_id(leaf: planning.Replay | planning.Run | planning.Resume) -> str:
+    return leaf.task_id if isinstance(leaf, planning.Replay) else leaf.message.task_id
+
+
+def _note(leaf: planning.Replay | planning.Run | planning.Resume) -> str:
+    if isinstance(leaf, planning.Run):
+        return _CHAINED if leaf.message.rest else ""
+    return _REPLAYED if isinstance(leaf, planning.Replay) else _RESUMED
+
+
+def _kept(group: planning.GroupPlan) -> list[str]:
+    """The ids of a chord's body and what follows; of a group, of what follows its members."""
+    if group.body is not None:
+        return list(workflow.carried({"chord": group.body}))
+    return [
+        task_id
+        for part in group.parts
+        if isinstance(part, planning.Run | planning.Resume)
+        for task_id in workflow.carried({"chain": part.message.rest})
+    ]
+
+
+def _require_results(app: Any, plan: Plan, body_runs: list[TaskRecord]) -> None:
+    task_ids = plan.replays
+    try:
+        gone = results.missing(app, task_ids, _TIMEOUT)
+    except OperationError:
+        raise
+    except Exception as error:  # whatever the backend raises
+        raise OperationError(
+            f"The result backend does not answer, nothing was published: {_told(error)}"
+        ) from error
+    if gone:
+        named = ", ".join(gone[:_NAMED]) + (" ..." if len(gone) > _NAMED else "")
+        raise OperationError(
+            f"Of {len(task_ids)} results that the chord's body needs, {len(gone)} are not in the "
+            f'result backend (any more): {named}. Nothing was published; members="all" runs '
+            f"every member again{_or_the_body(plan, body_runs)}."
+        )
+
+
+def _or_the_body(plan: Plan, body_runs: list[TaskRecord]) -> str:
+    """What else can be done where a body has had all the results before."""
+    had_all = [run.task_id for run in body_runs if run.received_at is not None]
+    if plan.runs or not had_all:
+        return ""
+    return f", and a retry of the task {had_all[0]} the body, whose own message has the results"
+
+
+def _require_broker(app: Any) -> None:
+    try:
+        control.connect(app, _TIMEOUT)
+    except Exception as error:  # whatever the transport raises
+        raise OperationError(
+            f"The broker does not answer, nothing was published: {_told(error)}"
+        ) from error
+
+
+def _told(error: Exception) -> str:
+    """An error of a transport, whose words may hold its address with the password."""
+    return mask_text(f"{type(error).__name__}: {error}", settings.redaction)
+
+
+def _put_together(plan: Plan, operation: int) -> workflow.Signature:
+    """The workflow that is published."""
+    shared = workflow.Publishing(operation, plan.ids, settings.OPERATIONS_QUEUE)
+    return _signature(plan.group, plan.new_group_id, shared)
+
+
+def _signature(
+    group: planning.GroupPlan, new_group_id: str, shared: workflow.Publishing
+) -> workflow.Signature:
+    tasks = [_member(part, shared) for part in group.parts]
+    if group.body is None:
+        return workflow.group(new_group_id, tasks)
+    return workflow.chord(new_group_id, tasks, workflow.body(group.body, shared))
+
+
+def _member(part: planning.Part, shared: workflow.Publishing) -> workflow.Signature:
+    match part:
+        case planning.Replay():
+            return workflow.replay(part.task_id, results.REPLAY_TASK, shared)
+        case planning.Run():
+            return workflow.run(part.message, shared)
+        case planning.Resume():
+            return workflow.resumed(part.message, results.REPLAY_TASK, shared)
+        case planning.Nested():
+            chord = _signature(part.plan, shared.new(part.plan.group_id), shared)
+            return workflow.member(chord)
+
+
+def _publish(
+    app: Any, operation: Operation, plan: Plan, targets: Sequence[OperationTarget]
+) -> list[auditing.Outcome]:
+    built = _put_together(plan, operation.pk)
+    for target in targets:
+        target.result_id = plan.ids[target.target]
+    OperationTarget.objects.bulk_update(targets, ["result_id"], batch_size=500)
+    sent = publishing.publish(
+        app,
+        built,
+        [target.result_id for target in targets],
+        forget=plan.kept,
+        timeout=_PUBLISHING + _EACH * len(targets),
+    )
+    return [_outcome(target, plan, sent) for target in targets]
+
+
+def _outcome(target: OperationTarget, plan: Plan, sent: publishing.Sent) -> auditing.Outcome:
+    new_id = target.result_id
+    if new_id in sent.ids:
+        note = plan.targets[target.target]
+        if sent.error is not None:
+            note = f"{note} It was sent, but not all of its group was: the group can't complete."
+        return auditing.done(note.strip(), new_id)
+    if isinstance(sent.error, TimeoutError):
+        reason = "Whether it was sent is unknown: the broker did not take the whole group in time."
+        return auditing.Outcome(_Result.UNKNOWN, reason, new_id)
+    if sent.error is None:
+        return auditing.Outcome(_Result.UNKNOWN, "Celery did not say that it was sent.", new_id)
+    return auditing.failed(f"It was not sent: {type(sent.error).__name__}: {sent.error}")

@@ -1,0 +1,315 @@
+"""Many targets at once: by their ids, or by a filter that is frozen at the moment of asking."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import router
+from django.db.models import Q
+from django.utils import timezone
+
+from z4j_django import apps, control, permissions
+from z4j_django.conf import settings
+from z4j_django.exceptions import OperationError
+from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.operations import auditing, tasks
+from z4j_django.queries.selection import Selection
+
+logger = logging.getLogger("z4j_django.operations")
+
+#: Targets up to which it is done at once, where it was asked for.
+INLINE: Final = 100
+#: Tasks that a preview shows.
+SAMPLE: Final = 10
+#: Seconds of silence after which the process that carried an operation out is taken for dead;
+#: longer than any act on the targets that are taken together.
+SILENCE: Final = 90.0
+#: Seconds after which a worker that found somebody else at it looks again.
+LOOK_AGAIN: Final = 30.0
+#: Seconds that a worker is at it before it makes room for other tasks, and goes on after them.
+SLICE: Final = 60.0
+#: Seconds after which one that rests between two targets says that it is alive.
+_SIGN_OF_LIFE: Final = 5.0
+#: Seconds in which the broker must take the message that has a worker do it.
+_TIMEOUT: Final = 10.0
+
+_State = Operation.State
+
+
+@dataclass(frozen=True)
+class _Verb:
+    """How a verb is done to many."""
+
+    make_act: Callable[[Operation], auditing.Act]
+    at_once: int
+    options: frozenset[str]
+
+
+_VERBS: Final = {
+    "retry": _Verb(
+        tasks.retry_act,
+        tasks.RETRY_AT_ONCE,
+        frozenset({"queue", "countdown", "eta", "expires", "force", "keep_ids"}),
+    ),
+    "cancel": _Verb(tasks.cancel_act, tasks.REVOKE_AT_ONCE, frozenset()),
+    "terminate": _Verb(tasks.terminate_act, tasks.REVOKE_AT_ONCE, frozenset({"signal"})),
+}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a bulk operation would act on.
+
+    Attributes:
+        selection: The filter, frozen: hand it on, and nothing is added meanwhile.
+        count: Targets, at most ``Z4J["BULK_LIMIT"]``.
+        capped: Whether more tasks match than that.
+        sample: The newest of them.
+    """
+
+    selection: Selection
+    count: int
+    capped: bool
+    sample: list[TaskRecord]
+
+
+def preview(selection: Selection) -> Preview:
+    """Count what ``selection`` finds, and look at some.
+
+    Raises:
+        OperationError: If it is empty.
+    """
+    frozen = _checked(selection).frozen()
+    ids = list(frozen.find(settings.BULK_LIMIT + 1).values_list("id", flat=True))
+    return Preview(
+        selection=frozen,
+        count=min(len(ids), settings.BULK_LIMIT),
+        capped=len(ids) > settings.BULK_LIMIT,
+        sample=list(frozen.find(min(SAMPLE, settings.BULK_LIMIT))),
+    )
+
+
+def bulk(
+    verb: str,
+    *,
+    actor: permissions.Actor,
+    task_ids: Iterable[str] | None = None,
+    selection: Selection | None = None,
+    rate: float | None = None,
+    here: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+    **options: Any,
+) -> Operation:
+    """Retry, cancel or terminate many tasks.
+
+    Up to 100 it is done before this returns. More are left to a worker, on the queue
+    ``Z4J["OPERATIONS_QUEUE"]``; follow the operation that is returned.
+
+    Args:
+        verb: ``retry``, ``cancel`` or ``terminate``.
+        actor: Who asks: a user, or a program's name.
+        task_ids: The tasks; or ``selection``, not both.
+        selection: The newest ``Z4J["BULK_LIMIT"]`` tasks that it finds now.
+        rate: Targets a second, at most.
+        here: Do all of it before this returns, however many there are.
+        progress: Called with the number of targets done, and of all, after each step.
+        project: Whose tasks ``task_ids`` are; by default this project's.
+        surface: By which way it was asked for.
+        **options: As the verb's own function takes them, but for ``args`` and ``kwargs``.
+
+    Raises:
+        PermissionDenied: If ``actor`` may not do this.
+        OperationError: If it is refused as a whole; the message says why.
+        DiscoveryError: If it is left to a worker, and the project's Celery app is not found.
+    """
+    known = _known(verb)
+    if unknown := options.keys() - known.options:
+        raise OperationError(f"{verb} has no option {', '.join(sorted(unknown))} in bulk.")
+    parameters = tasks.checked(verb, options) | _checked_rate(rate)
+    if selection is not None and task_ids is None:
+        frozen = _checked(selection).frozen()
+        project, chosen = frozen.project, frozen.as_json()
+        newest = frozen.find(settings.BULK_LIMIT + 1).values_list("task_id", flat=True)
+        found = list(newest)
+        if len(found) > settings.BULK_LIMIT:
+            parameters["capped"] = True
+        ids = found[: settings.BULK_LIMIT][::-1]  # in the order in which they were sent
+    elif task_ids is not None and selection is None:
+        ids, chosen = _capped(task_ids), {}
+    else:
+        raise OperationError("Give either task ids or a selection.")
+    inline = here or (len(ids) <= INLINE and rate is None) or not _has_workers()
+    operation = auditing.begin(
+        verb,
+        ids,
+        actor=actor,
+        surface=surface,
+        project=project,
+        parameters=parameters,
+        selection=chosen,
+        waiting=not inline,
+    )
+    if inline:
+        return _carry_out(operation, progress=progress)
+    return _hand_over(operation)
+
+
+def carry_on(operation_id: int, *, seconds: float = SLICE) -> float | None:
+    """Carry out, in a worker, an operation that waits; or go on where a killed worker stopped.
+
+    Args:
+        operation_id: Its number.
+        seconds: How long, roughly, before it is left for the next call.
+
+    Returns:
+        Seconds after which to call this again: none where time was up, more where another process
+        is at it, or was killed a moment ago; ``None`` if it is over.
+
+    Raises:
+        LookupError: If there is no bulk operation of that number.
+        OperationError: If the caller is inside a transaction.
+    """
+    silent_since = timezone.now() - timedelta(seconds=SILENCE)
+    free = Q(state=_State.WAITING) | Q(state=_State.RUNNING, updated_at__lt=silent_since)
+    # What is done to chosen tasks may have arguments of which only a redacted copy is left.
+    bulk_operation = Operation.objects.filter(pk=operation_id, selection__isnull=False)
+    with auditing.own_transaction():
+        claimed = bulk_operation.filter(free).update(
+            state=_State.RUNNING, updated_at=timezone.now()
+        )
+    operation = bulk_operation.using(router.db_for_write(Operation)).first()
+    if operation is None:
+        raise LookupError(f"There is no bulk operation {operation_id}.")
+    if claimed:
+        try:
+            _carry_out(operation, seconds=seconds)
+        except control.TimeIsUp:
+            _pause(operation)
+    if operation.finished_at is not None:
+        return None
+    return 0.0 if operation.state == _State.WAITING else LOOK_AGAIN
+
+
+def abort(operation_id: int, *, actor: permissions.Actor) -> Operation:
+    """Stop an operation before its next target; what is done stays done.
+
+    One whose process has been silent for long is over at once: what that had begun is unknown.
+
+    Raises:
+        PermissionDenied: If ``actor`` may not do what it does.
+        OperationError: If there is none, or it is over.
+    """
+    operation = Operation.objects.filter(pk=operation_id).first()
+    if operation is None:
+        raise OperationError(f"There is no operation {operation_id}.")
+    permissions.require(actor, operation.verb)
+    going = Operation.objects.filter(pk=operation_id, finished_at=None)
+    if not going.update(abort_requested=True):
+        shown = operation.get_state_display().lower()
+        raise OperationError(f"Operation {operation_id} is {shown}; it can't be aborted.")
+    name = permissions.name_of(actor)[:255]
+    auditing.note(operation, aborted_by=name)
+    logger.info("%s: %s asked for its abort.", operation, name)
+    auditing.tell_the_admins_log(operation, actor, "aborted")
+    silent_since = timezone.now() - timedelta(seconds=SILENCE)
+    idle = Q(state=_State.WAITING) | Q(updated_at__lt=silent_since)
+    if going.filter(idle).update(state=_State.RUNNING, updated_at=timezone.now()):
+        auditing.close(operation)
+    operation.refresh_from_db()
+    return operation
+
+
+def _checked(selection: Selection) -> Selection:
+    if selection.is_empty:
+        raise OperationError("An empty filter would mean every task there is. Name a filter.")
+    return selection
+
+
+def _checked_rate(rate: float | None) -> dict[str, float]:
+    if rate is None:
+        return {}
+    if not 0 < rate < math.inf:
+        raise OperationError("The rate is a number of targets a second, greater than 0.")
+    return {"rate": rate}
+
+
+def _has_workers() -> bool:
+    return control.leaves_to_workers(apps.find_celery_app().app)
+
+
+def _capped(task_ids: Iterable[str]) -> list[str]:
+    ids = list(task_ids)
+    if len(ids) > settings.BULK_LIMIT:
+        raise OperationError(
+            f"{len(ids):,} tasks are more than Z4J['BULK_LIMIT'] allows at once, "
+            f"{settings.BULK_LIMIT:,}. Do it in parts."
+        )
+    return ids
+
+
+def _known(verb: str) -> _Verb:
+    if verb not in _VERBS:
+        raise OperationError(f"{verb} can't be done in bulk; {', '.join(_VERBS)} can.")
+    return _VERBS[verb]
+
+
+def _carry_out(
+    operation: Operation,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    seconds: float = math.inf,
+) -> Operation:
+    verb = _known(operation.verb)
+    rate = operation.parameters.get("rate")
+    at_once = 1 if rate else verb.at_once
+    begun, done = time.monotonic(), 0
+    try:
+        for count in auditing.steps(operation, verb.make_act(operation), at_once=at_once):
+            done += count
+            if progress is not None:
+                progress(done, operation.total)
+            if rate:
+                _rest(operation, until=begun + done / rate)
+            if time.monotonic() - begun > seconds:
+                return _pause(operation)
+    except auditing.TakenOverError:
+        operation.refresh_from_db()
+        return operation
+    return auditing.finish(operation)
+
+
+def _pause(operation: Operation) -> Operation:
+    """Leave the rest to whoever comes next."""
+    going = Operation.objects.filter(pk=operation.pk, state=_State.RUNNING)
+    going.update(state=_State.WAITING, updated_at=timezone.now())
+    operation.refresh_from_db()
+    return operation
+
+
+def _rest(operation: Operation, until: float) -> None:
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _SIGN_OF_LIFE))
+        if left > _SIGN_OF_LIFE and not auditing.goes_on(operation):
+            return
+
+
+def _hand_over(operation: Operation) -> Operation:
+    try:
+        app = apps.find_celery_app().app
+        control.send_bulk(app, operation.pk, settings.OPERATIONS_QUEUE, _TIMEOUT)
+    except Exception as error:  # whatever the transport raises: nobody will do it
+        reason = f"The broker did not take the work: {type(error).__name__}: {error}"
+        pending = operation.targets.filter(outcome=OperationTarget.Outcome.PENDING)
+        for target in pending.order_by("position")[:1]:
+            auditing.settle(target, auditing.failed(reason))
+        pending.update(outcome=OperationTarget.Outcome.FAILED, reason="As the first one.")
+        return auditing.finish(operation)
+    return operation

@@ -1,0 +1,306 @@
+"""What running a group again takes: decided in full before anything is published."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from z4j_django import states
+from z4j_django.control import bodies
+from z4j_django.control import canvas as publishing
+from z4j_django.exceptions import OperationError
+from z4j_django.models import GroupRecord, TaskRecord
+from z4j_django.operations import lines, originals, workflow
+
+Mode = Literal["all", "failed", "body"]
+
+#: Chords within chords, and steps of a chain that are walked.
+_DEPTH: Final = 20
+_STEPS: Final = 1_000
+#: Members that are looked at for the chord's body.
+_SAMPLE: Final = 20
+#: Members that a sentence names.
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A member whose result stands."""
+
+    task_id: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A task that runs again, and the rest of its chain after it."""
+
+    message: workflow.Message
+
+
+@dataclass(frozen=True)
+class Resume:
+    """A chain that goes on after a step whose result stands."""
+
+    message: workflow.Message
+
+
+@dataclass(frozen=True)
+class Nested:
+    """A chord whose body is the member."""
+
+    plan: GroupPlan
+
+
+Part = Replay | Run | Resume | Nested
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """A group or chord, to be put together again.
+
+    Attributes:
+        group_id: Its old id.
+        parts: In the order of their indexes.
+        body: The signature of the chord's body; ``None`` for a group.
+    """
+
+    group_id: str
+    parts: Sequence[Part]
+    body: Mapping[str, Any] | None
+
+    def leaves(self) -> Iterator[Replay | Run | Resume]:
+        """The tasks that are published, those of nested chords included."""
+        for part in self.parts:
+            if isinstance(part, Nested):
+                yield from part.plan.leaves()
+            else:
+                yield part
+
+
+class Planner:
+    """Makes plans, and remembers what it met on the way.
+
+    Args:
+        app: The project's app.
+        project: Whose groups they are.
+
+    Attributes:
+        under_way: Tasks that wait or run, and would be run a second time.
+    """
+
+    def __init__(self, app: Any, project: str) -> None:
+        self._app = app
+        self._project = project
+        self._lines = lines.Lines(project)
+        self._messages: dict[str, workflow.Message | OperationError] = {}
+        self.under_way: dict[str, TaskRecord] = {}
+
+    def plan(self, group_id: str, mode: Mode, depth: int = _DEPTH) -> GroupPlan:
+        """What it takes to run a group again.
+
+        Raises:
+            OperationError: If it can't be done; the message says what is missing.
+        """
+        if depth <= 0:
+            raise OperationError(f"Its chords are nested more than {_DEPTH} deep.")
+        group = GroupRecord.objects.filter(project=self._project, group_id=group_id).first()
+        if group is None:
+            raise OperationError(f"There is no group {group_id} on record.")
+        members = self._lines.members(group_id)
+        self._lines.load(one.parent_id for one in members)
+        seats = self._seats(group, members)
+        parts = [
+            self._part(seat, mode, f"Member {index} of {group_id}", depth)
+            for index, seat in enumerate(seats)
+        ]
+        is_chord = group.kind == GroupRecord.Kind.CHORD
+        return GroupPlan(group_id, parts, self._body(group_id, members) if is_chord else None)
+
+    def body_runs(self, group_id: str) -> list[TaskRecord]:
+        """The runs on record of a chord's body, the newest first."""
+        found = GroupRecord.objects.filter(project=self._project, group_id=group_id)
+        body_id = found.values_list("body_id", flat=True).first()
+        record = self._lines.record(body_id) if body_id else None
+        return self._lines.runs(record) if record else []
+
+    def _seats(self, group: GroupRecord, members: list[TaskRecord]) -> list[list[TaskRecord]]:
+        """The runs on record at each index of a group, the newest first."""
+        seats: dict[int, dict[str, TaskRecord]] = defaultdict(dict)
+        for member in members:
+            if member.group_index is None:
+                raise OperationError(f"The place of member {member.task_id} is not on record.")
+            seat = seats[member.group_index]
+            if member.task_id in seat:
+                continue
+            if seat and not self._is_repeated(member):
+                raise OperationError(
+                    f"Two members of {group.group_id} have the index {member.group_index}: one of "
+                    "them is a chain that ends in a group, which can't be put together again."
+                )
+            seat.update((run.task_id, run) for run in self._lines.runs(member))
+        gone = [index for index in range(group.size) if index not in seats]
+        if gone or not seats:
+            named = ", ".join(map(str, gone[:_NAMED])) + (" ..." if len(gone) > _NAMED else "")
+            raise OperationError(
+                f"Of the {group.size} members of {group.group_id}, {len(gone)} are not on record "
+                f"(index {named}): their records were pruned, or not kept."
+            )
+        return [
+            sorted(seats[index].values(), key=lambda one: -one.pk) for index in range(group.size)
+        ]
+
+    def _is_repeated(self, record: TaskRecord) -> bool:
+        """Whether an operation published a task, or a step before it in its chain."""
+        found: TaskRecord | None = record
+        for _ in range(_DEPTH):
+            if found is None or found.operation is not None:
+                break
+            found = self._lines.record(found.parent_id)
+        return found is not None and found.operation is not None
+
+    def _part(self, seat: list[TaskRecord], mode: Mode, whose: str, depth: int) -> Part:
+        newest = seat[0]
+        if mode == "all":
+            return self._again(seat, whose, depth)
+        if newest.state == states.SUCCESS:
+            return Replay(newest.task_id)
+        if mode == "body":
+            raise OperationError(
+                f"{whose} has not succeeded: {originals.in_words(newest)}. Its body alone can only "
+                'run when all have; members="failed" runs what failed, and then the body.'
+            )
+        return self._what_failed(seat, whose, depth)
+
+    def _what_failed(self, seat: list[TaskRecord], whose: str, depth: int) -> Part:
+        runs = [run for run in seat if lines.is_published(run) and not lines.is_replay(run)]
+        if runs:
+            return self._run(runs, whose)
+        if group_id := self._chord_with_body(seat):
+            return Nested(self.plan(group_id, "failed", depth - 1))
+        carrier = self._lines.record(seat[0].parent_id)
+        if carrier is None:
+            raise OperationError(
+                f"{whose}, {seat[0].task_id}, never ran, and no task is on record that would have "
+                "published it."
+            )
+        return self._where_it_stopped(carrier, seat[0].task_id, whose, depth)
+
+    def _where_it_stopped(
+        self, carrier: TaskRecord, member_id: str, whose: str, depth: int
+    ) -> Part:
+        """How a chain goes on that never came to its last step."""
+        first = self._message(carrier, whose)
+        if member_id in workflow.carried({"chord": first.embed.get("chord")}):
+            return Nested(self.plan(str(first.headers.get("group")), "failed", depth - 1))
+        for _ in range(_STEPS):
+            runs = self._lines.runs(carrier)
+            if runs[0].state != states.SUCCESS:
+                return self._run(runs, whose)
+            message = self._message(runs[0], whose)
+            if not message.rest:
+                return Replay(runs[0].task_id)
+            following = message.rest[-1]
+            following_id = str(following["options"].get("task_id"))
+            if following.get("subtask_type") == "chord" and self._is_on_record(following_id):
+                return Nested(self.plan(following_id, "failed", depth - 1))
+            after = self._lines.record(following_id)
+            if after is None or not lines.is_published(after):
+                return Resume(message)
+            carrier = after
+        raise OperationError(f"{whose}: the step at which its chain stopped can't be found.")
+
+    def _again(self, seat: list[TaskRecord], whose: str, depth: int) -> Part:
+        """A member from its very beginning: of a chain, the first step that is known."""
+        self._note(seat[0])
+        start = seat[-1]
+        for _ in range(_STEPS):
+            if group_id := self._chord_with_body([start]):
+                return Nested(self.plan(group_id, "all", depth - 1))
+            parent = self._lines.record(start.parent_id)
+            message = self._known_message(parent) if parent else None
+            if message is None or parent is None:
+                break
+            if start.task_id in workflow.carried({"chord": message.embed.get("chord")}):
+                return Nested(self.plan(str(message.headers.get("group")), "all", depth - 1))
+            if start.task_id not in workflow.carried({"chain": message.rest}):
+                break
+            start = parent
+        runs = [run for run in self._lines.runs(start) if not lines.is_replay(run)]
+        return self._run(runs, whose)
+
+    def _run(self, runs: list[TaskRecord], whose: str) -> Run:
+        """A task again, from the message of its newest run that is there."""
+        self._note(runs[0])
+        problem: OperationError | None = None
+        for run in runs:
+            try:
+                message = self._message(run, whose)
+            except OperationError as error:
+                problem = problem or error
+            else:
+                return Run(self._publishable(message, whose))
+        raise problem or OperationError(f"{whose} has no run on record.")
+
+    def _publishable(self, message: workflow.Message, whose: str) -> workflow.Message:
+        """The message with the queue that it goes to; Celery won't refuse it halfway."""
+        try:
+            publishing.require_callable(self._app, message.name, message.args, message.kwargs)
+            queue = publishing.queue_for(self._app, message.exchange, message.routing_key)
+        except OperationError as error:
+            raise OperationError(f"{whose}, {message.task_id}, can't run again. {error}") from None
+        return replace(message, queue=queue)
+
+    def _note(self, newest: TaskRecord) -> None:
+        if lines.is_under_way(newest):
+            self.under_way[newest.task_id] = newest
+
+    def _body(self, group_id: str, members: list[TaskRecord]) -> Mapping[str, Any]:
+        """The chord's body, from the first message that has it."""
+        problem = ""
+        for member in sorted(members, key=lambda one: not lines.is_published(one))[:_SAMPLE]:
+            source = member if lines.is_published(member) else self._lines.record(member.parent_id)
+            if source is None:
+                continue
+            try:
+                message = self._message(source, f"Member {member.group_index} of {group_id}")
+            except OperationError as error:
+                problem = problem or f" {error}"
+                continue
+            if (found := workflow.chord_body(message, group_id)) is not None:
+                return found
+        raise OperationError(f"The body of the chord {group_id} can't be found.{problem}")
+
+    def _chord_with_body(self, seat: list[TaskRecord]) -> str | None:
+        found = GroupRecord.objects.filter(
+            project=self._project, body_id__in=[run.task_id for run in seat]
+        )
+        return found.order_by("-id").values_list("group_id", flat=True).first()
+
+    def _is_on_record(self, group_id: str) -> bool:
+        return GroupRecord.objects.filter(project=self._project, group_id=group_id).exists()
+
+    def _known_message(self, record: TaskRecord) -> workflow.Message | None:
+        try:
+            return self._message(record, "")
+        except OperationError:
+            return None  # whether it is a step of the same chain, nobody can say
+
+    def _message(self, record: TaskRecord, whose: str) -> workflow.Message:
+        task_id = record.task_id
+        if task_id not in self._messages:
+            try:
+                self._messages[task_id] = self._opened(task_id)
+            except OperationError as error:
+                self._messages[task_id] = error
+        found = self._messages[task_id]
+        if isinstance(found, OperationError):
+            raise OperationError(f"{whose}, {task_id}, can't run again. {found}")
+        return found
+
+    def _opened(self, task_id: str) -> workflow.Message:
+        original = originals.find(self._project, task_id)
+        body = bodies.decode(original.body, original.content_type, original.content_encoding)
+        serializer = publishing.serializer_of(original.content_type)
+        return workflow.opened(task_id, original, body, serializer)

@@ -1,0 +1,286 @@
+"""Emptying a queue: every message is saved before the broker lets go of it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from django.db import router, transaction
+from django.utils import timezone
+
+from z4j_django import apps, permissions
+from z4j_django.control import queues
+from z4j_django.exceptions import OperationError, Z4JError
+from z4j_django.models import Operation, OperationTarget, SavedMessage
+from z4j_django.operations import auditing
+from z4j_django.store import sealing
+from z4j_django.store.masking import mask_text
+from z4j_django.store.values import SHORT, clean, identifier
+
+logger = logging.getLogger("z4j_django.operations")
+
+#: Seconds that the broker has for each answer.
+TIMEOUT: Final = 10.0
+#: Messages that are saved and removed together, at most, and the bytes that they should have.
+AT_ONCE: Final = 100
+ROOM: Final = 8 * 1024**2
+#: Messages at once before anything is known of their size.
+_FIRST: Final = 10
+#: Messages that can't be saved after which it is given up.
+_TOO_ODD: Final = 1_000
+_UNSURE: Final = "It is saved. Whether the broker let go of it is unknown."
+
+Progress = Callable[[int, int], None]
+_Rows = tuple[OperationTarget, SavedMessage]
+_Kept = tuple[queues.Found, _Rows]
+
+
+def count_messages(name: str) -> int | None:
+    """How many messages wait in a queue; those that a worker holds already are not in it.
+
+    Args:
+        name: The queue's.
+
+    Returns:
+        The number; ``None`` where the broker does not answer, or has no such queue.
+    """
+    try:
+        return queues.count_messages(apps.find_celery_app().app, name, TIMEOUT)
+    except Exception as error:  # whatever the transport raises
+        logger.warning("The messages of %r can't be counted: %s", name, _told(error))
+        return None
+
+
+def purge_queue(
+    name: str,
+    *,
+    actor: permissions.Actor,
+    confirm: str,
+    project: str | None = None,
+    progress: Progress | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Take the messages out of a queue, and keep them, so that :func:`restore` can put them back.
+
+    As many are taken as lie there now, those that come meanwhile included: it ends, however
+    fast others publish. Tasks that a worker holds already run on.
+
+    Args:
+        name: The queue's.
+        actor: Who asks: a user, or a program's name.
+        confirm: The queue's name once more.
+        project: Whose operation it is; by default this project's.
+        progress: Called with the messages looked at, and of all, after each step.
+        surface: By which way it was asked for.
+
+    Returns:
+        The operation: its first target is the queue, the others are the tasks removed.
+
+    Raises:
+        PermissionDenied: If ``actor`` may not do this.
+        OperationError: If nothing was done; the message says why.
+    """
+    permissions.require(actor, "purge_queue")
+    if not name or len(name) > SHORT:
+        raise OperationError(f"A queue's name has between 1 and {SHORT} characters.")
+    if confirm != name:
+        raise OperationError(
+            f"To purge the queue {name!r}, its name must be typed back; {confirm!r} is not it."
+        )
+    counted = count_for_purge(name)
+    operation = auditing.begin(
+        "purge_queue",
+        [name],
+        actor=actor,
+        surface=surface,
+        kind=OperationTarget.Kind.QUEUE,
+        project=project,
+        parameters={"queue": name, "counted": counted, "removed": 0},
+    )
+    purge = _Purge(operation, counted, progress)
+    return auditing.carry_out(operation, lambda targets: [purge.run()])
+
+
+def count_for_purge(name: str) -> int:
+    """How many messages :func:`purge_queue` would take.
+
+    Raises:
+        OperationError: If it would be refused.
+    """
+    try:
+        counted = queues.count_messages(apps.find_celery_app().app, name, TIMEOUT)
+    except Exception as error:  # whatever the transport raises
+        raise OperationError(f"The messages can't be counted: {_told(error)}.") from error
+    if counted is None:
+        raise OperationError(f"The broker has no queue {name!r}.")
+    if not counted:
+        raise OperationError(
+            f"The queue {name!r} is empty, or there is none of that name: nothing to purge."
+        )
+    return counted
+
+
+class _Purge:
+    """Drains a queue into the database.
+
+    A message is saved and committed first, then removed from the broker, then journaled and
+    marked as removed. So whoever is killed in between leaves it in at least one of the places.
+    """
+
+    def __init__(self, operation: Operation, counted: int, progress: Progress | None) -> None:
+        self._operation = operation
+        self._app: Any = apps.find_celery_app().app
+        self._name: str = operation.parameters["queue"]
+        self._counted = counted
+        self._progress = progress
+        self._detail = f"purged by operation {operation.pk} of {operation.actor}"
+        self._place = 0
+        self._removed = 0
+        self._run = 0
+        self._left: Counter[str] = Counter()
+
+    def run(self) -> auditing.Outcome:
+        """Do it; what came of the queue."""
+        trouble = None
+        try:
+            with queues.Drain(self._app, self._name, TIMEOUT) as drain:
+                self._drain(drain)
+        except TimeoutError as error:
+            trouble = auditing.unknown(f"The broker did not answer: {error}.")
+        except Exception as error:  # the trail must say how far it came
+            logger.exception("A purge stopped after %d messages.", self._removed)
+            trouble = auditing.failed(_told(error))
+        settle_tasks(self._operation, _UNSURE)
+        return self._told_of(trouble)
+
+    def _drain(self, drain: queues.Drain) -> None:
+        seen, limit = 0, _FIRST
+        while seen < self._counted and auditing.goes_on(self._operation):
+            found = drain.read(min(limit, self._counted - seen))
+            if not found:
+                return
+            seen += len(found)
+            kept = self._made(found)
+            if kept:
+                self._take(drain, kept)
+                limit = _how_many([each for each, _ in kept])
+            if self._progress is not None:
+                self._progress(seen, self._counted)
+            if self._left.total() >= _TOO_ODD:
+                return
+
+    def _made(self, found: Sequence[queues.Found]) -> list[_Kept]:
+        """The messages that can be saved, with their rows; the others are counted."""
+        kept: list[_Kept] = []
+        for each in found:
+            if each.why_not:
+                self._left[each.why_not] += 1
+                continue
+            try:
+                rows = _rows(self._operation, self._place + len(kept) + 1, each)
+            except Exception as error:  # its sender wrote it; the others are to be kept
+                self._left[_told(error)] += 1
+            else:
+                kept.append((each, rows))
+        return kept
+
+    def _take(self, drain: queues.Drain, kept: Sequence[_Kept]) -> None:
+        found = [each for each, _ in kept]
+        places = self._save([rows for _, rows in kept])
+        removed = drain.remove(found)
+        gone = [pair for pair, done in zip(found, removed, strict=True) if done]
+        queues.record_purge(gone, self._name, self._detail)
+        self._mark(dict(zip(places, removed, strict=True)))
+        self._removed += len(gone)
+        self._run += len(found) - len(gone)
+        auditing.note(self._operation, removed=self._removed)
+
+    def _save(self, rows: Sequence[_Rows]) -> list[int]:
+        """Keep messages, each with a target of the operation; their positions."""
+        targets = [target for target, _ in rows]
+        messages = [message for _, message in rows]
+        with transaction.atomic(using=router.db_for_write(SavedMessage)):
+            OperationTarget.objects.bulk_create(targets)
+            SavedMessage.objects.bulk_create(messages)
+        self._place += len(rows)
+        return [message.position for message in messages]
+
+    def _mark(self, removed: dict[int, bool]) -> None:
+        """Note which messages the broker let go of; what a worker took instead is not ours."""
+        gone = [place for place, done in removed.items() if done]
+        taken = [place for place, done in removed.items() if not done]
+        messages = SavedMessage.objects.filter(operation=self._operation)
+        targets = self._operation.targets
+        now = timezone.now()
+        with transaction.atomic(using=router.db_for_write(SavedMessage)):
+            messages.filter(position__in=gone).update(removed_at=now)
+            targets.filter(position__in=gone).update(outcome=OperationTarget.Outcome.DONE, at=now)
+            if taken:
+                messages.filter(position__in=taken).delete()
+                targets.filter(position__in=taken).delete()
+
+    def _told_of(self, trouble: auditing.Outcome | None) -> auditing.Outcome:
+        words = [
+            f"All {self._removed:,} messages were saved and removed."
+            if self._removed == self._counted
+            else f"{self._removed:,} of {self._counted:,} messages were saved and removed."
+        ]
+        if self._run:
+            words.append(f"Taken by a worker meanwhile: {self._run:,}.")
+        for why, count in self._left.most_common(3):
+            words.append(f"Left in the queue, as it can't be kept: {count:,} ({why}).")
+        if trouble is not None:
+            return auditing.Outcome(trouble.result, " ".join([trouble.reason, *words]))
+        if remaining := count_messages(self._name):
+            words.append(f"In the queue now: {remaining:,}.")
+        told = " ".join(words)
+        return auditing.refused(told) if self._left else auditing.done(told)
+
+
+def settle_tasks(operation: Operation, reason: str) -> None:
+    """Say of the tasks that were begun that nobody knows; and count them in."""
+    begun = operation.targets.filter(
+        kind=OperationTarget.Kind.TASK, outcome=OperationTarget.Outcome.ACTING
+    )
+    begun.update(outcome=OperationTarget.Outcome.UNKNOWN, reason=reason, at=timezone.now())
+    operation.total = operation.targets.count()
+    operation.save(update_fields=["total"])
+
+
+def _rows(operation: Operation, place: int, found: queues.Found) -> _Rows:
+    task_id, name = queues.task_of(found)
+    reason = ""
+    if found.original.left_out:
+        names = ", ".join(found.original.left_out)
+        reason = mask_text(f"Not kept of its headers and properties: {names}.")
+    target = OperationTarget(
+        operation=operation,
+        project=operation.project,
+        position=place,
+        target=identifier(task_id) or f"message {place}",
+        outcome=OperationTarget.Outcome.ACTING,
+        reason=reason[: auditing.REASON],
+        at=timezone.now(),
+    )
+    message = SavedMessage(
+        operation=operation,
+        position=place,
+        task_id=identifier(task_id),
+        name=clean(name),
+        sealed=sealing.seal(found.original, sealing.saved_context(operation.pk, place)),
+        size=found.original.size,
+    )
+    return target, message
+
+
+def _how_many(found: Sequence[queues.Found]) -> int:
+    """How many messages like these make up :data:`ROOM`."""
+    size: int = sum(each.original.size for each in found)
+    return max(1, min(AT_ONCE, ROOM * len(found) // max(size, 1)))
+
+
+def _told(error: Exception) -> str:
+    text = str(error) if isinstance(error, Z4JError) else f"{type(error).__name__}: {error}"
+    return mask_text(text)[: auditing.REASON]

@@ -1,0 +1,262 @@
+"""Putting back what a purge took out of its queue."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from z4j_django import apps, permissions
+from z4j_django.agent.events import Original
+from z4j_django.control import publishing
+from z4j_django.exceptions import OperationError, SealError
+from z4j_django.models import Operation, OperationTarget, SavedMessage
+from z4j_django.operations import auditing
+from z4j_django.operations.doubts import Doubts, opened
+from z4j_django.operations.queues import TIMEOUT, Progress, settle_tasks
+from z4j_django.store.masking import mask_text
+
+logger = logging.getLogger("z4j_django.operations")
+
+#: Seconds of silence after which the process that purged, or restored, is taken for dead.
+SILENCE: Final = 60.0
+#: Messages that are put back before their outcomes are written down.
+_CHUNK: Final = 20
+_MAY_BE_TWICE: Final = (
+    "The process that purged was killed meanwhile. It is not at the head of the queue, and no "
+    "worker reported it, so it was put back; it runs twice if it was in the queue all the same."
+)
+_Result = OperationTarget.Outcome
+
+
+def restore(
+    operation_id: int,
+    *,
+    actor: permissions.Actor,
+    progress: Progress | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Publish again what a purge removed, each message as it was, straight to its queue.
+
+    Whoever is killed halfway may ask again: what is found in the queue by then, or was received by
+    a worker, is not put back a second time.
+
+    Args:
+        operation_id: Of the purge.
+        actor: Who asks: a user, or a program's name.
+        progress: Called with the messages put back, and of all, after each step.
+        surface: By which way it was asked for.
+
+    Returns:
+        The operation: its first target is the queue, the others are the tasks put back.
+
+    Raises:
+        PermissionDenied: If ``actor`` may not do this.
+        OperationError: If nothing was done; the message says why.
+    """
+    permissions.require(actor, "restore")
+    purge = _find(operation_id)
+    name = purge.parameters["queue"]
+
+    def claim() -> dict[str, Any]:
+        # The write comes first: it has all others who ask wait for this transaction's end.
+        Operation.objects.filter(pk=purge.pk).update(updated_at=F("updated_at"))
+        purge.refresh_from_db()
+        return {"saved": _count_waiting(purge)}
+
+    operation = auditing.begin(
+        "restore",
+        [name],
+        actor=actor,
+        surface=surface,
+        kind=OperationTarget.Kind.QUEUE,
+        project=purge.project,
+        parameters={"queue": name, "restores": purge.pk, "restored": 0},
+        claim=claim,
+    )
+    put_back = _Restore(operation, purge, operation.parameters["saved"], progress)
+    return auditing.carry_out(operation, lambda targets: [put_back.run()])
+
+
+def preview(operation_id: int) -> tuple[str, int]:
+    """The queue that :func:`restore` would put messages back into, and how many.
+
+    Raises:
+        OperationError: If it would be refused.
+    """
+    purge = _find(operation_id)
+    return purge.parameters["queue"], _count_waiting(purge)
+
+
+def _find(operation_id: int) -> Operation:
+    purge = Operation.objects.filter(pk=operation_id).first()
+    if purge is None:
+        raise OperationError(f"There is no operation {operation_id}.")
+    if purge.verb != Operation.Verb.PURGE_QUEUE:
+        raise OperationError(f"Only a purge can be undone; this is: {purge}.")
+    return purge
+
+
+def _count_waiting(purge: Operation) -> int:
+    """How many messages wait to be put back, where nobody else is at it."""
+    alive = timezone.now() - timedelta(seconds=SILENCE)
+    if purge.finished_at is None and purge.updated_at > alive:
+        raise OperationError(f"Operation {purge.pk} is still at it. Abort it, or wait for its end.")
+    restores = _restores(purge)
+    if (going := restores.filter(finished_at=None, updated_at__gt=alive).first()) is not None:
+        raise OperationError(f"Operation {going.pk} is putting it back already.")
+    saved = SavedMessage.objects.filter(operation=purge)
+    waiting = saved.filter(restored_at=None).count()
+    if waiting:
+        return waiting
+    last = restores.order_by("-pk").first()
+    count = saved.count()
+    if last is None or not count:
+        raise OperationError(f"Operation {purge.pk} removed no message: nothing to restore.")
+    raise OperationError(
+        f"All {count:,} messages were restored, the last by operation {last.pk} "
+        f"on {last.updated_at:%Y-%m-%d %H:%M %Z}".rstrip()
+        + "."
+    )
+
+
+def _restores(purge: Operation) -> QuerySet[Operation]:
+    return Operation.objects.filter(
+        verb=Operation.Verb.RESTORE, pk__gt=purge.pk, parameters__restores=purge.pk
+    )
+
+
+class _Restore:
+    """Publishes saved messages, in the order in which they were taken."""
+
+    def __init__(
+        self, operation: Operation, purge: Operation, saved: int, progress: Progress | None
+    ) -> None:
+        self._operation = operation
+        self._purge = purge
+        self._saved = saved
+        self._progress = progress
+        self._name: str = purge.parameters["queue"]
+        self._detail = f"restored by operation {operation.pk} of {operation.actor}"
+        self._app: Any = apps.find_celery_app().app
+        self._unsure: frozenset[int] = frozenset()
+        self._restored = 0
+        self._seen = 0
+
+    def run(self) -> auditing.Outcome:
+        """Do it; what came of the queue."""
+        trouble = None
+        try:
+            self._settle_doubts()
+            trouble = self._put_all_back()
+        except TimeoutError as error:
+            trouble = auditing.unknown(f"The broker did not answer: {error}.")
+        except Exception as error:  # the trail must say how far it came
+            logger.exception("A restore stopped after %d messages.", self._restored)
+            trouble = auditing.failed(f"{type(error).__name__}: {error}")
+        settle_tasks(self._operation, auditing.CUT_OFF)
+        return self._told_of(trouble)
+
+    def _settle_doubts(self) -> None:
+        """Find out about what those who were killed had in hand."""
+        doubts = Doubts(self._app, self._purge)
+        self._unsure = doubts.settle_purge()
+        doubts.settle_restores(_restores(self._purge).filter(pk__lt=self._operation.pk))
+        messages = SavedMessage.objects.filter(operation=self._purge, restored_at=None)
+        self._saved = messages.count()
+
+    def _put_all_back(self) -> auditing.Outcome | None:
+        """Publish what waits; the trouble that stopped it, if any."""
+        last = 0
+        messages = SavedMessage.objects.filter(operation=self._purge, restored_at=None)
+        with publishing.Publisher(self._app, TIMEOUT) as publisher:
+            while chunk := list(messages.filter(position__gt=last).order_by("position")[:_CHUNK]):
+                if not auditing.goes_on(self._operation):
+                    return None
+                last = chunk[-1].position
+                if (trouble := self._put_back(publisher, chunk)) is not None:
+                    return trouble
+                self._seen += len(chunk)
+                if self._progress is not None:
+                    self._progress(self._seen, self._saved)
+        return None
+
+    def _put_back(
+        self, publisher: publishing.Publisher, chunk: Sequence[SavedMessage]
+    ) -> auditing.Outcome | None:
+        targets = [self._target(message) for message in chunk]
+        OperationTarget.objects.bulk_create(targets)
+        mine = self._operation.targets.filter(kind=OperationTarget.Kind.TASK)
+        done: list[int] = []
+        trouble = None
+        for message in chunk:
+            outcome = self._publish(publisher, message)
+            if outcome.result == _Result.DONE:
+                done.append(message.position)
+                continue
+            settled = mine.filter(position=message.position)
+            settled.update(
+                outcome=outcome.result,
+                reason=mask_text(outcome.reason)[: auditing.REASON],
+                at=timezone.now(),
+            )
+            if outcome.result != _Result.REFUSED:
+                trouble = outcome
+                break
+        mine.filter(position__in=done).update(outcome=_Result.DONE, at=timezone.now())
+        mine.filter(outcome=_Result.ACTING).delete()  # they come after what stopped it
+        auditing.note(self._operation, restored=self._restored)
+        return trouble
+
+    def _target(self, message: SavedMessage) -> OperationTarget:
+        return OperationTarget(
+            operation=self._operation,
+            project=self._operation.project,
+            position=message.position,
+            target=message.task_id or f"message {message.position}",
+            outcome=_Result.ACTING,
+            reason=_MAY_BE_TWICE if message.position in self._unsure else "",
+            at=timezone.now(),
+        )
+
+    def _publish(self, publisher: publishing.Publisher, message: SavedMessage) -> auditing.Outcome:
+        try:
+            raw = _raw(opened(message), self._detail)
+            publisher.publish(raw, routing_key=self._name)
+        except (OperationError, SealError) as error:
+            return auditing.refused(str(error))
+        except TimeoutError as error:
+            return auditing.unknown(str(error))
+        except Exception as error:  # whatever the transport raises: so will it for the next
+            return auditing.failed(f"{type(error).__name__}: {error}")
+        SavedMessage.objects.filter(pk=message.pk).update(restored_at=timezone.now())
+        self._restored += 1
+        return auditing.done()
+
+    def _told_of(self, trouble: auditing.Outcome | None) -> auditing.Outcome:
+        if trouble is None and self._restored == self._saved:
+            return auditing.done(f"All {self._restored:,} messages were put back.")
+        told = (
+            f"{self._restored:,} of {self._saved:,} messages were put back; "
+            f"restore operation {self._purge.pk} again for the rest."
+        )
+        if trouble is None:
+            return auditing.refused(told)
+        return auditing.Outcome(trouble.result, f"{trouble.reason} {told}")
+
+
+def _raw(original: Original, detail: str) -> publishing.Raw:
+    return publishing.Raw(
+        body=original.body,
+        # Without a type kombu would take the bytes for an object, and serialize it.
+        content_type=original.content_type or "application/octet-stream",
+        content_encoding=original.content_encoding or "binary",
+        headers=msgspec.json.decode(original.headers),
+        properties=msgspec.json.decode(original.properties),
+        restored=detail,
+    )

@@ -1,0 +1,113 @@
+"""Who may do what: one predicate, for the button and for the handler.
+
+An actor is a user of the project, or the name of a program: a management command run by
+whoever may log in to the host, or the project's own code. Programs may do everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from django.apps import AppConfig, apps
+from django.core.exceptions import PermissionDenied
+from django.db import router
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+APP_LABEL: Final = "z4j_django"
+
+#: The permission that each verb wants.
+CODENAMES: Final = {
+    "retry": "retry_task",
+    "cancel": "cancel_task",
+    "terminate": "terminate_task",
+    "retry_group": "retry_group",
+    "bulk": "run_bulk",
+    "purge_queue": "purge_queue",
+    "restore": "purge_queue",
+}
+
+#: Models that a role may look at; ``taskpayload`` and ``savedmessage`` nobody sees.
+_VISIBLE: Final = (
+    "taskrecord",
+    "taskevent",
+    "grouprecord",
+    "workerrecord",
+    "journalrecord",
+    "journalloss",
+    "operation",
+    "operationtarget",
+)
+_VIEWER: Final = tuple(f"view_{model}" for model in _VISIBLE)
+_OPERATOR: Final = ("retry_task", "cancel_task", "terminate_task", "retry_group", "run_bulk")
+_ADMIN: Final = ("purge_queue", "control_worker", "control_schedule")
+
+#: The groups that ``migrate`` makes, and the codenames of their permissions.
+ROLES: Final = {
+    "z4j viewer": _VIEWER,
+    "z4j operator": (*_VIEWER, *_OPERATOR),
+    "z4j admin": (*_VIEWER, *_OPERATOR, *_ADMIN),
+}
+
+Actor: TypeAlias = "AbstractBaseUser | AnonymousUser | str"
+
+
+def can(actor: Actor, verb: str) -> bool:
+    """Whether ``actor`` may do ``verb``.
+
+    Args:
+        actor: A user, or a program's name.
+        verb: A key of :data:`CODENAMES`.
+    """
+    if isinstance(actor, str):
+        return bool(actor)
+    user: Any = actor
+    return bool(user.is_active and user.has_perm(f"{APP_LABEL}.{CODENAMES[verb]}"))
+
+
+def require(actor: Actor, verb: str) -> None:
+    """See that ``actor`` may do ``verb``.
+
+    Raises:
+        PermissionDenied: If not; the message names the permission.
+    """
+    if not can(actor, verb):
+        raise PermissionDenied(
+            f"{name_of(actor)} may not do this: "
+            f"the permission {APP_LABEL}.{CODENAMES[verb]} is missing."
+        )
+
+
+def name_of(actor: Actor) -> str:
+    """What the audit trail calls ``actor``."""
+    if isinstance(actor, str):
+        return actor
+    return str(actor.get_username()) or "An anonymous user"
+
+
+def verbs_of(actor: Actor, verbs: Iterable[str] = CODENAMES) -> frozenset[str]:
+    """Those of ``verbs`` that ``actor`` may do."""
+    return frozenset(verb for verb in verbs if can(actor, verb))
+
+
+def make_roles(sender: AppConfig, using: str, **kwargs: Any) -> None:
+    """Make the groups of :data:`ROLES` that are not there. Django's ``post_migrate`` calls it.
+
+    One that is there stays as it is: an administrator may have changed it.
+    """
+    if not apps.is_installed("django.contrib.auth"):
+        return
+    from django.contrib.auth.management import create_permissions
+    from django.contrib.auth.models import Group, Permission
+
+    if not router.allow_migrate_model(using, Group):
+        return
+    # This app may stand before the one that makes the permissions.
+    create_permissions(sender, using=using, verbosity=0)
+    for name, codenames in ROLES.items():
+        group, is_new = Group.objects.using(using).get_or_create(name=name)
+        if is_new:
+            ours = Permission.objects.using(using).filter(content_type__app_label=APP_LABEL)
+            group.permissions.set(ours.filter(codename__in=codenames))

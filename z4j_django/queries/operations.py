@@ -1,0 +1,204 @@
+"""Operations: what was done to a task, and what came of each target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
+
+from z4j_django.models import (
+    GroupRecord,
+    Operation,
+    OperationTarget,
+    SavedMessage,
+    TaskPayload,
+    TaskRecord,
+)
+from z4j_django.queries import keyset, tasks
+
+#: Operations shown of one task, and of one group, at most.
+TRAIL_LIMIT = 20
+
+#: Retries shown of one task, at most.
+RETRIES_LIMIT = 20
+
+#: Targets on one page.
+TARGETS_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class Retries:
+    """The line of a task's retries, one step in each direction."""
+
+    #: The task that this one retries; None where it is no retry.
+    retry_of: tasks.Relative | None
+    #: The tasks that retry this one, the newest first.
+    retried_as: list[TaskRecord]
+    #: There are more than those.
+    more: bool
+
+
+@dataclass(frozen=True)
+class Trail:
+    """What operators did to one task, the newest first."""
+
+    targets: list[OperationTarget]
+    #: There are more than those.
+    more: bool
+
+
+@dataclass(frozen=True)
+class Targets:
+    """A page of an operation's targets, with the records that they name."""
+
+    rows: list[OperationTarget]
+    #: Position of the last row, where there are more.
+    next_after: int | None
+    #: By task id: targets, and what was published for them.
+    tasks: dict[str, TaskRecord]
+    #: By group id.
+    groups: dict[str, GroupRecord]
+
+
+def retries(task: TaskRecord) -> Retries:
+    """What ``task`` retries, and what retries it, in two queries."""
+    retry_of = None
+    if task.retry_of:
+        known = tasks.by_ids(task.project, [task.retry_of])
+        retry_of = tasks.Relative(task.retry_of, known.get(task.retry_of))
+    found = TaskRecord.objects.filter(project=task.project, retry_of=task.task_id)
+    rows = list(tasks.summaries(found).order_by("-id")[: RETRIES_LIMIT + 1])
+    return Retries(retry_of, rows[:RETRIES_LIMIT], len(rows) > RETRIES_LIMIT)
+
+
+def trail(task: TaskRecord) -> Trail:
+    """The operations that were asked to act on ``task``."""
+    kind = OperationTarget.Kind.TASK
+    mine = OperationTarget.objects.filter(target=task.task_id)
+    found = mine.filter(project=task.project, kind=kind)
+    rows = list(found.select_related("operation").order_by("-id")[: TRAIL_LIMIT + 1])
+    return Trail(rows[:TRAIL_LIMIT], len(rows) > TRAIL_LIMIT)
+
+
+def of_group(group: GroupRecord) -> list[Operation]:
+    """The newest operations that ran a group again; their targets are the tasks they published.
+
+    It reads along the index on verbs: people ask for few of these.
+    """
+    found = Operation.objects.filter(
+        verb=Operation.Verb.RETRY_GROUP,
+        project=group.project,
+        parameters__group_id=group.group_id,
+    )
+    return list(found.order_by("-id")[:TRAIL_LIMIT])
+
+
+def restores(purge: Operation) -> list[Operation]:
+    """The newest operations that put back what ``purge`` removed."""
+    found = Operation.objects.filter(
+        verb=Operation.Verb.RESTORE, pk__gt=purge.pk, parameters__restores=purge.pk
+    )
+    return list(found.order_by("-id")[:TRAIL_LIMIT])
+
+
+def find(number: int | None) -> Operation | None:
+    """The operation of this number, or None where there is none."""
+    return None if number is None else Operation.objects.filter(pk=number).first()
+
+
+def ways(queryset: QuerySet[Operation], text: str) -> list[keyset.Way]:
+    """Operations that touched the task, group or queue ``text``; none for an empty text."""
+    text = text.strip()
+    if not text:
+        return []
+    touched = OperationTarget.objects.using(queryset.db).filter(target=text)
+    return [keyset.Way(Q(pk__in=touched.values("operation_id")))]
+
+
+def counts(operation: Operation) -> dict[str, int]:
+    """How many targets have each outcome, as they stand now.
+
+    Counted while it goes on, which its index bounds by the number of its targets; an operation
+    that is over has written its counts down.
+    """
+    if operation.finished_at is not None:
+        known = {
+            OperationTarget.Outcome.DONE: operation.done,
+            OperationTarget.Outcome.REFUSED: operation.refused,
+            OperationTarget.Outcome.FAILED: operation.failed,
+            OperationTarget.Outcome.UNKNOWN: operation.unknown,
+        }
+        rest = operation.total - sum(known.values())
+        found = {**{str(key): count for key, count in known.items()}, "pending": max(rest, 0)}
+    else:
+        rows = OperationTarget.objects.filter(operation=operation).order_by("outcome")
+        found = dict(rows.values_list("outcome").annotate(Count("id")))
+    return {outcome: found[outcome] for outcome in OUTCOMES if found.get(outcome)}
+
+
+#: Outcomes, those that want a look first.
+OUTCOMES = ("failed", "unknown", "refused", "done", "acting", "pending")
+
+
+def targets(operation: Operation, outcome: str = "", after: int | None = None) -> Targets:
+    """A page of the targets of ``operation``, in their order.
+
+    Args:
+        operation: Whose.
+        outcome: Only those that came out so; all for the empty string.
+        after: Position after which the page begins.
+    """
+    found = OperationTarget.objects.filter(operation=operation)
+    if outcome:
+        found = found.filter(outcome=outcome)
+    if after is not None:
+        found = found.filter(position__gt=after)
+    rows = list(found.order_by("position")[: TARGETS_LIMIT + 1])
+    shown = rows[:TARGETS_LIMIT]
+    return Targets(
+        rows=shown,
+        next_after=shown[-1].position if len(rows) > TARGETS_LIMIT else None,
+        tasks=tasks.by_ids(operation.project, _task_ids(operation, shown)),
+        groups=_groups(operation, shown),
+    )
+
+
+def _task_ids(operation: Operation, rows: Iterable[OperationTarget]) -> set[str]:
+    """The tasks among the targets and what was published, and those that a retry names besides."""
+    kinds = OperationTarget.Kind
+    ids = {row.target for row in rows if row.kind == kinds.TASK}
+    ids |= {row.result_id for row in rows if row.kind != kinds.QUEUE}
+    return ids | _named(operation, "body_id", "new_body_id")
+
+
+def _named(operation: Operation, *parameters: str) -> set[str]:
+    given = operation.parameters if isinstance(operation.parameters, dict) else {}
+    return {value for name in parameters if isinstance(value := given.get(name), str)}
+
+
+def _groups(operation: Operation, rows: Iterable[OperationTarget]) -> dict[str, GroupRecord]:
+    """The groups among the targets, and those that a retry names besides."""
+    ids = {row.target for row in rows if row.kind == OperationTarget.Kind.GROUP}
+    ids |= _named(operation, "group_id", "new_group_id")
+    ids.discard("")
+    if not ids:
+        return {}
+    found = GroupRecord.objects.filter(project=operation.project, group_id__in=ids)
+    return {group.group_id: group for group in found}
+
+
+def kept_messages(project: str, task_ids: Iterable[str]) -> set[str]:
+    """Those of ``task_ids`` whose message is kept, so that they can be retried as they were.
+
+    Args:
+        project: Whose tasks.
+        task_ids: At most a page of ids.
+    """
+    rows = TaskPayload.objects.filter(project=project, task_id__in=set(task_ids))
+    return set(rows.exclude(sealed=b"").values_list("task_id", flat=True))
+
+
+def has_saved_messages(operation: Operation) -> bool:
+    """Whether a purge saved messages that nobody put back yet."""
+    return SavedMessage.objects.filter(operation=operation, restored_at=None).exists()
