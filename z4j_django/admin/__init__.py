@@ -1,5 +1,5 @@
-"""The records in Django's admin: to read, not to change."""
+"""The records in Django's admin: to read, and to act on where one may."""
 
-from z4j_django.admin import groups, journals, tasks, workers
+from z4j_django.admin import groups, journals, operations, tasks, workers
 
-__all__ = ["groups", "journals", "tasks", "workers"]
+__all__ = ["groups", "journals", "operations", "tasks", "workers"]

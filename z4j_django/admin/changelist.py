@@ -41,6 +41,8 @@ class KeysetChangeList(ChangeList):
     has_newer = False
     has_older = False
     total: totals.Total
+    #: Where to act on all that the filters find; empty where one may not, or nothing is filtered.
+    bulk_link = ""
     _leader: keyset.Way
     _ways: list[keyset.Way]
     _rest: QuerySet[Any]
@@ -104,10 +106,18 @@ class KeysetChangeList(ChangeList):
         self.result_count = self.full_result_count = len(rows)
         self.total = self._total()
         self.show_full_result_count = False
-        self.show_admin_actions = False
+        self.show_admin_actions = bool(rows)
+        self.bulk_link = self.model_admin.bulk_link(request, self._narrowing())
         self.can_show_all = False
         self.multi_page = False
         self.paginator = self.model_admin.get_paginator(request, rows, self.list_per_page)
+
+    def _narrowing(self) -> dict[str, Any]:
+        """The filters and the search that are set."""
+        found: dict[str, Any] = {
+            key: values for key, values in self.get_filters_params().items() if any(values)
+        }
+        return {**found, "q": self.query} if self.query else found
 
     def _total(self) -> totals.Total:
         """How many rows there are on all pages; the rows at hand say so where they are all."""

@@ -78,7 +78,7 @@ QueueFilter = value_filter("queue", tasks.queues)
 WorkerFilter = value_filter("worker", workers.hostnames)
 
 #: The indexes that a list may read along, the one that promises most first.
-LEADERS = ("name", "state", "worker", "queue")
+LEADERS = ("name", "state", "worker", "queue", "verb")
 
 TASK_FILTERS = (StateFilter, NameFilter, QueueFilter, WorkerFilter)
 

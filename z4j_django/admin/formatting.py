@@ -78,7 +78,12 @@ def text(value: str) -> SafeString:
 
 def badge(state: str) -> SafeString:
     """A state in its colour; the word says the same without it."""
-    return format_html('<span class="z4j-badge z4j-{}">{}</span>', state.lower(), state)
+    return coloured(state.lower(), state)
+
+
+def coloured(colour: str, word: str) -> SafeString:
+    """A word in the colour that some state has."""
+    return format_html('<span class="z4j-badge z4j-{}">{}</span>', colour, word)
 
 
 def moment(value: datetime | None, now: datetime | None = None) -> SafeString:

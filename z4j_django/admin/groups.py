@@ -2,27 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
-from z4j_django.admin import formatting
-from z4j_django.admin.readonly import ReadOnlyAdmin, facts
+from z4j_django.admin import formatting, trails
+from z4j_django.admin.acting import ActingAdmin
+from z4j_django.admin.group_pages import GroupPage
+from z4j_django.admin.readonly import facts
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import groups, keyset, tasks
 
 
 @admin.register(GroupRecord)
-class GroupAdmin(ReadOnlyAdmin):
+class GroupAdmin(ActingAdmin):
     """Every group and chord, newest first."""
 
+    actions = ("retry_all", "retry_failed", "retry_body")
     list_display = ("shown_id", "kind", "shown_size", "shown_body", "body_state", "seen")
     list_display_links = None
     search_fields = ("group_id", "body_id")
     search_help_text = "Searches group ids (whole, or their beginning) and whole ids of bodies."
     detail_template = "admin/z4j_django/grouprecord/detail.html"
+
+    def get_urls(self) -> list[Any]:
+        """With the pages that run groups again."""
+        own = [
+            self.page(f"retry/{members}/", f"retry_{members}", GroupPage, members=members)
+            for members in ("all", "failed", "body")
+        ]
+        return [*own, *super().get_urls()]
+
+    @admin.action(permissions=["retry_group"], description="Retry all of selected groups…")
+    def retry_all(self, request: HttpRequest, queryset: QuerySet[GroupRecord]) -> HttpResponse:
+        """Ask whether to run every member again."""
+        return self.to_page(request, "retry_all")
+
+    @admin.action(permissions=["retry_group"], description="Retry what failed of selected groups…")
+    def retry_failed(self, request: HttpRequest, queryset: QuerySet[GroupRecord]) -> HttpResponse:
+        """Ask whether to run again what failed."""
+        return self.to_page(request, "retry_failed")
+
+    @admin.action(permissions=["retry_group"], description="Run bodies of selected chords again…")
+    def retry_body(self, request: HttpRequest, queryset: QuerySet[GroupRecord]) -> HttpResponse:
+        """Ask whether to run the bodies alone."""
+        return self.to_page(request, "retry_body")
+
+    def chosen_rows(self, chosen: Iterable[GroupRecord]) -> list[dict[str, str]]:
+        """Lines for a table of groups."""
+        return [
+            {
+                "link": self.link(self.url(group), formatting.identifier(group.group_id)),
+                "kind": group.kind,
+                "size": str(group.size),
+                "body": self.shown_body(group),
+                "seen": self.seen(group),
+            }
+            for group in chosen
+        ]
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         """The body's state is the task's to show."""
@@ -72,6 +112,8 @@ class GroupAdmin(ReadOnlyAdmin):
         context: dict[str, Any] = {
             "title": f"{record.kind.capitalize()} of {record.size}",
             "group": record,
+            "buttons": trails.group_buttons(self, request, record),
+            **trails.group_trail(self, request, record),
         }
         known: dict[str, TaskRecord] = {}
         if self.may_view(request, TaskRecord):

@@ -39,9 +39,9 @@ class Fact:
 class TaskRow:
     """A line of a table of tasks."""
 
-    badge: str
-    link: str
-    identifier: str
+    badge: SafeString
+    link: SafeString
+    identifier: SafeString
     sent: str
     runtime: str
     worker: str
@@ -91,6 +91,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
     def search_ways(self, queryset: QuerySet[Any], text: str) -> list[keyset.Way]:
         """The indexes that a search in ``queryset`` goes along; none for an empty text."""
         return []
+
+    def bulk_link(self, request: HttpRequest, query: dict[str, Any]) -> str:
+        """Where to act on all that the filters in ``query`` find; empty where nowhere."""
+        return ""
 
     def decorate(self, rows: list[Any]) -> list[Any]:
         """The rows of one page, with what the columns need besides."""

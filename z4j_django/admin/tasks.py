@@ -6,23 +6,28 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.http import urlencode
 
-from z4j_django import states
-from z4j_django.admin import formatting
+from z4j_django import permissions, states
+from z4j_django.admin import formatting, task_pages, trails
+from z4j_django.admin.acting import ActingAdmin
+from z4j_django.admin.bulk_page import BulkPage
 from z4j_django.admin.filters import TASK_FILTERS
-from z4j_django.admin.readonly import UNNAMED, Fact, ReadOnlyAdmin, facts
-from z4j_django.models import GroupRecord, TaskRecord, WorkerRecord
+from z4j_django.admin.forecasts import Forecast
+from z4j_django.admin.readonly import UNNAMED, Fact, facts
+from z4j_django.models import GroupRecord, Operation, TaskRecord, WorkerRecord
 from z4j_django.queries import events, keyset, tasks, workers
 
 _WAIT = {"sent": "Queue wait", "eta": "Wait since ETA", "received": "Wait since last receipt"}
 
 
 @admin.register(TaskRecord)
-class TaskAdmin(ReadOnlyAdmin):
+class TaskAdmin(ActingAdmin):
     """Every task, newest first."""
 
+    actions = ("retry_chosen", "cancel_chosen", "terminate_chosen")
     list_display = (
         "shown_state",
         "shown_name",
@@ -40,6 +45,65 @@ class TaskAdmin(ReadOnlyAdmin):
         "beginning, or from any of their dots)."
     )
     detail_template = "admin/z4j_django/taskrecord/detail.html"
+
+    def get_urls(self) -> list[Any]:
+        """With the pages that act on tasks."""
+        verbs = tuple(task_pages.FORMS)
+        own = [
+            *(self.page(f"{verb}/", verb, task_pages.TaskPage, verb=verb) for verb in verbs),
+            *(self.page(f"bulk/{verb}/", f"bulk_{verb}", BulkPage, verb=verb) for verb in verbs),
+            self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
+        ]
+        return [*own, *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with the way to the queues."""
+        queues = self._reverse(Operation, "queues") if self.may_view(request, Operation) else None
+        tools = [{"label": "Queues", "url": queues}]
+        return super().changelist_view(request, {"tools": tools, **(extra_context or {})})
+
+    @admin.action(permissions=["retry"], description="Retry selected tasks…")
+    def retry_chosen(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> HttpResponse:
+        """Ask whether to retry them."""
+        return self.to_page(request, "retry")
+
+    @admin.action(permissions=["cancel"], description="Cancel selected tasks…")
+    def cancel_chosen(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> HttpResponse:
+        """Ask whether to cancel them."""
+        return self.to_page(request, "cancel")
+
+    @admin.action(permissions=["terminate"], description="Terminate selected tasks…")
+    def terminate_chosen(
+        self, request: HttpRequest, queryset: QuerySet[TaskRecord]
+    ) -> HttpResponse:
+        """Ask whether to terminate them."""
+        return self.to_page(request, "terminate")
+
+    def bulk_link(self, request: HttpRequest, query: dict[str, Any]) -> str:
+        """The page that acts on all that the list's filters find, for those who may."""
+        if not query or not permissions.can(request.user, "bulk"):
+            return ""
+        allowed = permissions.verbs_of(request.user, task_pages.FORMS)
+        verb = next((verb for verb in task_pages.FORMS if verb in allowed), "")
+        address = self.page_url(f"bulk_{verb}") if verb else None
+        return f"{address}?{urlencode(query, doseq=True)}" if address else ""
+
+    def forecast_rows(self, forecasts: list[Forecast]) -> list[dict[str, Any]]:
+        """Lines for a table of what will happen."""
+        rows = self.task_rows(one.record for one in forecasts)
+        return [
+            {
+                "badge": row.badge,
+                "task": formatting.stacked(row.link, row.identifier),
+                "sent": row.sent,
+                "queue": formatting.text(one.record.queue),
+                "words": one.words,
+                "refused": one.refused,
+            }
+            for row, one in zip(rows, forecasts, strict=True)
+        ]
 
     def for_list(self, queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
         """Without arguments, results and tracebacks."""
@@ -99,6 +163,9 @@ class TaskAdmin(ReadOnlyAdmin):
             "timeline": [_timeline_row(entry) for entry in timeline.entries],
             "timeline_limit": str(events.TIMELINE_LIMIT) if timeline.more else "",
             **self._family(request, record),
+            "buttons": trails.task_buttons(self, request, record),
+            **trails.line(self, request, record),
+            **trails.trail(self, request, record),
         }
 
     def _times(self, task: TaskRecord) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""What an operation will do to each task, as it says itself before it is confirmed.
+
+The operation looks again, at the moment of acting, and has the last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from z4j_django import states
+from z4j_django.models import OperationTarget, TaskRecord
+from z4j_django.operations import tasks
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What will happen to one task.
+
+    Attributes:
+        record: The task.
+        words: What will happen, or why it will be refused.
+        refused: Whether it will be.
+    """
+
+    record: TaskRecord
+    words: str
+    refused: bool = False
+
+
+def forecast(verb: str, records: Sequence[TaskRecord], **options: Any) -> list[Forecast]:
+    """What ``verb`` will do to some tasks of one project.
+
+    Args:
+        verb: ``retry``, ``cancel`` or ``terminate``.
+        records: At most a page of tasks.
+        **options: As the verb takes them.
+
+    Returns:
+        A forecast for each, in their order.
+
+    Raises:
+        OperationError: If it would be refused as a whole.
+    """
+    if not records:
+        return []
+    ids = [record.task_id for record in records]
+    expected = dict(tasks.preview(verb, records[0].project, ids, **options))
+    found = []
+    for record in records:
+        outcome = expected[record.task_id]
+        refused = outcome.result == OperationTarget.Outcome.REFUSED
+        words = outcome.reason if refused else f"{_promise(verb, record)} {outcome.reason}".strip()
+        found.append(Forecast(record, words, refused))
+    return found
+
+
+def _promise(verb: str, record: TaskRecord) -> str:
+    """What is done to a task that nothing speaks against."""
+    if verb == "retry":
+        return "Runs again under a new id."
+    if verb == "terminate" and record.state == states.STARTED:
+        return "Its process is sent the signal."
+    return "Will not begin, unless a worker is quicker."

@@ -1,0 +1,125 @@
+"""Run groups and chords again: all of them, what failed, or the body alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+
+from z4j_django import operations
+from z4j_django.admin import forms
+from z4j_django.admin.acting import ActingPage, chosen
+from z4j_django.exceptions import OperationError, Z4JError
+from z4j_django.models import GroupRecord, Operation, TaskRecord
+from z4j_django.operations import groups as planning
+from z4j_django.queries import groups, tasks
+
+NOTES = {
+    "all": "Every member runs again, and with the new results a chord's body does.",
+    "failed": "What failed or never ran runs again; what succeeded stands. A chord's body gets "
+    "all the results in order, those that stand taken from the result backend.",
+    "body": "No member runs again. The chord's body runs with the results that are stored.",
+}
+
+STANDS = "Its result stands, and is replayed."
+
+TITLES = {"all": "Retry all of", "failed": "Retry what failed of", "body": "Run the body again of"}
+
+
+class GroupPage(ActingPage):
+    """Runs some groups again."""
+
+    template_name = "admin/z4j_django/confirm_group.html"
+    members: planning.Members = "all"
+    records: tuple[GroupRecord, ...] = ()
+
+    def verbs(self) -> tuple[str, ...]:
+        """The same for each way."""
+        return ("retry_group",)
+
+    def back(self) -> str:
+        """The group, where it is one."""
+        if len(self.records) == 1 and (address := self.model_admin.url(self.records[0])):
+            return str(address)
+        return super().back()
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Ask."""
+        self._choose(request)
+        return self._ask(forms.GroupOptions())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Act on one after the other; a group that is refused as a whole keeps none back."""
+        self._choose(request)
+        form = forms.GroupOptions(request.POST)
+        if not form.is_valid():
+            return self._ask(form)
+        done: list[Operation] = []
+        refusals: list[str] = []
+        for record in self.records:
+            try:
+                done.append(
+                    operations.retry_group(
+                        record.group_id,
+                        actor=request.user,
+                        members=self.members,
+                        project=record.project,
+                        surface="admin",
+                        **form.options(),
+                    )
+                )
+            except Z4JError as error:
+                refusals.append(f"{record.kind.capitalize()} {record.group_id}: {error}")
+        if not done:
+            for refusal in refusals:
+                form.add_error(None, refusal)
+            return self._ask(form)
+        for refusal in refusals:
+            messages.error(request, refusal)
+        return self.outcome(*done)
+
+    def _choose(self, request: HttpRequest) -> None:
+        found = GroupRecord.objects.filter(pk__in=chosen(request))
+        self.records = tuple(found.order_by("id"))
+        if not self.records:
+            raise OperationError("None of these groups is on record.")
+
+    def _ask(self, form: forms.Options) -> HttpResponse:
+        many = len(self.records) > 1
+        first = self.records[0]
+        noun = f"{len(self.records)} groups" if many else f"{first.kind} of {first.size}"
+        options = form.options() if form.is_bound and form.is_valid() else {}
+        return self.shown(
+            form,
+            title=f"{TITLES[self.members]} {noun}?",
+            note=NOTES[self.members],
+            submit="Run them again" if many else "Run it again",
+            groups=self.model_admin.chosen_rows(self.records),
+            **({} if many else self._plan(first, options)),
+        )
+
+    def _plan(self, group: GroupRecord, options: dict[str, Any]) -> dict[str, Any]:
+        """What will become of each task that is published, as the operation itself plans it."""
+        try:
+            plan = planning.preview(
+                group.group_id, members=self.members, project=group.project, **options
+            )
+        except Z4JError as error:
+            return {"refusal": str(error)}
+        context = {"again": len(plan.runs), "stand": len(plan.replays), "has_body": plan.body_id}
+        if not self.model_admin.may_view(self.request, TaskRecord):
+            return context
+        shown = list(plan.targets.items())[: groups.MEMBERS_LIMIT]
+        known = tasks.by_ids(group.project, [task_id for task_id, _ in shown])
+        stand = set(plan.replays)
+        return context | {
+            "plan": [
+                {
+                    "task": self.model_admin.relative(task_id, known.get(task_id)),
+                    "words": STANDS if task_id in stand else f"Runs again. {note}".strip(),
+                }
+                for task_id, note in shown
+            ],
+            "limit": str(len(shown)) if len(shown) < len(plan.targets) else "",
+        }

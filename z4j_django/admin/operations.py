@@ -1,0 +1,288 @@
+"""The audit trail: who did what, to what, and what came of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from z4j_django import permissions
+from z4j_django.admin import formatting, operation_pages, queues
+from z4j_django.admin.acting import ActingAdmin
+from z4j_django.admin.filters import value_filter
+from z4j_django.admin.readonly import UNNAMED, Fact, facts
+from z4j_django.models import Operation, OperationTarget
+from z4j_django.queries import keyset
+from z4j_django.queries import operations as queries
+
+#: The task's state, or journal's, whose colour an outcome or an operation's state has.
+_COLOURS = {
+    "waiting": "pending",
+    "running": "started",
+    "finished": "ignored",
+    "aborted": "revoked",
+    "pending": "pending",
+    "acting": "started",
+    "done": "success",
+    "refused": "retry",
+    "failed": "failure",
+    "unknown": "rejected",
+}
+
+#: What a retry of a group names, as which kind of target, and what the page calls it.
+_NAMED = (
+    ("group_id", "group", "Group"),
+    ("new_group_id", "group", "Published as"),
+    ("body_id", "task", "Body"),
+    ("new_body_id", "task", "Body published as"),
+)
+
+#: Silence after which the process that carries an operation out is taken for dead.
+KILLED_AFTER = timedelta(seconds=60)
+
+_COUNTED = ("failed", "unknown", "refused", "done")
+
+
+def badge(word: str, count: int | None = None) -> SafeString:
+    """An outcome, or an operation's state, in its colour; with a number before it."""
+    shown = word if count is None else f"{count:,} {word}"
+    return formatting.coloured(_COLOURS.get(word, "pending"), shown)
+
+
+def badges(operation: Operation) -> SafeString:
+    """How many targets have each outcome, once it is over."""
+    counted = ((name, getattr(operation, name)) for name in _COUNTED)
+    found = [badge(name, count) for name, count in counted if count]
+    return formatting.joined(*found) if found else formatting.text("")
+
+
+@admin.register(Operation)
+class OperationAdmin(ActingAdmin):
+    """Every operation, the newest first."""
+
+    actions = ()
+    list_display = (
+        "at",
+        "shown_verb",
+        "shown_state",
+        "shown_actor",
+        "surface",
+        "shown_total",
+        "outcomes",
+    )
+    list_display_links = None
+    list_filter = (
+        value_filter("verb", lambda: list(Operation.Verb.values)),
+        value_filter("state", lambda: list(Operation.State.values)),
+    )
+    search_fields = ("targets__target",)
+    search_help_text = "Searches the operations that touched a task, group or queue: its whole id."
+    detail_template = "admin/z4j_django/operation/detail.html"
+
+    def get_urls(self) -> list[Any]:
+        """With the queues, and what can be done to an operation."""
+        own: list[URLPattern] = [
+            self.page("queues/", "queues", queues.QueuesPage),
+            self.page("queues/purge/", "purge", queues.PurgePage),
+            self.page("<str:object_id>/restore/", "restore", operation_pages.RestorePage),
+            self.page("<str:object_id>/abort/", "abort", operation_pages.AbortPage),
+        ]
+        return [*own, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """The list, with the way to the queues."""
+        tools = [{"label": "Queues", "url": self.page_url("queues")}]
+        return super().changelist_view(request, {"tools": tools, **(extra_context or {})})
+
+    def search_ways(self, queryset: QuerySet[Operation], text: str) -> list[keyset.Way]:
+        """By whole ids of targets."""
+        return queries.ways(queryset, text)
+
+    @admin.display(description="at")
+    def at(self, operation: Operation) -> str:
+        """When it was asked for."""
+        return formatting.moment(operation.created_at)
+
+    @admin.display(description="operation")
+    def shown_verb(self, operation: Operation) -> str:
+        """What, leading to the operation's page."""
+        return self.link(self.url(operation), operation.get_verb_display().capitalize())
+
+    @admin.display(description="state")
+    def shown_state(self, operation: Operation) -> str:
+        """How far it is."""
+        return badge(operation.state)
+
+    @admin.display(description="by")
+    def shown_actor(self, operation: Operation) -> str:
+        """Who."""
+        return formatting.text(operation.actor)
+
+    @admin.display(description="targets")
+    def shown_total(self, operation: Operation) -> str:
+        """How many."""
+        return f"{operation.total:,}"
+
+    @admin.display(description="outcomes")
+    def outcomes(self, operation: Operation) -> str:
+        """What came of them, once it is over."""
+        return badges(operation)
+
+    def detail(self, request: HttpRequest, record: Operation) -> dict[str, Any]:
+        """The context of an operation's page."""
+        counts = queries.counts(record)
+        chosen, after = _place(request)
+        found = queries.targets(record, chosen, after)
+        over = record.finished_at is not None
+        may_restore = permissions.can(request.user, "restore")
+        settled = record.total - counts.get("pending", 0) - counts.get("acting", 0)
+        return {
+            "title": f"Operation {record.pk}: {record.get_verb_display().lower()}",
+            "operation": record,
+            "badge": badge(record.state),
+            "over": over,
+            "settled": str(settled),
+            "total": str(record.total),
+            "progress": f"{settled:,} of {record.total:,}",
+            "relatives": self._relatives(request, record, found),
+            "facts": _facts(record),
+            "parameters": _parameters(record),
+            "abort_url": ""
+            if over or record.abort_requested or not permissions.can(request.user, record.verb)
+            else self.page_url("abort", record.pk),
+            "restore_url": self.page_url("restore", record.pk)
+            if may_restore and self._can_be_restored(record)
+            else "",
+            **self._targets(request, record, counts, found),
+        }
+
+    def _can_be_restored(self, operation: Operation) -> bool:
+        """Whether it is a purge that is over, or was killed, and messages of it are left."""
+        if operation.verb != Operation.Verb.PURGE_QUEUE:
+            return False
+        silent_since = timezone.now() - KILLED_AFTER
+        going = operation.finished_at is None and operation.updated_at > silent_since
+        return not going and queries.has_saved_messages(operation)
+
+    def _targets(
+        self,
+        request: HttpRequest,
+        operation: Operation,
+        counts: dict[str, int],
+        found: queries.Targets,
+    ) -> dict[str, Any]:
+        chosen, after = _place(request)
+        query = f"outcome={chosen}&" if chosen else ""
+        following = found.next_after
+        return {
+            "outcomes": [
+                {"name": name, "badge": badge(name, count), "chosen": name == chosen}
+                for name, count in counts.items()
+            ],
+            "chosen": chosen,
+            "rows": [self._row(request, row, found) for row in found.rows],
+            "next_link": "" if following is None else f"?{query}after={following}#z4j-targets",
+            "first_link": f"?{query.rstrip('&')}#z4j-targets" if after is not None else "",
+        }
+
+    def _relatives(
+        self, request: HttpRequest, operation: Operation, found: queries.Targets
+    ) -> list[Fact]:
+        """The group, the body and the operation that this one was about."""
+        given = operation.parameters if isinstance(operation.parameters, dict) else {}
+        lines = [
+            (label, self._named(request, kind, str(given[name]), found))
+            for name, kind, label in _NAMED
+            if given.get(name)
+        ]
+        purge = given.get("restores")
+        if isinstance(purge, int) and (undone := queries.find(purge)):
+            lines.append(("Puts back", self.link(self.url(undone), f"operation {purge}")))
+        if operation.verb == Operation.Verb.PURGE_QUEUE:
+            lines += [
+                ("Put back by", self.link(self.url(one), f"operation {one.pk} of {one.actor}"))
+                for one in queries.restores(operation)
+            ]
+        return facts(*lines)
+
+    def _row(
+        self, request: HttpRequest, row: OperationTarget, found: queries.Targets
+    ) -> dict[str, Any]:
+        return {
+            "number": str(row.position + 1),
+            "outcome": formatting.stacked(badge(row.outcome), formatting.moment(row.at)),
+            "target": self._named(request, row.kind, row.target, found),
+            "result": self._result(request, row, found),
+            "reason": row.reason,
+        }
+
+    def _result(self, request: HttpRequest, row: OperationTarget, found: queries.Targets) -> str:
+        if not row.result_id:
+            return ""
+        kind = "group" if row.result_id in found.groups else "task"
+        return self._named(request, kind, row.result_id, found)
+
+    def _named(self, request: HttpRequest, kind: str, target: str, found: queries.Targets) -> str:
+        """A target in words that lead to its page, where this user may see it."""
+        if kind == OperationTarget.Kind.QUEUE:
+            return formatting.joined(formatting.plain("queue"), formatting.plain(target))
+        if kind == OperationTarget.Kind.GROUP:
+            group = found.groups.get(target)
+            if group is None or not self.may_view(request, type(group)):
+                return formatting.missing(target)
+            return formatting.joined(
+                self.link(self.url(group), group.kind), formatting.identifier(target)
+            )
+        task = found.tasks.get(target)
+        if task is None or not self.may_view(request, type(task)):
+            return formatting.missing(target)
+        link = self.link(self.url(task), formatting.text(task.name or UNNAMED))
+        upper = formatting.joined(formatting.badge(task.state), link)
+        return formatting.stacked(upper, formatting.identifier(target))
+
+
+def _place(request: HttpRequest) -> tuple[str, int | None]:
+    """Which targets the page shows: the outcome, and the position that they come after."""
+    chosen = request.GET.get("outcome", "")
+    after = request.GET.get("after", "")
+    is_place = after.isascii() and after.isdigit() and len(after) < 10
+    return chosen if chosen in queries.OUTCOMES else "", int(after) if is_place else None
+
+
+def _facts(operation: Operation) -> list[Fact]:
+    over = operation.finished_at
+    took = formatting.duration((over - operation.created_at).total_seconds()) if over else ""
+    return facts(
+        ("By", formatting.plain(operation.actor)),
+        ("By way of", operation.surface),
+        ("Asked for", formatting.full_moment(operation.created_at)),
+        ("Last step", "" if over else formatting.full_moment(operation.updated_at)),
+        ("Over", formatting.full_moment(over) if over else ""),
+        ("Took", took),
+        ("Abort", "asked for" if operation.abort_requested else ""),
+        ("Selection", _selection(operation.selection)),
+        ("Project", "" if operation.project == "default" else operation.project),
+    )
+
+
+def _selection(selection: Any) -> str:
+    """The filter in words, whatever the column holds."""
+    if not selection:
+        return "chosen by id" if selection is not None else ""
+    if not isinstance(selection, dict):
+        return formatting.pretty_json(selection)
+    hidden = ("project", "until")
+    parts = [f"{key} {value}" for key, value in selection.items() if key not in hidden]
+    if until := selection.get("until"):
+        parts.append(f"up to row {until}")
+    return ", ".join(parts)
+
+
+def _parameters(operation: Operation) -> str:
+    return formatting.pretty_json(operation.parameters) if operation.parameters else ""

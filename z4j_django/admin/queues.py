@@ -1,0 +1,119 @@
+"""Queues: how deep each is, and to purge one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from z4j_django import operations, permissions
+from z4j_django.admin import forms
+from z4j_django.admin.acting import ActingPage
+from z4j_django.exceptions import OperationError, Z4JError
+from z4j_django.models import TaskRecord
+from z4j_django.patience import within
+from z4j_django.queries import tasks
+
+#: Seconds that one page waits for the broker; queues that are left are not counted.
+PATIENCE = 5.0
+
+#: Characters of a queue's name: what a record holds.
+NAME_LIMIT = 255
+
+
+def count(queue: str, seconds: float) -> int | None:
+    """The messages that wait in a queue; None where nobody tells their number in time."""
+    if seconds <= 0:
+        return None
+    try:
+        return within(seconds, lambda: operations.count_messages(queue))
+    except TimeoutError:
+        return None
+
+
+class QueuesPage(ActingPage):
+    """The queues on record, with the messages that wait in each."""
+
+    template_name = "admin/z4j_django/queues.html"
+    http_method_names = ("get", "head")  # type: ignore[assignment]
+
+    def verbs(self) -> tuple[str, ...]:
+        """To look, none is wanted."""
+        return ()
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The list."""
+        return self.shown(
+            forms.NoOptions(),
+            title="Queues",
+            may_purge=permissions.can(request.user, "purge_queue"),
+            purge_url=self.model_admin.page_url("purge"),
+            queues=list(self._rows()),
+        )
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        patient_until = time.monotonic() + PATIENCE
+        for name in tasks.queues():
+            depth = count(name, patient_until - time.monotonic())
+            yield {
+                "name": name,
+                "depth": "unknown" if depth is None else f"{depth:,}",
+                "tasks_url": self.model_admin.list_url(TaskRecord, queue=name),
+                "purge_url": self.model_admin.page_url("purge", queue=name),
+            }
+
+
+class PurgePage(ActingPage):
+    """Empties a queue, once its name was typed back."""
+
+    template_name = "admin/z4j_django/purge.html"
+    queue = ""
+
+    def verbs(self) -> tuple[str, ...]:
+        """The one."""
+        return ("purge_queue",)
+
+    def back(self) -> str:
+        """The queues."""
+        return self.model_admin.page_url("queues") or super().back()
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show what would go, and ask for the name."""
+        self._choose(request)
+        return self._ask(forms.PurgeOptions(queue=self.queue))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Purge it."""
+        self._choose(request)
+        form = forms.PurgeOptions(queue=self.queue, data=request.POST)
+        if not form.is_valid():
+            return self._ask(form)
+        try:
+            operation = operations.purge_queue(
+                self.queue,
+                actor=request.user,
+                confirm=form.cleaned_data["confirm"],
+                surface="admin",
+            )
+        except Z4JError as error:
+            form.add_error(None, str(error))
+            return self._ask(form)
+        return self.outcome(operation)
+
+    def _choose(self, request: HttpRequest) -> None:
+        self.queue = request.GET.get("queue", "")
+        if not self.queue or len(self.queue) > NAME_LIMIT or "\0" in self.queue:
+            raise OperationError("That is no name of a queue.")
+
+    def _ask(self, form: forms.PurgeOptions) -> HttpResponse:
+        depth = count(self.queue, PATIENCE)
+        return self.shown(
+            form,
+            title="Purge a queue?",
+            queue=self.queue,
+            depth=None if depth is None else f"{depth:,}",
+            submit="Purge it",
+            dangerous=True,
+        )

@@ -1,0 +1,173 @@
+"""Retry, cancel and terminate: the tasks that were chosen, or one with other arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+
+from z4j_django import operations
+from z4j_django.admin import forms
+from z4j_django.admin.acting import ActingPage, chosen, keys
+from z4j_django.admin.forecasts import Forecast, forecast
+from z4j_django.exceptions import OperationError, Z4JError
+from z4j_django.models import TaskRecord
+from z4j_django.queries import tasks
+
+FORMS: dict[str, type[forms.Options]] = {
+    "retry": forms.RetryOptions,
+    "cancel": forms.NoOptions,
+    "terminate": forms.TerminateOptions,
+}
+
+#: What each verb does, for the page that asks.
+NOTES = {
+    "retry": "Each is published again as it was, under a new id: same queue, priority, headers, "
+    "limits, callbacks and rest of its chain.",
+    "cancel": "The workers are told not to begin them. What runs already goes on.",
+    "terminate": "The process that runs a task is sent a signal, in the middle of whatever it "
+    "does. What has not begun will not begin.",
+}
+
+
+class TaskPage(ActingPage):
+    """Does one verb to some tasks."""
+
+    verb = ""
+    records: tuple[TaskRecord, ...] = ()
+
+    def verbs(self) -> tuple[str, ...]:
+        """The one."""
+        return (self.verb,)
+
+    def back(self) -> str:
+        """The task, where it is one."""
+        if len(self.records) == 1 and (address := self.model_admin.url(self.records[0])):
+            return str(address)
+        return super().back()
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Ask."""
+        self._choose(request)
+        return self._ask(FORMS[self.verb]())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Act."""
+        self._choose(request)
+        form = FORMS[self.verb](request.POST)
+        if not form.is_valid():
+            return self._ask(form)
+        act = getattr(operations, self.verb)
+        try:
+            operation = act(
+                [record.task_id for record in self.records],
+                actor=request.user,
+                project=self.records[0].project,
+                surface="admin",
+                **form.options(),
+            )
+        except Z4JError as error:
+            form.add_error(None, str(error))
+            return self._ask(form)
+        return self.outcome(operation)
+
+    def _choose(self, request: HttpRequest) -> None:
+        wanted = chosen(request)
+        found = tasks.summaries(TaskRecord.objects.filter(pk__in=wanted))
+        # Those that came first are published first.
+        self.records = tuple(found.order_by("id"))
+        if not self.records:
+            raise OperationError("None of these tasks is on record.")
+        missing = len(wanted) - len(self.records)
+        if missing and request.method == "GET":
+            messages.warning(request, f"{missing} of them are no longer on record.")
+        projects = sorted({record.project for record in self.records})
+        if len(projects) > 1:
+            self.records = ()
+            raise OperationError(
+                f"These tasks belong to several projects: {', '.join(projects)}. Choose of one."
+            )
+
+    def _ask(self, form: forms.Options) -> HttpResponse:
+        options = form.options() if form.is_bound and form.is_valid() else {}
+        forecasts = forecast(self.verb, self.records, **options)
+        many = len(self.records) > 1
+        noun = f"{len(self.records)} tasks" if many else self.records[0].name or "the task"
+        return self.shown(
+            form,
+            title=f"{self.verb.capitalize()} {noun}?",
+            note=NOTES[self.verb],
+            verb=self.verb,
+            submit=f"{self.verb.capitalize()} {'them' if many else 'it'}",
+            dangerous=self.verb == "terminate",
+            forecasts=self.model_admin.forecast_rows(forecasts),
+            tally=tally(forecasts),
+        )
+
+
+def tally(forecasts: list[Forecast]) -> dict[str, int]:
+    """How many will be done and how many refused, as far as is known."""
+    refused = sum(one.refused for one in forecasts)
+    return {"all": len(forecasts), "refused": refused, "willing": len(forecasts) - refused}
+
+
+class EditPage(ActingPage):
+    """Retries one task with other arguments."""
+
+    template_name = "admin/z4j_django/edit.html"
+    record: TaskRecord | None = None
+
+    def verbs(self) -> tuple[str, ...]:
+        """A retry, whatever is edited."""
+        return ("retry",)
+
+    def back(self) -> str:
+        """The task."""
+        address = self.model_admin.url(self.record) if self.record else None
+        return str(address or super().back())
+
+    def get(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the form with what is known of the arguments."""
+        record = self._find(object_id)
+        return self._ask(forms.EditOptions(args=record.args, kwargs=record.kwargs))
+
+    def post(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Retry it."""
+        record = self._find(object_id)
+        form = forms.EditOptions(args=record.args, kwargs=record.kwargs, data=request.POST)
+        if not form.is_valid():
+            return self._ask(form)
+        try:
+            # What can be told now is told here, where it can be corrected.
+            [expected] = forecast("retry", [record], **form.options())
+            if expected.refused:
+                raise OperationError(expected.words)
+            operation = operations.retry(
+                [record.task_id],
+                actor=request.user,
+                project=record.project,
+                surface="admin",
+                **form.options(),
+            )
+        except Z4JError as error:
+            form.add_error(None, str(error))
+            return self._ask(form)
+        return self.outcome(operation)
+
+    def _find(self, object_id: str) -> TaskRecord:
+        wanted = keys([object_id])
+        self.record = TaskRecord.objects.filter(pk__in=wanted).first()
+        if self.record is None:
+            raise Http404("There is no such task on record.")
+        return self.record
+
+    def _ask(self, form: forms.EditOptions) -> HttpResponse:
+        assert self.record is not None  # noqa: S101 - found before
+        context: dict[str, Any] = {
+            "title": f"Edit and retry {self.record.name or 'the task'}",
+            "task": self.record,
+            "forecasts": self.model_admin.forecast_rows(forecast("retry", [self.record])),
+            "submit": "Retry with these",
+        }
+        return self.shown(form, **context)

@@ -1,0 +1,126 @@
+"""On a page of a task or group: what may be done to it, and what was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+
+from z4j_django import permissions, states
+from z4j_django.admin import formatting, operations
+from z4j_django.admin.readonly import Fact, ReadOnlyAdmin, facts
+from z4j_django.models import GroupRecord, Operation, TaskRecord
+from z4j_django.queries import operations as queries
+
+#: What a verb that is on no list is called here.
+_NO_MESSAGE = "Its message is not on record, so it can't be sent again as it was."
+
+
+@dataclass(frozen=True)
+class Button:
+    """A way to a page that asks; ``why`` says why there is none."""
+
+    label: str
+    url: str | None
+    why: str = ""
+    dangerous: bool = False
+
+
+def task_buttons(admin: Any, request: HttpRequest, task: TaskRecord) -> list[Button]:
+    """What this user may do to ``task``; what can't be done now says why."""
+    allowed = permissions.verbs_of(request.user, ("retry", "cancel", "terminate"))
+    found: list[Button] = []
+    if "retry" in allowed:
+        kept = queries.kept_messages(task.project, [task.task_id])
+        why = "" if kept else _NO_MESSAGE
+        edit = admin.page_url("edit", task.pk)
+        found.append(Button("Retry…", admin.page_url("retry", id=task.pk), why))
+        found.append(Button("Edit and retry…", edit, why))
+    over = f"It is over: {task.state}." if task.state in states.FINISHED else ""
+    begun = "It runs already; only terminating stops it." if task.state == states.STARTED else ""
+    if "cancel" in allowed:
+        found.append(Button("Cancel…", admin.page_url("cancel", id=task.pk), over or begun))
+    if "terminate" in allowed:
+        url = admin.page_url("terminate", id=task.pk)
+        found.append(Button("Terminate…", url, over, dangerous=True))
+    return found
+
+
+def group_buttons(admin: Any, request: HttpRequest, group: GroupRecord) -> list[Button]:
+    """What this user may do to ``group``."""
+    if not permissions.can(request.user, "retry_group"):
+        return []
+    no_body = "" if group.body_id else "It has no body: it is no chord."
+    return [
+        Button("Retry all…", admin.page_url("retry_all", id=group.pk)),
+        Button("Retry failed…", admin.page_url("retry_failed", id=group.pk)),
+        Button("Body only…", admin.page_url("retry_body", id=group.pk), no_body),
+    ]
+
+
+def line(admin: ReadOnlyAdmin, request: HttpRequest, task: TaskRecord) -> dict[str, Any]:
+    """What ``task`` retries, what retries it, and the operation that published it."""
+    found = queries.retries(task)
+    retry_of = found.retry_of
+    origin = queries.find(task.operation) if admin.may_view(request, Operation) else None
+    return {
+        "line": facts(
+            ("Retry of", admin.relative(retry_of.task_id, retry_of.record) if retry_of else ""),
+            ("Published by", _named(admin, origin) if origin else ""),
+        ),
+        "retried_as": [
+            Fact("Retried as", admin.relative(one.task_id, one)) for one in found.retried_as
+        ],
+        "retries_limit": str(queries.RETRIES_LIMIT) if found.more else "",
+    }
+
+
+def trail(admin: ReadOnlyAdmin, request: HttpRequest, task: TaskRecord) -> dict[str, Any]:
+    """The operations that were asked to act on it, for those who may see operations."""
+    if not admin.may_view(request, Operation):
+        return {}
+    found = queries.trail(task)
+    return {
+        "trail": [
+            {
+                **_row(admin, row.operation),
+                "at": formatting.moment(row.at or row.operation.created_at),
+                "badges": operations.badge(row.outcome),
+                "reason": row.reason,
+                "result": formatting.identifier(row.result_id) if row.result_id else "",
+            }
+            for row in found.targets
+        ],
+        "trail_limit": str(queries.TRAIL_LIMIT) if found.more else "",
+    }
+
+
+def group_trail(admin: ReadOnlyAdmin, request: HttpRequest, group: GroupRecord) -> dict[str, Any]:
+    """The operations that ran it again, for those who may see operations."""
+    if not admin.may_view(request, Operation):
+        return {}
+    found = queries.of_group(group)
+    return {"trail": [_row(admin, operation) for operation in found]}
+
+
+def _row(admin: ReadOnlyAdmin, operation: Operation) -> dict[str, str]:
+    shown = operation.get_verb_display().capitalize()
+    given = operation.parameters if isinstance(operation.parameters, dict) else {}
+    new_group = str(given.get("new_group_id") or "")
+    members = str(given.get("members") or "")
+    return {
+        "at": formatting.moment(operation.created_at),
+        "operation": admin.link(admin.url(operation), shown),
+        "actor": formatting.text(operation.actor),
+        "surface": operation.surface,
+        "badges": operations.badges(operation),
+        "reason": f"Members: {members}." if members else "",
+        "result": formatting.identifier(new_group) if new_group else "",
+    }
+
+
+def _named(admin: ReadOnlyAdmin, operation: Operation) -> str:
+    verb = operation.get_verb_display().lower()
+    words = f"operation {operation.pk}: {verb} by {operation.actor}"
+    return admin.link(admin.url(operation), words)
