@@ -1,32 +1,59 @@
 """How fast shippers store a journal, and what a task takes on disk.
 
 Writes a journal as a web process, a worker and two pool processes would, four events a task,
-then times shippers on it; with ``--shippers 4``, four processes on a journal each.
+then times shippers on it; with more than one shipper, each has a journal directory of its own
+and its share of the tasks. All databases and numbers of shippers take turns.
 
-    python -m bench.ingest [--tasks 250000] [--databases postgresql,sqlite,mariadb]
-                           [--shippers 1,2,4] [--rounds 1] [--json]
+    python -m bench.ingest [--short] [--tasks 250000] [--databases postgresql,sqlite,mariadb]
+                           [--shippers 1,2,4] [--rounds 3] [--json [FILE]]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import os
-import statistics
-import subprocess
+import resource
+import shutil
 import sys
-import tempfile
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from bench import common
+from bench import about, common, tables
 from z4j_django.agent import events, journal
 
 HOSTS = 3
 NAMES = 50
+SHORT = {"tasks": 20_000, "rounds": 3}
+LONG = {"tasks": 250_000, "rounds": 3}
+SIZE = """
+import django; django.setup()
+from django.apps import apps
+from django.db import connection
+tables = [model._meta.db_table for model in apps.get_app_config("z4j_django").get_models()]
+with connection.cursor() as cursor:
+    if connection.vendor == "postgresql":
+        cursor.execute("SELECT sum(pg_total_relation_size(name::regclass))"
+                       " FROM unnest(%s::text[]) name", [tables])
+    elif connection.vendor == "mysql":
+        cursor.execute("ANALYZE TABLE " + ", ".join(tables)); cursor.fetchall()
+        cursor.execute("SELECT sum(data_length + index_length) FROM information_schema.tables"
+                       " WHERE table_schema = database() AND table_name IN %s", [tuple(tables)])
+    else:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)"); cursor.fetchall()
+        cursor.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+    print(int(cursor.fetchone()[0]))
+"""
+COMPLETE = """
+import django; django.setup()
+from z4j_django.models import TaskRecord
+whole = TaskRecord.objects.filter(state="SUCCESS", sent_at__isnull=False, started_at__isnull=False)
+print(whole.count())
+"""
 
 
 def write_journal(directory: Path, tasks: int) -> None:
@@ -62,8 +89,6 @@ def _write(writer: journal.Journal, kind: str, at: float, **fields: object) -> N
 
 def ship(directory: Path) -> None:
     """Store one journal: the work of one timed process."""
-    import resource
-
     from z4j_django.agent import shipper
     from z4j_django.store.writer import database_sink
 
@@ -83,104 +108,95 @@ def ship(directory: Path) -> None:
     )
 
 
-def bytes_on_disk(vendor: str, url: str) -> int:
+def bytes_on_disk(env: dict[str, str]) -> int:
     """The size of all tables of ours with their indexes."""
-    code = """
-import django; django.setup()
-from django.apps import apps
-from django.db import connection
-tables = [model._meta.db_table for model in apps.get_app_config("z4j_django").get_models()]
-with connection.cursor() as cursor:
-    if connection.vendor == "postgresql":
-        cursor.execute("SELECT sum(pg_total_relation_size(name::regclass))"
-                       " FROM unnest(%s::text[]) name", [tables])
-    elif connection.vendor == "mysql":
-        cursor.execute("ANALYZE TABLE " + ", ".join(tables)); cursor.fetchall()
-        cursor.execute("SELECT sum(data_length + index_length) FROM information_schema.tables"
-                       " WHERE table_schema = database() AND table_name IN %s", [tuple(tables)])
-    else:
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)"); cursor.fetchall()
-        cursor.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
-    print(int(cursor.fetchone()[0]))
-"""
-    return int(run(["-c", code], url).stdout)
+    return int(common.python(["-c", SIZE], env))
 
 
-def run(arguments: list[str], url: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "bench.project"}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=env,
-        cwd=common.REPOSITORY,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-
-
-def measure(vendor: str, shippers: int, tasks: int) -> dict[str, float]:
-    """One run: so many shippers, each with its share of the tasks."""
-    with tempfile.TemporaryDirectory() as folder, common.database(vendor) as url:
-        run(["-m", "django", "migrate", "--verbosity", "0"], url)
-        empty = bytes_on_disk(vendor, url)
-        directories = [Path(folder) / f"journal-{number}" for number in range(shippers)]
+def measure(vendor: str, directories: list[Path], tasks: int) -> dict[str, float]:
+    """One run: a shipper for each of ``directories``, into an empty database."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(common.scratch())
+        env = common.environment(stack.enter_context(common.database(vendor)))
+        common.migrate(env)
+        empty = bytes_on_disk(env)
+        processes = []
         for directory in directories:
-            write_journal(directory, tasks // shippers)
-        env = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "bench.project"}
-        pipe = subprocess.PIPE
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "bench.ingest", "--ship", str(directory)],
-                env=env,
-                cwd=common.REPOSITORY,
-                stdin=pipe,
-                stdout=pipe,
-                text=True,
-            )
-            for directory in directories
-        ]
-        for process in processes:
+            own = folder / directory.name
+            shutil.copytree(directory, own)
+            command = [sys.executable, "-m", "bench.ingest", "--ship", str(own)]
+            log = folder / f"{directory.name}.log"
+            processes.append((stack.enter_context(common.running(command, env, log)), log))
+        for process, _ in processes:
             process.stdin.write("go\n")
             process.stdin.flush()
-        found = [json.loads(process.communicate()[0]) for process in processes]
+        found = []
+        for process, log in processes:
+            if not (line := process.stdout.readline()):
+                raise SystemExit(f"A shipper failed:\n{log.read_text()[-3000:]}")
+            found.append(json.loads(line))
+        if (complete := int(common.python(["-c", COMPLETE], env))) != tasks:
+            raise SystemExit(f"Of {tasks:,} tasks {complete:,} are complete in the database.")
         return {
             "events": 4 * tasks / max(each["seconds"] for each in found),
             "cpu": sum(each["cpu"] for each in found) / tasks * 1e6,
             "peak": max(each["peak"] for each in found),
-            "bytes": (bytes_on_disk(vendor, url) - empty) / tasks,
+            "bytes": (bytes_on_disk(env) - empty) / tasks,
         }
 
 
+def measure_all(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every database with every number of shippers, in turns."""
+    vendors, counts = options.databases.split(","), options.shippers.split(",")
+    results: list[dict[str, Any]] = [
+        {"database": vendor, "shippers": int(count)} for vendor in vendors for count in counts
+    ]
+    for row in results:
+        if (reason := common.missing(row["database"])) is not None:
+            row["missing"] = reason
+    runs: dict[int, list[dict[str, float]]] = {number: [] for number in range(len(results))}
+    with common.scratch() as folder:
+        journals = {}
+        for count in map(int, counts):
+            journals[count] = [folder / f"journal-{count}-{number}" for number in range(count)]
+            for directory in journals[count]:
+                write_journal(directory, options.tasks // count)
+        for turn in range(options.rounds):
+            for number, row in enumerate(results):
+                if "missing" not in row:
+                    count = row["shippers"]
+                    tasks = options.tasks // count * count
+                    runs[number].append(measure(row["database"], journals[count], tasks))
+            common.note(f"round {turn + 1} of {options.rounds}")
+    for number, row in enumerate(results):
+        for key in runs[number][0] if runs[number] else ():
+            row[key] = common.spread([each[key] for each in runs[number]])
+    return results
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--tasks", type=int, default=250_000)
+    parser = common.parser(__doc__)
+    parser.add_argument("--tasks", type=int)
     parser.add_argument("--databases", default="postgresql,sqlite,mariadb")
     parser.add_argument("--shippers", default="1,2,4")
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--ship", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.ship:
         ship(options.ship)
         return
-    results = {}
-    for vendor in options.databases.split(","):
-        for shippers in map(int, options.shippers.split(",")):
-            runs = [measure(vendor, shippers, options.tasks) for _ in range(options.rounds)]
-            results[f"{vendor}, {shippers} shippers"] = {
-                key: statistics.median(each[key] for each in runs) for key in runs[0]
-            }
-    if options.json:
-        print(json.dumps({"machine": common.machine(), "results": results}))
-        return
-    print(f"{common.machine()}; {options.tasks:,} tasks of four events\n")
-    rows = [
-        [name, *(f"{row[key]:,.0f}" for key in ("events", "cpu", "peak", "bytes"))]
-        for name, row in results.items()
-    ]
-    headings = ["database", "events/s", "µs of CPU a task", "peak MB", "bytes on disk a task"]
-    print(common.table(headings, rows))
+    common.sized(options, SHORT, LONG)
+    results = measure_all(options)
+    vendors = {row["database"] for row in results if "missing" not in row}
+    document = about.document(
+        "ingest",
+        "one shipper, two and four on as many journal directories, into each database",
+        {"tasks": options.tasks, "rounds": options.rounds},
+        results,
+        servers=sorted(vendors),
+    )
+    common.finish(document, tables.whole(document), options.json)
 
 
 if __name__ == "__main__":
-    main()
+    common.run(main)
