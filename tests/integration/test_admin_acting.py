@@ -124,7 +124,7 @@ class TestTaskPages:
         assert f"{verb.capitalize()}: 1 done." in text(admin_client.get(page(made)))
 
     def test_the_options_are_handed_over(self, admin_client, pretence) -> None:
-        given = {"queue": "slow", "countdown": "1.5", "force": "on"}
+        given = {"to_queue": "slow", "countdown": "1.5", "force": "on"}
         admin_client.post(address("taskrecord_retry") + ids(kept("a")), given)
         options = pretence.calls[0][2]
         assert options["queue"] == "slow"
@@ -139,8 +139,8 @@ class TestTaskPages:
             {"countdown": "nan"},
             {"countdown": "inf"},
             {"countdown": "1e99"},
-            {"queue": "x" * 256},
-            {"queue": "a\0b"},
+            {"to_queue": "x" * 256},
+            {"to_queue": "a\0b"},
         ],
     )
     def test_a_wrong_option_is_said_at_its_field(self, admin_client, pretence, given) -> None:

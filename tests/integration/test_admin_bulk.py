@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connections
 from django.test import Client
@@ -119,6 +121,19 @@ class TestBulk:
         assert options["rate"] == 5.0
         assert options["force"] is True
         assert response["Location"] == page(Operation.objects.get())
+
+    def test_where_they_go_is_not_taken_for_the_queue_they_are_in(
+        self, admin_client, pretence
+    ) -> None:
+        kept("there", queue="there")
+        chosen = {"state": "FAILURE", "queue": "there"}
+        shown = admin_client.get(address(self.BULK), chosen)
+        names = re.findall(r'<input[^>]* name="([^"]+)"', shown.content.decode())
+        assert (names.count("queue"), names.count("to_queue")) == (1, 1)
+        admin_client.post(address(self.BULK), {**shown.context["frozen"], "to_queue": "mail"})
+        [(_, _, options)] = pretence.calls
+        assert options["selection"].queue == chosen["queue"]
+        assert options["queue"] == "mail"
 
     @pytest.mark.parametrize("given", [{}, {"state": ""}, {"queue": " "}, {"project": "other"}])
     def test_an_empty_filter_is_refused(self, admin_client, pretence, given) -> None:

@@ -42,7 +42,7 @@ class TestEditAndRetry:
 
     def test_what_is_edited_is_sent_and_what_is_not_stays(self, admin_client, pretence) -> None:
         record = kept("a", args=[1], kwargs={"token": MASK})
-        given = {"args": "[2, {}]", "kwargs": f'{{"token":"{MASK}"}}', "queue": ""}
+        given = {"args": "[2, {}]", "kwargs": f'{{"token":"{MASK}"}}', "to_queue": ""}
         response = admin_client.post(self.edit(record), given)
         assert response.status_code == 302
         options = pretence.calls[0][2]

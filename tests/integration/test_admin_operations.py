@@ -225,7 +225,7 @@ class TestWithABroker:
     def test_arguments_that_the_task_does_not_take_are_told_on_the_form(
         self, admin_client, app
     ) -> None:
-        @app.task(name="shop.pay")
+        @app.task(name="shop.pay", shared=False)
         def pay(order: int) -> None:
             """Takes one argument."""
 

@@ -100,7 +100,7 @@ def test_what_a_user_does_stands_in_djangos_own_log_too() -> None:
     assert (operation.actor, operation.user_id) == ("boss", str(boss.pk))
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id) == (boss, str(operation.pk))
-    assert entry.get_change_message() == "Retry: 3 targets"
+    assert entry.get_change_message() == "Retry: a, b and 1 more"
     begin(actor="a program")
     assert LogEntry.objects.count() == 1
 

@@ -47,7 +47,7 @@ def test_the_trail_names_each_task_and_what_became_of_it(sent: Sent, app: celery
     assert (operation.total, operation.done, operation.verb) == (3, 3, "retry_group")
     targets = list(operation.targets.order_by("position"))
     assert [target.target for target in targets] == sent.members
-    stood = "Its result stood and was replayed."
+    stood = "Its result stands and is replayed."
     assert [target.reason for target in targets] == [stood, "", stood]
     found = list(messages.taken(app.conf.task_default_queue))
     assert [one.headers["id"] for one in found] == [target.result_id for target in targets]
@@ -175,7 +175,7 @@ def test_a_chain_whose_next_step_was_lost_goes_on_after_the_last_result(
     chained = Chained(app)
     operation = groups.retry_group(chained.id, actor="the test", members="failed")
     first = operation.targets.order_by("position")[0]
-    assert first.reason == "Its result stood and was replayed; the chain goes on after it."
+    assert first.reason == "Its result stands and is replayed; the chain goes on after it."
     sent = list(messages.taken(app.conf.task_default_queue))
     assert [one.headers["task"] for one in sent] == [REPLAY_TASK, REPLAY_TASK]
     assert [step["task"] for step in json.loads(sent[0].body)[2]["chain"]] == ["tell"]

@@ -1,4 +1,4 @@
-"""A task that was retried a moment ago is not retried once more by mistake."""
+"""A task that was retried is not retried once more by mistake."""
 
 from __future__ import annotations
 
@@ -43,16 +43,32 @@ def test_one_whose_outcome_is_unknown_counts_too() -> None:
     assert retry().outcome == "refused"
 
 
-def test_while_the_new_task_has_not_ended_it_is_refused_however_old() -> None:
+@pytest.mark.parametrize("state", ["STARTED", "FAILURE", "SUCCESS"])
+def test_once_a_retry_is_on_record_that_one_is_to_be_retried(state: str) -> None:
     first = retry()
     OperationTarget.objects.update(at=timezone.now() - timedelta(days=1))
-    TaskRecord.objects.create(task_id=first.result_id, state="STARTED", worker="w1@here")
-    assert f"{first.result_id}, which is STARTED on w1@here." in retry().reason
+    TaskRecord.objects.create(
+        task_id=first.result_id, state=state, worker="w1@here", retry_of="old"
+    )
+    again = retry()
+    assert again.outcome == "refused"
+    assert f"It was retried already, as {first.result_id}, which is {state}" in again.reason
+    assert retry(force=True).outcome == "done"
 
 
-def test_once_the_new_task_has_ended_it_is_done() -> None:
+def test_all_failures_can_be_retried_again_and_again_and_none_is_run_twice() -> None:
     first = retry()
-    TaskRecord.objects.create(task_id=first.result_id, state="FAILURE")
+    newer = operators.kept(first.result_id, state="FAILURE", retry_of="old")
+    failures = ["old", newer.task_id]
+    found = operations.bulk("retry", actor="a test", task_ids=failures).targets
+    outcomes = dict(found.values_list("target", "outcome"))
+    assert outcomes == {"old": "refused", newer.task_id: "done"}
+
+
+def test_a_replay_of_its_result_is_no_retry() -> None:
+    TaskRecord.objects.create(
+        task_id="replay", name="z4j_django.replay", state="SUCCESS", retry_of="old"
+    )
     assert retry().outcome == "done"
 
 

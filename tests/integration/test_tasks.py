@@ -233,10 +233,10 @@ def test_an_argument_that_is_secret_for_one_of_the_tasks_is_masked_in_the_trail(
 ) -> None:
     app = operators.broker_in_memory(monkeypatch)
 
-    @app.task(name="shop.greet", typing=False)
+    @app.task(name="shop.greet", shared=False, typing=False)
     def greet(name: str, number: int) -> None: ...
 
-    @app.task(name="shop.login", typing=False)
+    @app.task(name="shop.login", shared=False, typing=False)
     def login(name: str, *passwords: str) -> None: ...
 
     queue = f"mail-{uuid.uuid4().hex}"

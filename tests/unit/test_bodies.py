@@ -18,15 +18,15 @@ app = celery.Celery("test", broker="memory://", set_as_current=False)
 EMBED: dict[str, Any] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
-@app.task(name="pay", bind=True)
+@app.task(name="pay", shared=False, bind=True)
 def pay(self: Any, order: int, *, card: str = "a secret default") -> None: ...
 
 
-@app.task(name="anything", typing=False)
+@app.task(name="anything", shared=False, typing=False)
 def anything(x: int) -> None: ...
 
 
-@app.task(name="many")
+@app.task(name="many", shared=False)
 def many(first: int, *tokens: str) -> None: ...
 
 

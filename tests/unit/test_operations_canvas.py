@@ -17,12 +17,12 @@ from z4j_django.operations import canvas
 app = celery.Celery("test", broker="memory://", backend="cache+memory://", set_as_current=False)
 
 
-@app.task(name="add")
+@app.task(name="add", shared=False)
 def add(x: int, y: int) -> int:
     return x + y
 
 
-@app.task(name="total")
+@app.task(name="total", shared=False)
 def total(numbers: list[int]) -> int:
     return sum(numbers)
 

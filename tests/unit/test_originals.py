@@ -28,7 +28,7 @@ MEGABYTE = 1024**2
 app = Celery("originals", broker="memory://", set_as_current=False)
 
 
-@app.task(name="shop.add")
+@app.task(name="shop.add", shared=False)
 def add(first: object, second: object = 0) -> None:
     pass
 

@@ -16,27 +16,27 @@ from z4j_django.agent.sampling import ALL, FAILURES, NOTHING, Sampling
 app = Celery("sampling", broker="memory://", backend="cache+memory://", set_as_current=False)
 
 
-@app.task(name="shop.tick")
+@app.task(name="shop.tick", shared=False)
 def tick() -> int:
     return 1
 
 
-@app.task(name="shop.tock")
+@app.task(name="shop.tock", shared=False)
 def tock() -> int:
     raise ValueError("the clock has stopped")
 
 
-@app.task(name="shop.quiet", z4j=False)
+@app.task(name="shop.quiet", shared=False, z4j=False)
 def quiet() -> None:
     raise ValueError("nobody hears it")
 
 
-@app.task(name="shop.rare", z4j={"sample": 0.0})
+@app.task(name="shop.rare", shared=False, z4j={"sample": 0.0})
 def rare() -> int:
     return 1
 
 
-@app.task(name="shop.wind", bind=True, max_retries=1)
+@app.task(name="shop.wind", shared=False, bind=True, max_retries=1)
 def wind(self: Task) -> str:
     if self.request.retries:
         return "wound"

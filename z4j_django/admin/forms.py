@@ -128,7 +128,7 @@ class Options(forms.Form):
     def options(self) -> dict[str, Any]:
         """The options that were given."""
         return {
-            name: value
+            name.removeprefix("to_"): value
             for name, value in self.cleaned_data.items()
             if value not in (None, "", False)
         }
@@ -137,8 +137,12 @@ class Options(forms.Form):
 class RetryOptions(Options):
     """How tasks are retried."""
 
-    queue = forms.CharField(
-        required=False, max_length=255, help_text="Empty: each goes to the queue that it had."
+    #: Not ``queue``: that is a filter's name, on the page that acts on all that match.
+    to_queue = forms.CharField(
+        label="Queue",
+        required=False,
+        max_length=255,
+        help_text="Empty: each goes to the queue that it had.",
     )
     countdown = forms.FloatField(
         required=False,
@@ -177,7 +181,7 @@ class EditOptions(RetryOptions):
         data: What was posted.
     """
 
-    field_order = ("args", "kwargs", "queue", "countdown", "force")
+    field_order = ("args", "kwargs", "to_queue", "countdown", "force")
 
     def __init__(self, *, args: Any, kwargs: Any, data: Any = None) -> None:
         super().__init__(data)

@@ -82,7 +82,9 @@ class OperationAdmin(ActingAdmin):
         value_filter("state", lambda: list(Operation.State.values)),
     )
     search_fields = ("targets__target",)
-    search_help_text = "Searches the operations that touched a task, group or queue: its whole id."
+    search_help_text = (
+        "Searches the operations that touched a task or a queue: the whole id, or name."
+    )
     detail_template = "admin/z4j_django/operation/detail.html"
 
     def get_urls(self) -> list[Any]:

@@ -31,6 +31,8 @@ _Result = OperationTarget.Outcome
 
 #: Characters of a reason.
 REASON: Final = 1_000
+#: Targets that the admin's log names.
+_NAMED: Final = 2
 #: Targets that are read at once.
 _CHUNK: Final = 100
 #: What a target that a killed process had begun says.
@@ -151,7 +153,8 @@ def begin(
             batch_size=500,
         )
     logger.info("%s, %d targets, by %s.", operation, len(unique), surface)
-    tell_the_admins_log(operation, actor, f"{operation.total} targets")
+    more = f" and {len(unique) - _NAMED:,} more" if len(unique) > _NAMED else ""
+    tell_the_admins_log(operation, actor, ", ".join(unique[:_NAMED]) + more)
     return operation
 
 

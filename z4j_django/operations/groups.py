@@ -33,8 +33,8 @@ _LOOKED_AT: Final = 500
 #: Tasks that a sentence names.
 _NAMED: Final = 5
 
-_REPLAYED: Final = "Its result stood and was replayed."
-_RESUMED: Final = "Its result stood and was replayed; the chain goes on after it."
+_REPLAYED: Final = "Its result stands and is replayed."
+_RESUMED: Final = "Its result stands and is replayed; the chain goes on after it."
 _CHAINED: Final = "The rest of its chain follows."
 
 _Result = OperationTarget.Outcome

@@ -1,4 +1,4 @@
-"""Whether a task was retried a moment ago: a second retry would run it twice."""
+"""Whether a task was retried already: a second retry of the same would run it twice."""
 
 from __future__ import annotations
 
@@ -7,45 +7,43 @@ from typing import Final
 
 from django.utils import timezone
 
-from z4j_django import states
+from z4j_django.control import results
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.operations import originals
 
 #: Time in which what was published comes to be on record, or never will.
 _A_MOMENT: Final = timedelta(minutes=5)
-#: Retries of one task that are looked at, the newest first.
-_LOOKED_AT: Final = 50
 
 _Result = OperationTarget.Outcome
 
 
 def require_none(record: TaskRecord) -> None:
-    """See that no retry of a task is under way.
+    """See that no retry of a task is on record, or about to be.
+
+    Who retries all failures twice would otherwise run the first ones again, those included that
+    have succeeded since. What failed of the retries can be retried itself.
 
     Raises:
-        OperationError: If one is; the message names its operation and the new task.
+        OperationError: If there is one; the message names it and its state.
     """
-    retries = OperationTarget.objects.filter(
+    retries = TaskRecord.objects.filter(project=record.project, retry_of=record.task_id)
+    runs = retries.exclude(name=results.REPLAY_TASK).only("task_id", "state", "worker")
+    newest = runs.order_by("-id").first()
+    if newest is not None:
+        raise OperationError(
+            f"It was retried already, as {newest.task_id}, which is {originals.in_words(newest)}. "
+            "Retry that one; or with force this one once more."
+        )
+    published = OperationTarget.objects.filter(
         project=record.project,
         target=record.task_id,
         outcome__in=(_Result.DONE, _Result.UNKNOWN),
         operation__verb=Operation.Verb.RETRY,
+        at__gte=timezone.now() - _A_MOMENT,
     ).exclude(result_id="")
-    found = list(retries.order_by("-id")[:_LOOKED_AT])
-    ids = [target.result_id for target in found]
-    on_record = TaskRecord.objects.filter(project=record.project, task_id__in=ids)
-    known = {one.task_id: one for one in on_record.only("task_id", "state", "worker")}
-    recent = timezone.now() - _A_MOMENT
-    for target in found:
-        new = known.get(target.result_id)
-        if new is not None and new.state in states.UNFINISHED:
-            now = f"is {originals.in_words(new)}"
-        elif new is None and target.at is not None and target.at >= recent:
-            now = "is not on record yet"
-        else:
-            continue
+    if (target := published.order_by("-id").first()) is not None:
         raise OperationError(
-            f"Operation {target.operation_id} has retried it as {target.result_id}, which {now}. "
-            "With force it is retried once more."
+            f"Operation {target.operation_id} has retried it as {target.result_id}, which is not "
+            "on record yet. With force it is retried once more."
         )
