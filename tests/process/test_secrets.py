@@ -23,6 +23,34 @@ from z4j_django.store import sealing
 #: The demo's own SECRET_KEY.
 KEY = "a key for one test"
 CARD = "4242424242424242"
+#: Retries a task with another secret, and prints every list and every page there is.
+PAGES = f"""
+import django; django.setup()
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from z4j_django import models, operations
+
+root = User.objects.create_superuser("root")
+charged = models.TaskRecord.objects.filter(name="shop.charge_card", state="FAILURE")[0]
+cards = {{**charged.kwargs, "card_number": "{CARD}", "card_token": "{DECLINED}"}}
+target = operations.retry(charged.task_id, kwargs=cards, actor=root).targets.get()
+assert target.outcome == "done", target.reason
+client = Client(SERVER_NAME="127.0.0.1")
+client.force_login(root)
+shown = (models.TaskRecord, models.GroupRecord, models.WorkerRecord, models.Operation)
+for model in shown:
+    name = "admin:z4j_django_" + model._meta.model_name
+    pages = [reverse(name + "_changelist")]
+    keys = model.objects.values_list("pk", flat=True)
+    pages += [reverse(name + "_change", args=[key]) for key in keys]
+    if model is models.TaskRecord:
+        pages += [reverse(name + "_edit", args=[charged.pk])]
+    for page in pages:
+        response = client.get(page)
+        assert response.status_code == 200, page
+        print(response.content.decode())
+"""
 SECRET = re.compile(rf"{CARD}|{DECLINED}|tok_test_[0-9]+")
 
 
@@ -30,8 +58,7 @@ SECRET = re.compile(rf"{CARD}|{DECLINED}|tok_test_[0-9]+")
 def shop(request: pytest.FixtureRequest, make_scene: SceneMaker) -> Iterator[Scene]:
     """The demo's workload, after its end."""
     with make_scene("filesystem", request.param) as scene:
-        environment = scene.environment()
-        environment |= {"DJANGO_SETTINGS_MODULE": "example_project.settings", "SECRET_KEY": KEY}
+        environment = _environment(scene)
         find = "from z4j_django.apps import journal_directory as find; print(find())"
         setup = "import django; django.setup(); "
         found = scene.run(sys.executable, "-c", setup + find, environment=environment)
@@ -43,6 +70,11 @@ def shop(request: pytest.FixtureRequest, make_scene: SceneMaker) -> Iterator[Sce
             yield scene
         finally:
             shutil.rmtree(journal, ignore_errors=True)
+
+
+def _environment(scene: Scene) -> dict[str, str]:
+    demo = {"DJANGO_SETTINGS_MODULE": "example_project.settings", "SECRET_KEY": KEY}
+    return scene.environment() | demo
 
 
 def _columns(scene: Scene) -> Iterator[tuple[str, object]]:
@@ -63,6 +95,14 @@ def _readable(value: object) -> str:
     if isinstance(value, bytes | memoryview | bytearray):
         return bytes(value).decode("latin-1")
     return value if isinstance(value, str) else repr(value)
+
+
+def test_no_page_of_the_admin_shows_a_secret(shop: Scene) -> None:
+    ended = shop.run(sys.executable, "-c", PAGES, environment=_environment(shop))
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("</html>") > 50
+    assert "shop.charge_card" in ended.stdout
+    assert SECRET.findall(ended.stdout) == []
 
 
 def test_no_column_of_any_table_shows_a_secret(shop: Scene) -> None:
