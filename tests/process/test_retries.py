@@ -20,7 +20,7 @@ from tests.process.harness.waiting import wait_until
 BROKERS = ("redis", "rabbitmq")
 SERIALIZERS = ("json", "pickle", "yaml", "msgpack")
 COMPRESSIONS = (None, "gzip", "bzip2")
-RESULTS = f"{servers.URLS['redis'].rstrip('/')}/{servers.REDIS_DATABASE}"
+RESULTS = servers.redis_url()
 RETRY = """
 from z4j_django import operations
 ids, options = json.loads({given!r})

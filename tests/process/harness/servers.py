@@ -102,7 +102,7 @@ def redis(queue: str) -> Iterator[str]:
     """Keys that begin with the queue's name, deleted at the end."""
     from redis import Redis, RedisError
 
-    url = _with_path(URLS["redis"], str(REDIS_DATABASE))
+    url = redis_url()
     server = Redis.from_url(url, socket_connect_timeout=5)
     try:
         server.ping()
@@ -153,6 +153,11 @@ BROKERS: dict[str, Callable[[str], contextlib.AbstractContextManager[str | None]
 
 def _unique() -> str:
     return f"z4jtest_{uuid.uuid4().hex[:12]}"
+
+
+def redis_url() -> str:
+    """The tests' own database of Redis, for brokers and results."""
+    return _with_path(URLS["redis"], str(REDIS_DATABASE))
 
 
 def _with_path(url: str, path: str) -> str:

@@ -16,7 +16,7 @@ from tests.process.harness.scene import APP, Scene
 from tests.process.harness.waiting import wait_until
 from z4j_django.models import TaskRecord
 
-REDIS = f"{servers.URLS['redis'].rstrip('/')}/{servers.REDIS_DATABASE}"
+REDIS = servers.redis_url()
 #: A broker, a database for the records, and where results are kept.
 COMBINATIONS = [
     ("redis", "sqlite", REDIS),
