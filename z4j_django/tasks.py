@@ -8,7 +8,6 @@ from celery import Task, shared_task
 
 from z4j_django import control
 from z4j_django.control import results
-from z4j_django.operations import many
 
 
 @shared_task(  # type: ignore[untyped-decorator]  # Celery has no types
@@ -50,14 +49,16 @@ def bulk(self: Task, operation_id: int) -> None:
         Retry: If it is not over.
         LookupError: If there is none of that number.
     """
-    wait = many.carry_on(operation_id, seconds=_slice(self))
+    from z4j_django.operations import many  # every Django process loads this module
+
+    wait = many.carry_on(operation_id, seconds=_slice(self, many.SLICE))
     if wait is not None:
         raise self.retry(countdown=wait)
 
 
-def _slice(task: Task) -> float:
+def _slice(task: Task, longest: float) -> float:
     """Seconds after which to leave off, well before a limit that a project puts on all tasks."""
     hard, soft = task.request.timelimit or (None, None)
     limits = (hard or task.time_limit, soft or task.soft_time_limit)
-    shortest: float = min([many.SLICE, *(limit / 2 for limit in limits if limit)])
+    shortest: float = min([longest, *(limit / 2 for limit in limits if limit)])
     return shortest
