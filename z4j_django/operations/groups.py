@@ -188,11 +188,7 @@ def make_plan(
     targets = {_old_id(leaf): _note(leaf) for leaf in group.leaves()}
     if not force:
         _require_rest(project, group_id, list(targets))
-    if len(targets) > settings.BULK_LIMIT:
-        raise OperationError(
-            f"{len(targets):,} tasks are more than Z4J['BULK_LIMIT'] allows at once, "
-            f"{settings.BULK_LIMIT:,}."
-        )
+    planning.require_few(len(targets))
     kept = _kept(group) if keep_ids else []
     plan = Plan(
         group=group,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from z4j_django import states
+from z4j_django.conf import settings
 from z4j_django.control import bodies
 from z4j_django.control import canvas as publishing
 from z4j_django.exceptions import OperationError
@@ -79,6 +80,19 @@ class GroupPlan:
                 yield part
 
 
+def require_few(count: int) -> None:
+    """See that no more tasks are acted on than is allowed at once.
+
+    Raises:
+        OperationError: If there are.
+    """
+    if count > settings.BULK_LIMIT:
+        raise OperationError(
+            f"{count:,} tasks are more than Z4J['BULK_LIMIT'] allows at once, "
+            f"{settings.BULK_LIMIT:,}."
+        )
+
+
 class Planner:
     """Makes plans, and remembers what it met on the way.
 
@@ -108,6 +122,7 @@ class Planner:
         group = GroupRecord.objects.filter(project=self._project, group_id=group_id).first()
         if group is None:
             raise OperationError(f"There is no group {group_id} on record.")
+        require_few(group.size)  # before all of them are read
         members = self._lines.members(group_id)
         self._lines.load(one.parent_id for one in members)
         seats = self._seats(group, members)
