@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from z4j_django.agent import events
 from z4j_django.agent.shipper import Slice, Status
@@ -21,11 +22,18 @@ class MemorySink:
         self.poison = b"\0"
         self.status: Status | None = None
         self.housekept: list[Sequence[str]] = []
+        self.reads_ahead = False
+        self.prepared: list[Sequence[Slice]] = []
 
     def positions(self, segments: Sequence[str]) -> Mapping[str, int]:
         return {name: self.offsets[name] for name in segments if name in self.offsets}
 
-    def apply(self, batch: Sequence[Slice]) -> Mapping[str, int]:
+    def prepare(self, batch: Sequence[Slice]) -> Any:
+        self.prepared.append(batch)
+        return batch
+
+    def apply(self, batch: Sequence[Slice], prepared: Any = None) -> Mapping[str, int]:
+        assert prepared is None or prepared is batch
         if self.failing is not None:
             raise self.failing
         if any(self.poison in part.data for part in batch):

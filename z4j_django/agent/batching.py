@@ -60,8 +60,13 @@ def read(files: Iterable[journal.SegmentFile], limit: int, stride: int) -> list[
 
 def first_time(file: journal.SegmentFile) -> float | None:
     """The time of the first event that is not read yet, in seconds since the epoch."""
-    line = file.read(4096)[0].partition(b"\n")[0]
-    return _time_of(line) if line else None
+    data = file.read(4096)[0]
+    return time_of(data) if data else None
+
+
+def time_of(data: bytes) -> float:
+    """The time of the first event in ``data``."""
+    return _time_of(data.partition(b"\n")[0])
 
 
 def halves(batch: Sequence[Slice]) -> tuple[Sequence[Slice], Sequence[Slice]] | None:

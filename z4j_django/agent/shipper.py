@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from z4j_django.agent import batching, events, housekeeping, journal
+from z4j_django.agent.ahead import Ahead
 from z4j_django.exceptions import SegmentError, UnstorableError
 
 logger = logging.getLogger("z4j_django.shipper")
@@ -73,11 +74,22 @@ class Status(msgspec.Struct, frozen=True):
 class Sink(Protocol):
     """Where batches go. Whatever else it raises means: not now, try again."""
 
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether a batch is worth being made ready while another is stored."""
+
     def positions(self, segments: Sequence[str]) -> Mapping[str, int]:
         """The byte up to which each of ``segments`` is stored; those unknown may be left out."""
 
-    def apply(self, batch: Sequence[Slice]) -> Mapping[str, int]:
+    def prepare(self, batch: Sequence[Slice]) -> Any:
+        """Make a batch ready to be stored, in any thread, without the store."""
+
+    def apply(self, batch: Sequence[Slice], prepared: Any = None) -> Mapping[str, int]:
         """Store the slices that begin where their segment stands, all of them or none.
+
+        Args:
+            batch: The slices.
+            prepared: What :meth:`prepare` made of them, if it was called.
 
         Returns:
             The byte up to which each segment of the batch is stored now.
@@ -117,6 +129,7 @@ class Shipper:
         self._turn = ""
         self._others_wait = False
         self._own_journals: dict[str, journal.Journal] = {}
+        self._ahead: Ahead | None = None
         self._failures = 0
         self._logged = 0.0
         self._busy_at = time.monotonic()
@@ -183,11 +196,14 @@ class Shipper:
 
     def status(self) -> Status:
         """How the journal stands; the oldest event is that of the segments that are open."""
-        times = map(batching.first_time, self._files.values())
+        times = [batching.first_time(file) for file in self._files.values()]
+        if self._ahead is not None:
+            times += [batching.time_of(part.data) for part in self._ahead.batch]
         oldest = min((at for at in times if at is not None), default=None)
         sizes = {path.stem: size for path, size in journal.sizes(self.directory).items()}
         read = {name: self._known_offsets.get(name, 0) for name in sizes}
-        read.update((file.name, max(file.offset, file.start)) for file in self._files.values())
+        starts = {file.name: file.start for file in self._files.values()}
+        read.update((name, max(self._known_offsets[name], at)) for name, at in starts.items())
         return Status(
             host=socket.gethostname(),
             directory=str(self.directory),
@@ -202,18 +218,47 @@ class Shipper:
     def _ship(self) -> float | None:
         """Ship a batch; the seconds to wait before the next, or ``None`` where nothing is left."""
         self._discover()
-        batch = batching.read(self._files.values(), BATCH, SHARE)
+        batch, prepared = self._next_batch()
         if not batch:
             self._bury()
             return 0.0 if self._next_turn() else None
-        for name, offset in self._apply(batch).items():
-            self._files[name].offset = self._known_offsets[name] = offset
-        return 0.0 if sum(len(part.data) for part in batch) >= FULL else GATHER
+        is_full = sum(len(part.data) for part in batch) >= FULL
+        if is_full and self.sink.reads_ahead:
+            self._ahead = Ahead(self._read, self.sink.prepare)
+        try:
+            offsets = self._apply(batch, prepared)
+        finally:
+            if self._ahead is not None:
+                self._ahead.wait()
+        self._known_offsets.update(offsets)
+        if self._ahead is None or any(offsets[part.segment] != part.end for part in batch):
+            self._rewind()
+        return 0.0 if is_full else GATHER
 
-    def _apply(self, batch: Sequence[Slice]) -> Mapping[str, int]:
+    def _next_batch(self) -> tuple[Sequence[Slice], Any]:
+        """The batch that was read ahead, or else one that is read now."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return self._read(), None
+        known = all(part.segment in self._files for part in ahead.batch)
+        if ahead.batch and known and not ahead.failed:
+            return ahead.batch, ahead.prepared
+        self._rewind()
+        return self._read(), None
+
+    def _read(self) -> list[Slice]:
+        return batching.read(self._files.values(), BATCH, SHARE)
+
+    def _rewind(self) -> None:
+        """Go on where the sink stands, whatever was read ahead."""
+        self._ahead = None
+        for file in self._files.values():
+            file.offset = self._known_offsets[file.name]
+
+    def _apply(self, batch: Sequence[Slice], prepared: Any = None) -> Mapping[str, int]:
         """Have the batch stored; one that can't be is halved until the bad event is alone."""
         try:
-            return self.sink.apply(batch)
+            return self.sink.apply(batch, prepared)
         except UnstorableError as error:
             halves = batching.halves(batch)
             if halves is None:
@@ -329,6 +374,7 @@ class Shipper:
         return wait
 
     def _forget_positions(self) -> None:
+        self._ahead = None
         for file in self._files.values():
             file.close()
         self._files.clear()

@@ -25,6 +25,9 @@ from z4j_django.exceptions import Z4JError
 DRAIN: Final = 60.0
 #: Seconds to wait for the lease of shipper processes: another worker's may be starting.
 START: Final = 1.0
+#: Seconds that a batch that is made ready ahead may keep the interpreter from the one that is
+#: stored: by Python's default of 5 ms, each of its statements would wait for that long.
+SWITCH: Final = 0.001
 
 
 def load_sink(path: str) -> shipper.Sink:
@@ -84,10 +87,13 @@ def ship(
         alone.release()
         return False
     ships = shipper.Shipper(directory, make_sink(), max_bytes)
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
     try:
         ships.run(stop, until)
         ships.drain(drain)
     finally:
+        sys.setswitchinterval(switch)
         ships.close()
         mine.release()
         alone.release()
