@@ -89,9 +89,10 @@ def _write(writer: journal.Journal, kind: str, at: float, **fields: object) -> N
 
 def ship(directory: Path) -> None:
     """Store one journal: the work of one timed process."""
-    from z4j_django.agent import shipper
+    from z4j_django.agent import shipper, shipper_process
     from z4j_django.store.writer import database_sink
 
+    sys.setswitchinterval(shipper_process.SWITCH)
     ships = shipper.Shipper(directory, database_sink())
     sys.stdin.readline()  # all start together
     begun, cpu = time.perf_counter(), time.process_time()

@@ -1,4 +1,4 @@
-"""How long the admin's pages take on a large table, and how the database finds their rows.
+"""How long the admin's pages and the API's lists take on a large table, and how rows are found.
 
 Seeds a database of its own on each server, reads each page through Django's test client in
 turns, prints p50 and p95, the number of queries and the plan, and drops the database again. With
@@ -80,6 +80,11 @@ def pages(rows: int) -> dict[str, list[str]]:
         "group": [change(group) for group in groups],
         "workers": [changelist("workerrecord")],
         "worker's page": [change(worker) for worker in workers],
+        "operations": [changelist("operation")],
+        "operations, verb": [changelist("operation", "?verb=retry_group")],
+        "operations of a task": [changelist("operation", f"?q={task.task_id}") for task in known],
+        "journals": [changelist("journalrecord")],
+        "losses": [changelist("journalloss")],
     }
 
 
@@ -109,7 +114,7 @@ def slowest(client: Any, address: str) -> tuple[int, str]:
     with CaptureQueriesContext(connection) as captured:
         client.get(address)
     # Those that read records: not choices, not totals, not sessions.
-    reads = [one for one in captured if one["sql"].startswith("SELECT") and "project" in one["sql"]]
+    reads = [one for one in captured if one["sql"].startswith("SELECT") and "z4j_" in one["sql"]]
     rows = [one for one in reads if " ORDER BY " in one["sql"]]
     longest = max(rows, key=lambda query: float(query["time"]))
     return len(captured), str(explain(connection, longest["sql"]))

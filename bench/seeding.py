@@ -126,6 +126,47 @@ def group_columns(vendor: str) -> dict[str, str]:
     }
 
 
+def operation_columns(vendor: str) -> dict[str, str]:
+    at = words(vendor)["at"]
+    return {
+        "verb": "case i % 10 when 0 then 'purge_queue' when 1 then 'retry_group' "
+        "when 2 then 'cancel' else 'retry' end",
+        "state": "'finished'",
+        "actor": "'ada'",
+        "user_id": "'1'",
+        "surface": "'admin'",
+        "parameters": "'{}'",
+        "total": "10",
+        "done": "9",
+        "refused": "1",
+        "created_at": at.format("i * 1000"),
+        "updated_at": at.format("i * 1000 + 1"),
+        "finished_at": at.format("i * 1000 + 1"),
+        "abort_requested": "false",
+    }
+
+
+def target_columns(vendor: str) -> dict[str, str]:
+    """Ten of each operation."""
+    return {
+        "operation_id": "(i - 1 - (i - 1) % 10) / 10 + 1",
+        "position": "(i - 1) % 10",
+        "kind": "'task'",
+        "target": uuid_of("i * 100", words(vendor)["text"]),
+        "outcome": "case when i % 10 = 0 then 'refused' else 'done' end",
+        "at": words(vendor)["at"].format("i * 100"),
+    }
+
+
+def loss_columns(vendor: str) -> dict[str, str]:
+    return {
+        "host": "'pod-1'",
+        "reason": "'unwritten'",
+        "count": "i % 7 + 1",
+        "at": words(vendor)["at"].format("i * 1000"),
+    }
+
+
 def defaults(model: Any, columns: dict[str, str]) -> dict[str, str]:
     """The columns that ``columns`` leaves out and that may not be null, with their defaults."""
     return {
@@ -163,7 +204,14 @@ def seed(rows: int, with_events: str) -> None:
     """
     from django.db import connection
 
-    from z4j_django.models import GroupRecord, TaskEvent, TaskRecord, WorkerRecord
+    from z4j_django.models import (
+        GroupRecord,
+        JournalLoss,
+        Operation,
+        OperationTarget,
+        TaskEvent,
+        TaskRecord,
+    )
 
     vendor = connection.vendor
     large = (TaskRecord, TaskEvent)
@@ -177,12 +225,14 @@ def seed(rows: int, with_events: str) -> None:
         insert(cursor, TaskRecord, task_columns(rows, vendor), rows, "1 = 1")
         insert(cursor, TaskEvent, event_columns(vendor), rows, with_events)
         insert(cursor, GroupRecord, group_columns(vendor), rows, "i % 200 = 0")
+        insert(cursor, Operation, operation_columns(vendor), rows // 1000, "1 = 1")
+        insert(cursor, OperationTarget, target_columns(vendor), rows // 100, "1 = 1")
+        insert(cursor, JournalLoss, loss_columns(vendor), rows // 1000, "1 = 1")
     with connection.schema_editor() as editor:
         for model in large:
             for index in model._meta.indexes:
                 editor.add_index(model, index)
-    names = ["celery@retired", *(f"celery@pod-{number}" for number in range(40))]
-    WorkerRecord.objects.bulk_create(WorkerRecord(hostname=name) for name in names)
+    seed_hosts()
     with connection.cursor() as cursor:
         # SQLite's statistics are left as few projects have them: without.
         if vendor == "postgresql":
@@ -190,3 +240,20 @@ def seed(rows: int, with_events: str) -> None:
         elif vendor == "mysql":
             tables = ", ".join(model._meta.db_table for model in large)
             cursor.execute(f"analyze table {tables}")
+
+
+def seed_hosts() -> None:
+    """The workers, and a journal of each of their hosts."""
+    from django.utils import timezone
+
+    from z4j_django.models import JournalRecord, WorkerRecord
+
+    now = timezone.now()
+    names = ["celery@retired", *(f"celery@pod-{number}" for number in range(40))]
+    WorkerRecord.objects.bulk_create(
+        WorkerRecord(hostname=name, online=True, last_seen=now) for name in names
+    )
+    JournalRecord.objects.bulk_create(
+        JournalRecord(host=name.partition("@")[2], directory="/run/z4j", seen_at=now)
+        for name in names
+    )
