@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from z4j_django import states
 from z4j_django.models.fields import IdentifierField
@@ -54,7 +54,7 @@ class TaskRecord(models.Model):
     #: The task id of the chord's body that this task feeds.
     chord_id = IdentifierField(max_length=255, blank=True, default="")
     #: The periodic task that published it (``django-celery-beat``'s name).
-    schedule = models.CharField(max_length=255, blank=True, default="")
+    schedule = IdentifierField(max_length=255, blank=True, default="")
     #: Who published it, as ``pid@host``.
     origin = models.CharField(max_length=255, blank=True, default="")
 
@@ -87,6 +87,16 @@ class TaskRecord(models.Model):
                 fields=["parent_id", "id"], name="z4j_task_parent", where=~Q(parent_id="")
             ),
             PartialIndex(fields=["retry_of", "id"], name="z4j_task_retry", where=~Q(retry_of="")),
+            # Most tasks are their own root, and are found by their id.
+            PartialIndex(
+                fields=["root_id", "id"],
+                name="z4j_task_root",
+                where=~Q(root_id="") & ~Q(root_id=F("task_id")),
+            ),
+            PartialIndex(
+                fields=["schedule", "id"], name="z4j_task_schedule", where=~Q(schedule="")
+            ),
+            models.Index(fields=["sent_at", "id"], name="z4j_task_sent"),
         ]
 
     def __str__(self) -> str:
