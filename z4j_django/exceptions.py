@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+#: Characters that are quoted of a term which can't be read.
+_TERM_LENGTH: Final = 100
+
 
 class Z4JError(Exception):
     """z4j_django could not do what was asked."""
@@ -28,6 +33,23 @@ class DiscoveryError(Z4JError):
 
 class OperationError(Z4JError):
     """The operation was refused as a whole; nothing was done."""
+
+
+class FilterError(Z4JError):
+    """The filter can't be read.
+
+    Attributes:
+        term: The term that is wrong, as it was typed; a long one is cut.
+        position: The column at which it begins, from 1; 0 where it stands alone.
+        expected: What would be right.
+    """
+
+    def __init__(self, term: str, position: int, expected: str) -> None:
+        self.term = term if len(term) <= _TERM_LENGTH else term[:_TERM_LENGTH] + "…"
+        self.position = position
+        self.expected = expected
+        place = f"At {position}, " if position else ""
+        super().__init__(f'{place}"{self.term}": expected {expected}.')
 
 
 class SealError(Z4JError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -53,7 +53,10 @@ def test_few_are_done_at_once_and_each_has_its_outcome(sent: list[int]) -> None:
     assert (operation.state, operation.total, operation.refused) == ("finished", 3, 3)
     assert "capped" not in operation.parameters
     newest = TaskRecord.objects.latest("id").pk
-    assert operation.selection == {"project": "default", "state": "FAILURE", "until": newest}
+    frozen = {**operation.selection, "asked_at": ""}
+    expected = {"project": "default", "state": "FAILURE", "until": newest, "asked_at": ""}
+    assert frozen == expected
+    assert datetime.fromisoformat(operation.selection["asked_at"]) <= timezone.now()
     reasons = set(operation.targets.values_list("reason", flat=True))
     assert len(reasons) == 1
     assert "message" in reasons.pop()  # none is kept of a task that was never received
@@ -126,6 +129,18 @@ def test_a_selection_is_capped_and_ids_past_the_limit_are_refused() -> None:
     [
         (lambda: retry(selection=Selection("default")), "An empty filter would mean every task"),
         (lambda: operations.preview(Selection("default")), "An empty filter would mean"),
+        (
+            lambda: operations.preview(Selection("default", search="project:default")),
+            "An empty filter would mean",
+        ),
+        (
+            lambda: retry(selection=Selection("default", search="state:LOST")),
+            'At 1, "state:LOST": expected a state',
+        ),
+        (
+            lambda: retry(selection=Selection("default", search="runtime:>5s")),
+            "runtime:>5s: there is no index for this. Put a term beside it",
+        ),
         (lambda: retry(), "Give either task ids or a selection."),
         (lambda: retry(task_ids=["a"], selection=FAILED), "Give either task ids or a selection."),
         (lambda: retry(task_ids=[]), "no target was given"),

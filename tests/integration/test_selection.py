@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from z4j_django.models import TaskRecord
+from z4j_django.queries import selection, windows
 from z4j_django.queries.selection import Selection
 
 pytestmark = pytest.mark.django_db
@@ -28,11 +33,9 @@ def _shop() -> None:
 
 
 def found(selection: Selection, limit: int = 10) -> list[str]:
-    return ids(selection.find(limit))
-
-
-def ids(tasks: Iterable[TaskRecord]) -> list[str]:
-    return [task.task_id for task in tasks]
+    ids = selection.ids(limit)
+    assert [task.task_id for task in selection.sample(limit)] == ids
+    return ids
 
 
 @pytest.mark.parametrize(
@@ -90,11 +93,87 @@ def test_only_one_without_any_filter_is_empty() -> None:
     [
         ({"state": "FAILED"}, "There is no state 'FAILED'; the states are PENDING, RECEIVED, "),
         ({"name": "a\0b"}, "The filter name has a value that no task can have."),
-        ({"q": "x" * 256}, "The filter search has a value that no task can have."),
+        ({"q": "state:LOST"}, 'At 1, "state:LOST": expected a state: PENDING, RECEIVED, '),
+        ({"q": "x" * 2001}, f'At 1, "{"x" * 100}…": expected at most 2,000 characters.'),
+        ({"q": "x", "asked_at": "now"}, "The filter asked_at is not a moment with its time zone."),
+        ({"q": "x", "asked_at": "2026-11-01T10:00"}, "The filter asked_at is not a moment with "),
         ({"queue": "q", "until": "-1"}, "The filter until is not a row's number."),
     ],
 )
 def test_a_value_that_can_not_be_is_told(params: dict[str, str], message: str) -> None:
-    with pytest.raises(ValueError, match=r"filter|state") as refusal:
+    with pytest.raises(ValueError, match=r"filter|state|characters") as refusal:
         Selection.from_params(params, "shop")
     assert str(refusal.value).startswith(message)
+
+
+def at(task_id: str, **fields: object) -> None:
+    TaskRecord.objects.filter(task_id=task_id).update(**fields)
+
+
+def test_its_search_is_the_filter_grammar() -> None:
+    at("a1", kwargs={"user_id": 42}, exception_type="app.Refused")
+    at("a3", kwargs={"user_id": 42})
+    assert found(Selection("shop", search="kwargs.user_id:42 state:FAILURE")) == ["a3", "a1"]
+    assert found(Selection("shop", state="FAILURE", search="error:Refused")) == ["a1"]
+    assert found(Selection("shop", search="-queue:bulk name:shop.*")) == ["a2", "a1"]
+    assert found(Selection("shop", search="project:other name:shop.*")) == []
+
+
+def test_its_ages_count_from_the_moment_at_which_it_was_asked() -> None:
+    now = timezone.now()
+    at("a1", sent_at=now - timedelta(minutes=50))
+    at("a2", sent_at=now - timedelta(minutes=70))
+    selection = Selection("shop", search="sent:>1h")
+    assert found(selection) == ["a2"]
+    frozen = selection.frozen()
+    assert abs(datetime.fromisoformat(frozen.asked_at) - now) < timedelta(minutes=1)
+    later = replace(frozen, asked_at=(now + timedelta(minutes=15)).isoformat())
+    assert found(later) == ["a1", "a2"]  # sent last, first
+    assert later.frozen() == later
+    assert Selection.from_params(later.as_json(), "shop") == later
+
+
+@pytest.mark.parametrize("search", ["", "sent:<2h", "-state:SUCCESS runtime:>=0"])
+def test_a_frozen_one_takes_in_nothing_new_whatever_leads(search: str) -> None:
+    TaskRecord.objects.update(sent_at=timezone.now() - timedelta(minutes=3), runtime=1.0)
+    frozen = Selection("shop", state="FAILURE", search=search).frozen()
+    TaskRecord.objects.create(
+        project="shop", task_id="a5", state="FAILURE", sent_at=timezone.now(), runtime=1.0
+    )
+    assert found(frozen) == ["a4", "a3", "a1"]
+
+
+def test_it_walks_through_as_many_windows_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "WINDOW", 1)
+    monkeypatch.setattr(selection, "_PAGE", 1)
+    at("a1", runtime=9.0)
+    assert found(Selection("shop", name="shop.charge", search="runtime:>5s")) == ["a1"]
+    assert found(Selection("shop", name="shop.charge")) == ["a4", "a2", "a1"]
+    assert found(Selection("shop", state="SUCCESS")) == ["a2"]
+
+
+def test_one_that_finds_too_little_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "WINDOW", 1)
+    monkeypatch.setattr(selection, "EXAMINED_LIMIT", 2)
+    with pytest.raises(ValueError, match="finds too little: 2 tasks were looked through") as told:
+        Selection("shop", search="name:shop.charge runtime:>9s").ids(5)
+    assert str(told.value).endswith("Narrow it by a range of sent, such as sent:<2d.")
+
+
+@pytest.mark.parametrize(
+    "search", ["runtime:>5s", "state:SUCCESS -runtime:>5s", 'queue:"" args.0:1']
+)
+def test_one_without_an_index_is_refused_before_anything_is_read(search: str) -> None:
+    unindexed = Selection("shop", search=search)
+    for ask in (unindexed.ids, unindexed.sample):
+        with CaptureQueriesContext(connection) as captured, pytest.raises(ValueError) as told:  # noqa: PT011 - the message follows
+            ask(5)
+        assert not captured.captured_queries
+        term = search.split()[-1]
+        assert str(told.value).startswith(f"{term}: there is no index for this. Put a term beside")
+    assert found(Selection("shop", queue="bulk", search="-runtime:>5s")) == ["a4", "a3"]
+
+
+def test_the_project_alone_is_no_filter() -> None:
+    assert Selection("shop", search=" project:shop").is_empty
+    assert not Selection("shop", search="-name:celery.*").is_empty

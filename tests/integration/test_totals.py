@@ -61,6 +61,21 @@ class TestTotal:
             assert total.kind == "about"
             assert 300 <= total.count <= 2000
 
+    def test_what_an_index_does_not_hold_together_is_estimated_and_never_counted(self) -> None:
+        records(1000, name="a", state="SUCCESS")
+        analyze()
+        few = TaskRecord.objects.filter(state="FAILURE")
+        with CaptureQueriesContext(connection) as captured:
+            assert totals.estimate(few) is None
+            about = totals.estimate(TaskRecord.objects.filter(state="SUCCESS"))
+        assert all(query["sql"].startswith("EXPLAIN") for query in captured)
+        if connection.vendor == "sqlite":
+            assert about is None
+        else:
+            assert about is not None
+            assert about.kind == "about"
+            assert 500 <= about.count <= 2000
+
     def test_without_an_estimate_there_are_more_than_were_counted(self, monkeypatch) -> None:
         records(21, name="a")
         monkeypatch.setattr(totals, "_estimate", lambda queryset: None)
@@ -126,6 +141,15 @@ class TestList:
         records(7)
         monkeypatch.setattr(totals, "_estimate", lambda queryset: 10_234_567)
         assert self.shown(TASKS).startswith("3 of about 10.2 million, newest first")
+
+    @pytest.mark.usefixtures("_small_pages")
+    def test_the_successes_have_an_estimate_too(self, monkeypatch) -> None:
+        records(7, name="a", state="SUCCESS")
+        monkeypatch.setattr(totals, "_estimate", lambda queryset: 9_612_345)
+        client = superuser()
+        assert "about 9.6 million" in text(client.get(f"{TASKS}?state=SUCCESS"))
+        assert "about 9.6 million" in text(client.get(f"{TASKS}?state=SUCCESS&name=a"))
+        assert "million" not in text(client.get(f"{TASKS}?q=state:SUCCESS retries:0"))
 
     @pytest.mark.usefixtures("_small_pages")
     def test_the_last_page_knows_the_total_of_all(self) -> None:

@@ -125,7 +125,7 @@ def begin(
     unique = list(dict.fromkeys(target for target in targets if target))
     if not unique:
         raise OperationError("Nothing to act on: no target was given.")
-    project = _own_project(project)
+    project = own_project(project)
     now = timezone.now()
     state = Operation.State.WAITING if waiting else Operation.State.RUNNING
     with own_transaction():
@@ -297,7 +297,12 @@ def tell_the_admins_log(operation: Operation, actor: permissions.Actor, words: s
     )
 
 
-def _own_project(project: str | None) -> str:
+def own_project(project: str | None) -> str:
+    """This project's name.
+
+    Raises:
+        OperationError: If ``project`` is another one.
+    """
     own: str = settings.PROJECT
     if project is not None and project != own:
         raise OperationError(

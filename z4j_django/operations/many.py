@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from z4j_django import apps, control, permissions
 from z4j_django.conf import settings
-from z4j_django.exceptions import OperationError
+from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.operations import auditing, tasks
 from z4j_django.queries.selection import Selection
@@ -83,15 +84,17 @@ def preview(selection: Selection) -> Preview:
     """Count what ``selection`` finds, and look at some.
 
     Raises:
-        OperationError: If it is empty.
+        OperationError: If it is empty, can't be read, or has no index to stand on.
     """
-    frozen = _checked(selection).frozen()
-    ids = list(frozen.find(settings.BULK_LIMIT + 1).values_list("id", flat=True))
+    with _refusals():
+        frozen = _checked(selection).frozen()
+        ids = frozen.ids(settings.BULK_LIMIT + 1)
+        sample = frozen.sample(min(SAMPLE, settings.BULK_LIMIT))
     return Preview(
         selection=frozen,
         count=min(len(ids), settings.BULK_LIMIT),
         capped=len(ids) > settings.BULK_LIMIT,
-        sample=list(frozen.find(min(SAMPLE, settings.BULK_LIMIT))),
+        sample=sample,
     )
 
 
@@ -135,10 +138,10 @@ def bulk(
         raise OperationError(f"{verb} has no option {', '.join(sorted(unknown))} in bulk.")
     parameters = tasks.checked(verb, options) | _checked_rate(rate)
     if selection is not None and task_ids is None:
-        frozen = _checked(selection).frozen()
+        with _refusals():
+            frozen = _checked(selection).frozen()
+            found = frozen.ids(settings.BULK_LIMIT + 1)
         project, chosen = frozen.project, frozen.as_json()
-        newest = frozen.find(settings.BULK_LIMIT + 1).values_list("task_id", flat=True)
-        found = list(newest)
         if len(found) > settings.BULK_LIMIT:
             parameters["capped"] = True
         ids = found[: settings.BULK_LIMIT][::-1]  # in the order in which they were sent
@@ -205,12 +208,13 @@ def abort(operation_id: int, *, actor: permissions.Actor) -> Operation:
 
     Raises:
         PermissionDenied: If ``actor`` may not do what it does.
-        OperationError: If there is none, or it is over.
+        OperationError: If there is none, or it is over, or another project's.
     """
     operation = Operation.objects.filter(pk=operation_id).first()
     if operation is None:
         raise OperationError(f"There is no operation {operation_id}.")
     permissions.require(actor, operation.verb)
+    auditing.own_project(operation.project)
     going = Operation.objects.filter(pk=operation_id, finished_at=None)
     if not going.update(abort_requested=True):
         shown = operation.get_state_display().lower()
@@ -231,6 +235,15 @@ def _checked(selection: Selection) -> Selection:
     if selection.is_empty:
         raise OperationError("An empty filter would mean every task there is. Name a filter.")
     return selection
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """What is wrong with a selection, as the refusal of all that was asked for."""
+    try:
+        yield
+    except (FilterError, ValueError) as error:
+        raise OperationError(str(error)) from None
 
 
 def _checked_rate(rate: float | None) -> dict[str, float]:

@@ -8,19 +8,22 @@ from django.db import connections, models
 from django.db.models import Q
 
 #: Sorts after every other character, in UTF-8 and in ``utf8mb4_bin``.
-_LAST_CHARACTER = "\U0010ffff"
+LAST_CHARACTER = "\U0010ffff"
 
 #: Projects that a search looks through, at most.
 PROJECTS_LIMIT = 50
 
 
-def distinct_values(model: type[models.Model], field: str, limit: int) -> list[str]:
+def distinct_values(
+    model: type[models.Model], field: str, limit: int, prefix: str = ""
+) -> list[str]:
     """The first distinct values of an indexed column, without reading the whole index.
 
     Args:
         model: The model to read.
-        field: A text column that an index begins with.
+        field: A text column, compared byte for byte, that an index begins with.
         limit: How many values at most.
+        prefix: With what the values begin.
 
     Returns:
         The values in the database's order, the empty string left out.
@@ -29,21 +32,25 @@ def distinct_values(model: type[models.Model], field: str, limit: int) -> list[s
     connection = connections[alias]
     if connection.vendor == "mysql":
         # The optimizer's own loose index scan; it can't use an index inside a recursive step.
-        rows = model._default_manager.using(alias).filter(**{f"{field}__gt": ""})
+        beginning = starts_with(model._default_manager.using(alias).all(), field, prefix)
+        rows = model._default_manager.using(alias).filter(beginning, **{f"{field}__gt": ""})
         return list(rows.order_by(field).values_list(field, flat=True).distinct()[:limit])
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
     column = quote(str(model._meta.get_field(field).column))  # type: ignore[union-attr]
+    # An index may leave out what is empty, of which the value of a step says nothing.
     statement = (
         "WITH RECURSIVE step(value, position) AS ("  # noqa: S608 - quoted names, no input
-        f"SELECT MIN({column}), 1 FROM {table} WHERE {column} > '' UNION ALL "
-        f"SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > step.value), position + 1 "
+        f"SELECT MIN({column}), 1 FROM {table} WHERE {column} > '' AND {column} >= %s UNION ALL "
+        f"SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > step.value "
+        f"AND {column} <> ''), position + 1 "
         "FROM step WHERE step.value IS NOT NULL AND position < %s"
         ") SELECT value FROM step WHERE value IS NOT NULL ORDER BY position"
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [limit])
-        return [row[0] for row in cursor.fetchall()]
+        cursor.execute(statement, [prefix, limit])
+        found = [row[0] for row in cursor.fetchall()]
+    return [value for value in found if value.startswith(prefix)]
 
 
 def projects(model: type[models.Model]) -> list[str]:
@@ -57,12 +64,14 @@ def starts_with(queryset: models.QuerySet[Any], field: str, prefix: str) -> Q:
     Args:
         queryset: Where the condition will be used; its database decides the form.
         field: A column compared byte for byte (``IdentifierField``).
-        prefix: The beginning, at least one character.
+        prefix: The beginning; none means any text.
 
     Returns:
         A range on SQLite and MySQL, whose ``LIKE`` as Django writes it uses no index; ``LIKE`` on
         PostgreSQL, where a range means a prefix only under the collation ``C``.
     """
+    if not prefix:
+        return Q()
     if connections[queryset.db].vendor == "postgresql":
         return Q(**{f"{field}__startswith": prefix})
-    return Q(**{f"{field}__gte": prefix, f"{field}__lt": prefix + _LAST_CHARACTER})
+    return Q(**{f"{field}__gte": prefix, f"{field}__lt": prefix + LAST_CHARACTER})

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from django.db.models import Max, QuerySet
+from django.db.models import Max
+from django.utils import timezone
 
 from z4j_django import states
+from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
-from z4j_django.queries import keyset, tasks
+from z4j_django.queries import filters, keyset, tasks, terms
 
-#: Columns that may be given, the one whose index promises most first.
+#: Rows that are looked through for one selection, at most.
+EXAMINED_LIMIT: Final = 1_000_000
+
+#: Columns that may be given.
 _COLUMNS: Final = ("name", "state", "worker", "queue")
 _NAMES: Final = {**dict.fromkeys(_COLUMNS, ""), "q": "search", "search": "search"}
+#: Tasks that are read at once.
+_PAGE: Final = 1000
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Tasks of which each given column has the given value.
+    """Tasks of which each given column has the given value, and that the search finds.
 
     Attributes:
         project: Whose tasks.
@@ -27,8 +35,10 @@ class Selection:
         name: A task's whole name.
         queue: A queue's name.
         worker: A worker's hostname.
-        search: A task id or its beginning, or part of a name, as in the admin's search.
+        search: A filter in the grammar of ``docs/reference/filters.md``.
         until: The greatest row that it may find: tasks that come later stay out.
+        asked_at: The moment, in ISO 8601, from which the ages in ``search`` are counted back;
+            empty: the present.
     """
 
     project: str
@@ -38,58 +48,133 @@ class Selection:
     worker: str = ""
     search: str = ""
     until: int | None = None
+    asked_at: str = ""
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any], project: str) -> Selection:
         """The selection that a page's query parameters name; others are left out.
 
         Args:
-            params: ``state``, ``name``, ``queue``, ``worker``, ``q`` or ``search``; ``until``.
+            params: ``state``, ``name``, ``queue``, ``worker``, ``q`` or ``search``; ``until`` and
+                ``asked_at``.
             project: Whose tasks.
 
         Raises:
             ValueError: If a value can't be; the message names it.
         """
         given = {_NAMES[key] or key: str(params[key]).strip() for key in _NAMES if params.get(key)}
-        for key, value in given.items():
-            if "\0" in value or len(value) > 255:
+        for key in _COLUMNS:
+            if "\0" in given.get(key, "") or len(given.get(key, "")) > 255:
                 raise ValueError(f"The filter {key} has a value that no task can have.")
         if given.get("state", states.PENDING) not in states.ALL:
             known = ", ".join(states.ALL)
             raise ValueError(f"There is no state {given['state'][:50]!r}; the states are {known}.")
-        until = str(params.get("until", ""))
+        until, asked_at = str(params.get("until", "")), str(params.get("asked_at", ""))
         if until and not (until.isascii() and until.isdigit() and len(until) < 19):
             raise ValueError("The filter until is not a row's number.")
-        return cls(project=project, until=int(until) if until else None, **given)
+        found = cls(
+            project=project, until=int(until) if until else None, asked_at=asked_at, **given
+        )
+        try:
+            found.filter()
+        except FilterError as error:
+            raise ValueError(str(error)) from None
+        return found
 
     @property
     def is_empty(self) -> bool:
-        """Whether it would take every task there is."""
-        return not (self.search or any(getattr(self, column) for column in _COLUMNS))
+        """Whether it would take every task there is.
+
+        Raises:
+            FilterError: If the search can't be read.
+        """
+        return all(term.name == "project" for term in self.filter().terms)
+
+    def filter(self) -> filters.Filter:
+        """The filter that it is.
+
+        Raises:
+            FilterError: If the search can't be read.
+            ValueError: If ``asked_at`` is no moment.
+        """
+        given = {column: value for column in _COLUMNS if (value := getattr(self, column))}
+        own = [terms.exactly(column, value) for column, value in given.items()]
+        found = filters.parse(self.search, now=self._now())
+        return filters.Filter((terms.exactly("project", self.project), *own), found.now) & found
+
+    def _now(self) -> datetime | None:
+        if not self.asked_at:
+            return None
+        try:
+            moment = datetime.fromisoformat(self.asked_at)
+        except ValueError:
+            moment = None
+        if moment is None or timezone.is_naive(moment) or not 1970 <= moment.year < 2200:
+            raise ValueError("The filter asked_at is not a moment with its time zone.")
+        return moment
 
     def frozen(self) -> Selection:
-        """The same, without the tasks that come from now on."""
-        if self.until is not None:
-            return self
-        newest = TaskRecord.objects.aggregate(newest=Max("id"))["newest"]
-        return replace(self, until=newest or 0)
+        """The same, without the tasks that come from now on, and with ages that stand."""
+        until, asked_at = self.until, self.asked_at
+        if until is None:
+            until = TaskRecord.objects.aggregate(newest=Max("id"))["newest"] or 0
+        return replace(self, until=until, asked_at=asked_at or datetime.now(UTC).isoformat())
 
-    def find(self, limit: int) -> QuerySet[TaskRecord]:
-        """The newest tasks that it finds, without their large columns.
+    def ids(self, limit: int) -> list[str]:
+        """The ids of the newest tasks that it finds.
 
         Args:
             limit: How many at most.
+
+        Raises:
+            FilterError: If the search can't be read.
+            ValueError: If it would have to look through too many tasks; the message says what
+                would help.
         """
-        given = {column: value for column in _COLUMNS if (value := getattr(self, column))}
-        rest = tasks.summaries(TaskRecord.objects.filter(project=self.project))
-        place = keyset.Place(before=None if self.until is None else self.until + 1)
-        if self.search:
-            rest = rest.filter(**given)
-            ways = tasks.ways(rest, self.search)
-            return keyset.page(rest, ways, place, limit)
-        leading = next(iter(given), "")
-        way = keyset.Way(column=leading, value=given.pop(leading)) if leading else keyset.Way()
-        return keyset.page(rest.filter(**given), [way], place, limit)
+        return [task.task_id for task in self._read(limit, only_ids=True)]
+
+    def sample(self, count: int) -> list[TaskRecord]:
+        """The newest tasks that it finds, without their large columns.
+
+        Args:
+            count: How many at most.
+
+        Raises:
+            FilterError: If the search can't be read.
+            ValueError: If it would have to look through too many tasks.
+        """
+        return self._read(count)
+
+    def _read(self, limit: int, *, only_ids: bool = False) -> list[TaskRecord]:
+        wanted = self.filter()
+        if unindexed := wanted.unindexed():
+            raise ValueError(
+                f"{' and '.join(unindexed)}: there is no index for this. Put a term beside it "
+                "that has one: a state other than SUCCESS, a name, a worker, a queue, or a range "
+                "of sent, such as sent:<2d."
+            )
+        queryset = TaskRecord.objects.all()
+        queryset = queryset.only("task_id", "sent_at") if only_ids else tasks.summaries(queryset)
+        place = keyset.Place()
+        if self.until is not None and wanted.order() == "-id":
+            place = keyset.Place(before=keyset.Key(min(self.until + 1, keyset.GREATEST_ID)))
+        elif self.until is not None:
+            queryset = queryset.filter(pk__lte=self.until)
+        found: list[TaskRecord] = []
+        examined = 0
+        while len(found) < limit:
+            page = wanted.page(queryset, place, min(limit - len(found), _PAGE))
+            found += page.rows
+            if page.following is None:
+                break
+            place = keyset.Place(before=page.following)
+            examined += page.looked_through or len(page.rows)
+            if examined > EXAMINED_LIMIT:
+                raise ValueError(
+                    f"The filter finds too little: {EXAMINED_LIMIT:,} tasks were looked through. "
+                    "Narrow it by a range of sent, such as sent:<2d."
+                )
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """What of it is given, for the audit trail."""

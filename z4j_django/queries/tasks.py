@@ -106,23 +106,42 @@ def ways(queryset: QuerySet[TaskRecord], text: str) -> list[keyset.Way]:
     text = text.strip()
     if not text:
         return []
-    if len(text) < ID_PREFIX_LENGTH or _UUID.fullmatch(text):
-        matches_id = Q(task_id=text)
-    else:
-        matches_id = lookups.starts_with(queryset, "task_id", text)
     # The index on task ids begins with the project.
-    projects = lookups.projects(TaskRecord)
-    by_id = keyset.Way(Q(project__in=projects) & matches_id)
-    return [by_id, *(keyset.Way(column="name", value=name) for name in _names_like(text))]
+    by_id = Q(project__in=lookups.projects(TaskRecord)) & matches_id(queryset, text)
+    names = names_like(text)[:MATCHING_NAMES_LIMIT]
+    return [
+        keyset.Way(by_id, is_few=True),
+        *(keyset.Way(column="name", value=name) for name in names),
+    ]
 
 
-def _names_like(text: str) -> list[str]:
+def meanings(queryset: QuerySet[TaskRecord], text: str) -> list[Q]:
+    """The same search as conditions of which one has to hold, for rows that are few."""
+    return [matches_id(queryset, text), Q(name__in=names_like(text))]
+
+
+def is_prefix(text: str) -> bool:
+    """Whether ``text`` is taken for the beginning of an id, rather than a whole one."""
+    return len(text) >= ID_PREFIX_LENGTH and not _UUID.fullmatch(text)
+
+
+def matches_id(queryset: QuerySet[TaskRecord], text: str) -> Q:
+    """The condition that a task's id is ``text`` or begins with it."""
+    return lookups.starts_with(queryset, "task_id", text) if is_prefix(text) else Q(task_id=text)
+
+
+def names_like(text: str) -> list[str]:
+    """The names on record that a person may mean by ``text``.
+
+    Of a table with more than ``KNOWN_NAMES_LIMIT`` names, the first ones, and those that begin
+    with it as it stands.
+    """
     known = lookups.distinct_values(TaskRecord, "name", KNOWN_NAMES_LIMIT)
+    if len(known) == KNOWN_NAMES_LIMIT:
+        known += lookups.distinct_values(TaskRecord, "name", KNOWN_NAMES_LIMIT, text)
     beginning = text.casefold()
-    matching = [name for name in known if f".{name}".casefold().find(f".{beginning}") >= 0]
-    if len(known) == KNOWN_NAMES_LIMIT and text not in matching:
-        matching.insert(0, text)
-    return matching[:MATCHING_NAMES_LIMIT]
+    matching = (name for name in known if f".{name}".casefold().find(f".{beginning}") >= 0)
+    return list(dict.fromkeys(matching))
 
 
 def by_ids(project: str, task_ids: Iterable[str]) -> dict[str, TaskRecord]:

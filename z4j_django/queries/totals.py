@@ -34,16 +34,26 @@ class Total:
 
 def total(queryset: QuerySet[Any]) -> Total:
     """How many rows ``queryset`` has, in two queries that read a bounded number of them."""
-    estimate = _estimate(queryset)
-    if estimate is not None and estimate >= ESTIMATE_FROM:
-        return Total(estimate, "about")
+    guess = _estimate(queryset)
+    if guess is not None and guess >= ESTIMATE_FROM:
+        return Total(guess, "about")
     # In no order: where the rows of several index ranges match, an order means to sort them all.
     counted = queryset.order_by()[: COUNT_LIMIT + 1].count()
     if counted <= COUNT_LIMIT:
         return Total(counted, "exact")
-    if estimate is not None and estimate > COUNT_LIMIT:
-        return Total(estimate, "about")
+    if guess is not None and guess > COUNT_LIMIT:
+        return Total(guess, "about")
     return Total(COUNT_LIMIT, "over")
+
+
+def estimate(queryset: QuerySet[Any]) -> Total | None:
+    """What the database's statistics say of ``queryset``, without reading a row of it.
+
+    Returns:
+        About how many; ``None`` where they say nothing, or too few to be believed.
+    """
+    found = _estimate(queryset)
+    return Total(found, "about") if found is not None and found >= ESTIMATE_FROM else None
 
 
 def _estimate(queryset: QuerySet[Any]) -> int | None:

@@ -1,0 +1,358 @@
+"""Filters in plain Python: terms as a person writes them, each with what it means for a record."""
+
+from __future__ import annotations
+
+import random
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from z4j_django import states
+from z4j_django.models import TaskRecord
+from z4j_django.queries import grammar
+
+NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
+DAY = datetime(2026, 11, 20, tzinfo=UTC)
+
+NAMES = (
+    *("shop.pay", "shop.pay_card", "shop.ship", "Shop.pay", "celery.backend_cleanup", ""),
+    *("shöp.🛒", "weird*name", 'quo"te', "a b", "per%cent_", "back\\slash", "-minus", "c:d,e"),
+)
+QUEUES = ("", "mail", "mail.high", "bulk")
+WORKERS = ("", "w1@h", "w1@h2", "w2@h")
+SCHEDULES = ("", "nightly", "weekly report")
+PROJECTS = ("default", "other")
+ERRORS = ("builtins.TimeoutError", "Timeout", "requests.Timeout", "app.models.Error", "a.b c")
+VALUES: tuple[Any, ...] = (
+    *(42, "42", 42.0, 4.2, "4.2", 1e22, -0.0, 0, "0", True, "true", False, None, "null", ""),
+    *(
+        2**63 - 1,
+        2**63 - 2,
+        -(2**63),
+        float(2**53),
+        2**53 + 1,
+        "é",
+        "🛒",
+        'a"b',
+        "a\\b",
+        " 42",
+        "A",
+    ),
+    *("a", "a\nb", [42], {"0": 42}, {"é": 42, "a b": "42", "user__contains": 7, 'q"k': 1, "": 0}),
+)
+KEYS = ("user_id", "user__contains", "0", "é", "x.y", "a b", 'q"k', "")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A term and its meaning."""
+
+    text: str
+    holds: Callable[[TaskRecord], bool]
+
+
+def records(count: int) -> list[TaskRecord]:
+    """As many records, alike in every run."""
+    dice = random.Random(4711)
+    return [_record(number, dice) for number in range(count)]
+
+
+def _record(number: int, dice: random.Random) -> TaskRecord:
+    own = str(uuid.UUID(int=dice.getrandbits(128))) if number % 3 else f"task-{number}"
+    state = dice.choice(states.ALL)
+    failed = state in ("FAILURE", "RETRY", "REJECTED") and dice.random() < 0.8
+    # Many of one moment.
+    sent = NOW - timedelta(minutes=dice.randrange(40)) if dice.random() < 0.8 else None
+    return TaskRecord(
+        project=dice.choice(PROJECTS),
+        task_id=own,
+        name=dice.choice(NAMES),
+        state=state,
+        queue=dice.choice(QUEUES),
+        worker=dice.choice(WORKERS),
+        schedule=dice.choice(SCHEDULES),
+        group_id=dice.choice(("", "g1", "g2")),
+        parent_id=dice.choice(("", "task-3", "task-6")),
+        root_id=dice.choice(("", own, own, "task-3")),
+        retry_of=dice.choice(("", "", "task-9")),
+        exception_type=dice.choice(ERRORS) if failed else "",
+        priority=dice.choice((None, -1, 0, 9)),
+        retries=dice.randrange(4),
+        deliveries=dice.randrange(3),
+        runtime=dice.choice((None, 0.1, 0.5, 1.0, 5.0, 7200.0)),
+        sent_at=sent,
+        received_at=dice.choice((None, sent)),
+        started_at=dice.choice((None, NOW - timedelta(seconds=dice.randrange(9000)))),
+        finished_at=dice.choice((None, DAY, DAY - timedelta(microseconds=1), NOW)),
+        args=dice.choice((None, [], dice.choices(VALUES, k=3))),
+        kwargs=dice.choice((None, {}, dict(zip(KEYS, dice.choices(VALUES, k=8), strict=True)))),
+    )
+
+
+def terms() -> st.SearchStrategy[Said]:
+    """One term, negated or not."""
+    plain = st.one_of(
+        _states(),
+        *(
+            _patterns(*column)
+            for column in (("name", NAMES), ("queue", QUEUES), ("worker", WORKERS))
+        ),
+        *(_texts(*column) for column in _TEXTS),
+        _roots(),
+        _errors(),
+        *(_moments(*column) for column in _MOMENTS),
+        *(_numbers(*column) for column in _NUMBERS),
+        _documents("args"),
+        _documents("kwargs"),
+        _words(),
+    )
+    return st.tuples(st.booleans(), plain).map(
+        lambda pair: _negated(pair[1]) if pair[0] else pair[1]
+    )
+
+
+_TEXTS = (
+    ("id", "task_id", ("task-3", "task-6", "task-9", "TASK-3", "nobody")),
+    ("group", "group_id", ("g1", "g2", "G1", "")),
+    ("parent", "parent_id", ("task-3", "nobody", "")),
+    ("retry_of", "retry_of", ("task-9", "task-3", "")),
+    ("schedule", "schedule", (*SCHEDULES, "Nightly")),
+    ("project", "project", (*PROJECTS, "nobody's")),
+)
+_MOMENTS = (
+    ("sent", "sent_at"),
+    ("received", "received_at"),
+    ("started", "started_at"),
+    ("finished", "finished_at"),
+)
+_NUMBERS = (
+    ("runtime", (("100ms", 0.1), ("0.5s", 0.5), ("1", 1.0), ("5s", 5.0), ("2h", 7200.0))),
+    ("retries", (("0", 0), ("1", 1), ("3", 3))),
+    ("deliveries", (("0", 0), ("2", 2))),
+    ("priority", (("-1", -1), ("0", 0), ("9", 9))),
+)
+
+
+def _negated(said: Said) -> Said:
+    return Said(f"-{said.text}", lambda record: not said.holds(record))
+
+
+def _any_of(name: str, given: list[tuple[str, Callable[[Any], bool]]], get: Any) -> Said:
+    text = f"{name}:{','.join(text for text, _ in given)}"
+    return Said(text, lambda record: any(test(get(record)) for _, test in given))
+
+
+def _column(name: str) -> Callable[[TaskRecord], Any]:
+    return lambda record: getattr(record, name)
+
+
+def _states() -> st.SearchStrategy[Said]:
+    one = st.sampled_from(states.ALL).map(
+        lambda state: (state.lower(), lambda value: value == state)
+    )
+    return st.lists(one, min_size=1, max_size=3).map(
+        lambda given: _any_of("state", given, _column("state"))
+    )
+
+
+def _exact(text: str) -> tuple[str, Callable[[Any], bool]]:
+    return grammar.shown(text, "*"), lambda value: value == text
+
+
+def _prefix(text: str) -> tuple[str, Callable[[Any], bool]]:
+    return grammar.quote(text) + "*", lambda value: bool(value) and value.startswith(text)
+
+
+def _patterns(name: str, values: tuple[str, ...]) -> st.SearchStrategy[Said]:
+    beginnings = st.sampled_from(values).flatmap(
+        lambda value: st.integers(0, len(value)).map(lambda length: _prefix(value[:length]))
+    )
+    one = st.one_of(st.sampled_from(values).map(_exact), beginnings)
+    return st.lists(one, min_size=1, max_size=3).map(
+        lambda given: _any_of(name, given, _column(name))
+    )
+
+
+def _texts(name: str, column: str, values: tuple[str, ...]) -> st.SearchStrategy[Said]:
+    return st.lists(st.sampled_from(values).map(_exact), min_size=1, max_size=3).map(
+        lambda given: _any_of(name, given, _column(column))
+    )
+
+
+def _roots() -> st.SearchStrategy[Said]:
+    def said(ids: list[str]) -> Said:
+        text = f"root:{','.join(map(grammar.shown, ids))}"
+        return Said(
+            text, lambda record: record.root_id in ids or (record.task_id in ids and record.task_id)
+        )
+
+    return st.lists(st.sampled_from(("task-3", "task-6", "", "nobody")), min_size=1).map(said)
+
+
+def _errors() -> st.SearchStrategy[Said]:
+    def one(kind: str, cut: int, starred: bool) -> tuple[str, Callable[[Any], bool]]:
+        text = kind.rpartition(".")[2] if cut else kind
+        test = str.startswith if starred else str.__eq__
+        return (
+            grammar.quote(text) + "*" * starred,
+            lambda value: test(value, text) or test(value.rpartition(".")[2], text),
+        )
+
+    return st.builds(one, st.sampled_from((*ERRORS, "timeout")), st.booleans(), st.booleans()).map(
+        lambda given: _any_of("error", [given], _column("exception_type"))
+    )
+
+
+def _moments(name: str, column: str) -> st.SearchStrategy[Said]:
+    def age(operator: str, minutes: int) -> Said:
+        at = NOW - timedelta(minutes=minutes)
+        tests: dict[str, Callable[[datetime], bool]] = {
+            ">": lambda value: value < at,
+            ">=": lambda value: value <= at,
+            "<": lambda value: value > at,
+            "<=": lambda value: value >= at,
+        }
+        return known(f"{operator}{minutes}m", tests[operator])
+
+    def ages(youngest: int, more: int) -> Said:
+        low, high = NOW - timedelta(minutes=youngest + more), NOW - timedelta(minutes=youngest)
+        return known(f"{youngest}m..{youngest + more}m", lambda value: low <= value <= high)
+
+    def days(operator: str, back: int) -> Said:
+        begins = DAY - timedelta(days=back)
+        over = begins + timedelta(days=1)
+        tests: dict[str, Callable[[datetime], bool]] = {
+            ">": lambda value: value >= over,
+            ">=": lambda value: value >= begins,
+            "<": lambda value: value < begins,
+            "<=": lambda value: value < over,
+            "": lambda value: begins <= value < over,
+        }
+        return known(f"{operator}{begins:%Y-%m-%d}", tests[operator])
+
+    def since(minutes: int) -> Said:
+        at = NOW - timedelta(minutes=minutes)
+        return known(f"{at:%Y-%m-%dT%H:%M:%SZ}..", lambda value: value >= at)
+
+    def known(text: str, test: Callable[[datetime], bool]) -> Said:
+        return _any_of(
+            name, [(text, lambda value: value is not None and test(value))], _column(column)
+        )
+
+    minutes = st.integers(0, 45)
+    return st.one_of(
+        st.builds(age, st.sampled_from((">", ">=", "<", "<=")), minutes),
+        st.builds(ages, minutes, minutes),
+        st.builds(days, st.sampled_from((">", ">=", "<", "<=", "")), st.integers(0, 1)),
+        st.builds(since, minutes),
+    )
+
+
+def _numbers(name: str, values: tuple[tuple[str, Any], ...]) -> st.SearchStrategy[Said]:
+    def compared(operator: str, given: tuple[str, Any]) -> Said:
+        text, number = given
+        tests: dict[str, Callable[[Any], bool]] = {
+            ">": lambda value: value > number,
+            ">=": lambda value: value >= number,
+            "<": lambda value: value < number,
+            "<=": lambda value: value <= number,
+            "": lambda value: value == number,
+        }
+        return known(operator + text, tests[operator])
+
+    def between(low: tuple[str, Any], high: tuple[str, Any]) -> Said:
+        (low_text, least), (high_text, most) = sorted((low, high), key=lambda one: one[1])
+        return known(f"{low_text}..{high_text}", lambda value: least <= value <= most)
+
+    def known(text: str, test: Callable[[Any], bool]) -> Said:
+        return _any_of(
+            name, [(text, lambda value: value is not None and test(value))], _column(name)
+        )
+
+    one = st.sampled_from(values)
+    operators = st.sampled_from((">", ">=", "<", "<=", ""))
+    return st.one_of(st.builds(compared, operators, one), st.builds(between, one, one))
+
+
+def _documents(name: str) -> st.SearchStrategy[Said]:
+    """Only plain values are found; a number is found however it is written."""
+    paths = {
+        "args": (("0",), ("1",), ("2", "0"), ("2", '"0"'), ("2", '"é"'), ("2", '"user__contains"')),
+        "kwargs": (
+            *((grammar.shown(key, ".:"),) for key in KEYS),
+            *(("user_id", step) for step in ("0", '"0"', '"a b"', '"q\\"k"', '""', "é")),
+        ),
+    }
+
+    def said(path: tuple[str, ...], value: Any, quoted: bool) -> Said:
+        text = _written(value)
+        found = grammar.quote(text) if quoted else grammar.shown(text)
+        # What needs quotes is never a number.
+        wanted: list[Any] = [text] if quoted else [text, *_read(text)]
+        return Said(
+            f"{name}.{'.'.join(path)}:{found}",
+            lambda record: any(_same(_at(getattr(record, name), path), one) for one in wanted),
+        )
+
+    plain = [value for value in VALUES if not isinstance(value, list | dict)]
+    return st.builds(said, st.sampled_from(paths[name]), st.sampled_from(plain), st.booleans())
+
+
+def _written(value: Any) -> str:
+    words = (
+        {None: "null"} | {True: "true", False: "false"} if isinstance(value, bool | None) else {}
+    )
+    return words.get(value, str(value))
+
+
+def _read(text: str) -> list[Any]:
+    if text in ("true", "false", "null"):
+        return [{"true": True, "false": False, "null": None}[text]]
+    if re.fullmatch(r"-?\d+", text):
+        return [int(text)]
+    return [float(text)] if re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", text) else []
+
+
+_NOTHING = object()
+
+
+def _at(document: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        key = step[1:-1].replace('\\"', '"') if step.startswith('"') else step
+        if isinstance(document, list) and step.isdigit():
+            document = document[int(step)] if int(step) < len(document) else _NOTHING
+        elif isinstance(document, dict) and (step is path[0] or not step.isdigit()):
+            document = document.get(key, _NOTHING)
+        else:
+            return _NOTHING
+    return document
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if isinstance(found, bool) or isinstance(wanted, bool):
+        return found is wanted
+    return type(found) in (int, float, str, type(None)) and found == wanted
+
+
+def _words() -> st.SearchStrategy[Said]:
+    def said(text: str, upper: bool) -> Said:
+        typed = text.upper() if upper else text
+        quoted = grammar.quote(typed)
+        return Said(
+            quoted,
+            lambda record: (
+                (record.task_id.startswith(typed) if len(typed) > 3 else record.task_id == typed)
+                or f".{record.name}".casefold().find(f".{typed}".casefold()) >= 0
+            ),
+        )
+
+    return st.builds(
+        said,
+        st.sampled_from(("shop", "pay", "ship", "task", "task-", "task-3", "cel", "back\\", "🛒")),
+        st.booleans(),
+    )

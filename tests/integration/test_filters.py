@@ -1,0 +1,363 @@
+"""What filters find and refuse, on whichever database the tests run."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from z4j_django import exceptions, states
+from z4j_django.models import TaskRecord
+from z4j_django.queries import filters, keyset, leading, tasks, windows
+
+pytestmark = pytest.mark.django_db
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "filters.md"
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+TOP = keyset.Place()
+
+
+def examples() -> list[str]:
+    """The filters of the page's table, in its order."""
+    table = PAGE.read_text().partition("| Filter | Finds |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| `(.+?)` \|", table, re.MULTILINE)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}Z")
+
+
+ORDER = {"customer": 7, "lines": [{"sku": "B 12", "count": 1}, {"sku": "C 3", "count": 2}]}
+FAILED = {"state": "FAILURE", "exception_message": "it was to fail"}
+RECORDS: dict[str, dict[str, Any]] = {
+    "order-1": {
+        "name": "shop.place_order",
+        "state": "SUCCESS",
+        "queue": "orders",
+        "worker": "w1@shop-1",
+        "root_id": "order-1",
+        "args": [7, "web"],
+        "kwargs": {"order": ORDER, "user_id": 42},
+        "sent_at": at("2026-11-20T09:00:00"),
+        "finished_at": at("2026-11-20T09:00:02"),
+        "runtime": 1.5,
+    },
+    "charge-1": {
+        "name": "shop.charge_card",
+        **FAILED,
+        "queue": "orders",
+        "worker": "w1@shop-1",
+        "root_id": "order-1",
+        "parent_id": "order-1",
+        "kwargs": {"user_id": "42"},
+        "exception_type": "requests.exceptions.ReadTimeout",
+        "retries": 3,
+        "sent_at": at("2026-11-20T09:00:01"),
+        "finished_at": at("2026-11-20T09:05:00"),
+        "runtime": 30.0,
+    },
+    "mail-1": {
+        "name": "shop.mail.confirm",
+        "state": "PENDING",
+        "queue": "mail",
+        "root_id": "order-1",
+        "parent_id": "order-1",
+        "kwargs": {"user_id": 421, "order": {"lines": []}},
+        "sent_at": at("2026-11-21T11:59:00"),
+    },
+    "mail-2": {
+        "name": "shop.mail.remind",
+        "state": "RECEIVED",
+        "queue": "mail",
+        "worker": "w2@shop-2",
+        "args": ["7"],
+        "sent_at": at("2026-11-21T09:59:59"),
+    },
+    "mail-3": {
+        "name": "shop.mail.remind",
+        "state": "SUCCESS",
+        "queue": "mail",
+        "worker": "w2@shop-2",
+        "args": [17],
+        "sent_at": at("2026-11-21T08:00:00"),
+        "finished_at": at("2026-11-21T08:00:05"),
+        "runtime": 5.0,
+    },
+    "part-1": {
+        "name": "shop.pack",
+        "state": "SUCCESS",
+        "queue": "bulk",
+        "worker": "w1@shop-2",
+        "group_id": "checkout-7",
+        "group_index": 1,
+        "sent_at": at("2026-11-20T00:00:00"),
+        "finished_at": at("2026-11-01T00:00:00"),
+        "runtime": 5.001,
+    },
+    "part-2": {
+        "name": "shop.pack",
+        **FAILED,
+        "queue": "bulk",
+        "worker": "w2@shop-2",
+        "group_id": "checkout-7",
+        "group_index": 0,
+        "exception_type": "redis.exceptions.TimeoutError",
+        "sent_at": at("2026-11-20T23:59:59.999999"),
+        "finished_at": at("2026-11-02T23:59:59.999999"),
+        "runtime": 6.0,
+    },
+    "pack-9": {
+        "name": "shop.pack",
+        "state": "REVOKED",
+        "queue": "bulk",
+        "group_id": "checkout-70",
+        "sent_at": at("2026-11-19T23:59:59.999999"),
+        "finished_at": at("2026-11-03T00:00:00"),
+    },
+    "report-1": {
+        "name": "reports.nightly",
+        "state": "SUCCESS",
+        "queue": "reports",
+        "worker": "w1@shop-1",
+        "schedule": "nightly-report",
+        "sent_at": at("2026-11-21T02:00:00"),
+        "finished_at": at("2026-11-21T02:10:00"),
+        "runtime": 600.0,
+    },
+    "report-2": {
+        "name": "reports.nightly",
+        **FAILED,
+        "queue": "reports",
+        "worker": "w1@shop-1",
+        "schedule": "nightly-report",
+        "exception_type": "TimeoutError",
+        "retries": 1,
+        "sent_at": at("2026-11-06T02:00:00"),
+        "finished_at": at("2026-10-31T23:59:59.999999"),
+        "runtime": 900.0,
+    },
+    "clean-1": {
+        "name": "celery.backend_cleanup",
+        "state": "SUCCESS",
+        "worker": "w1@shop-1",
+        "schedule": "celery.backend_cleanup",
+        "runtime": 0.2,
+    },
+    "again-1": {
+        "name": "shop.charge_card",
+        "state": "RETRY",
+        "queue": "orders",
+        "worker": "w2@shop-2",
+        "root_id": "order-10",
+        "kwargs": {"user_id": 42.0},
+        "exception_type": "requests.HTTPError",
+        "retries": 2,
+        "sent_at": at("2026-11-21T11:00:00"),
+    },
+    "foreign-1": {
+        "project": "other",
+        "name": "shop.charge_card",
+        **FAILED,
+        "queue": "mail",
+        "args": [7],
+        "kwargs": {"order": {"lines": {"0": {"sku": "B 12"}}}},
+        "exception_type": "builtins.timeouterror",
+    },
+}
+
+#: What each example of the page finds, in its order.
+FOUND = (
+    "charge-1 part-2 report-2 foreign-1",
+    "charge-1 part-2 pack-9 foreign-1",
+    "mail-1 mail-2 foreign-1",
+    "charge-1 again-1 foreign-1",
+    "order-1 charge-1 mail-1 mail-2 mail-3 part-1 part-2 pack-9 report-1 report-2 again-1 "
+    "foreign-1",
+    "clean-1",
+    "charge-1 report-2",
+    "order-1 charge-1 again-1",
+    "order-1 mail-2 foreign-1",
+    "order-1",
+    "part-2 report-2",
+    "charge-1 again-1",
+    "mail-2",
+    "order-1 charge-1",
+    "part-1 part-2",
+    "part-1 report-1",
+    "part-1 part-2",
+    "order-1 charge-1 mail-1",
+    "report-1",
+    "charge-1 foreign-1",
+)
+
+
+def keep(records: dict[str, dict[str, Any]]) -> None:
+    for task_id, fields in records.items():
+        TaskRecord.objects.create(task_id=task_id, **fields)
+
+
+def found(asked: filters.Filter | str, order: str = "") -> list[str]:
+    if isinstance(asked, str):
+        asked = filters.parse(asked, now=NOW)
+    page = asked.page(TaskRecord.objects.all(), TOP, 100, order=order)
+    assert page.following is None
+    return [task.task_id for task in page.rows]
+
+
+class TestExamples:
+    """The page's table: the same on every database."""
+
+    def test_there_are_twenty(self) -> None:
+        assert len(examples()) == len(set(examples())) == len(FOUND) == 20
+
+    @pytest.mark.parametrize(
+        ("text", "expected"), list(zip(examples(), FOUND, strict=True)), ids=examples()
+    )
+    def test_each_finds_what_it_says(self, text: str, expected: str) -> None:
+        keep(RECORDS)
+        asked = filters.parse(text, now=NOW)
+        assert sorted(found(asked)) == sorted(expected.split())
+        matching = asked.matches(TaskRecord.objects.all())
+        assert {task.task_id for task in matching} == set(expected.split())
+
+    def test_between_them_they_have_every_term(self) -> None:
+        used = {term.name for text in examples() for term in filters.parse(text).terms}
+        rare = {"", "id", "parent", "retry_of", "project", "received", "started"}
+        assert used | rare | {"deliveries", "priority"} == {"", *filters.TERMS}
+
+    def test_the_page_lists_the_terms_as_they_are(self) -> None:
+        rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", PAGE.read_text(), re.MULTILINE)
+        kinds = [(kind.name, kind.shape, kind.help) for kind in filters.TERMS.values()]
+        assert rows == kinds
+        for kind in filters.TERMS.values():
+            assert str(filters.parse(kind.example)) == kind.example
+
+    def test_the_page_quotes_a_mistake_as_it_is_told(self) -> None:
+        with pytest.raises(exceptions.FilterError) as told:
+            filters.parse("state:FAILURE runtime:>5x")
+        assert f"> {told.value}\n" in PAGE.read_text()
+
+
+class TestMeaning:
+    def test_the_failures_of_one_name_are_found_whatever_else_failed(self) -> None:
+        keep(RECORDS)
+        assert found("state:FAILURE,REVOKED name:shop.pack") == ["pack-9", "part-2"]
+
+    def test_a_day_is_one_of_the_current_time_zone(self) -> None:
+        keep(RECORDS)
+        with timezone.override("Asia/Tokyo"):
+            assert set(found("sent:2026-11-21")) == {
+                *("part-2", "mail-1", "mail-2", "mail-3", "report-1", "again-1")
+            }
+
+    def test_ages_count_back_from_the_moment_given(self) -> None:
+        keep(RECORDS)
+        assert found("sent:<61m") == ["mail-1", "again-1"]
+        later = filters.parse("sent:<61m", now=NOW + timedelta(minutes=1))
+        assert found(later) == ["mail-1"]
+
+    def test_free_words_have_to_hold_all(self) -> None:
+        keep(RECORDS)
+        assert found("mail remind") == ["mail-3", "mail-2"]
+        assert found("mail -remind") == ["mail-1"]
+        assert found("SHOP.MAIL*") == ["mail-3", "mail-2", "mail-1"]
+        assert found('"shop:" ') == []
+
+    def test_an_id_with_a_common_beginning_is_found_as_well(self, monkeypatch) -> None:
+        keep(RECORDS)
+        monkeypatch.setattr(windows, "WINDOW", 2)
+        page = filters.parse("mail-").page(TaskRecord.objects.all(), TOP, 5)
+        assert page.looked_through == 2
+
+    def test_a_plain_parameter_means_the_term(self) -> None:
+        keep(RECORDS)
+        assert found(filters.term("state", " failure,revoked ")) == found("state:FAILURE,REVOKED")
+        assert found(filters.term("schedule", "celery.backend_cleanup")) == ["clean-1"]
+        assert found(filters.term("kwargs.user_id", "421")) == ["mail-1"]
+        assert str(filters.term("name", "a b*")) == 'name:"a b"*'
+
+    def test_filters_are_joined(self) -> None:
+        keep(RECORDS)
+        both = filters.parse("state:FAILURE", now=NOW) & filters.term("queue", "bulk")
+        assert (str(both), both.now) == ("state:FAILURE queue:bulk", NOW)
+        assert found(both) == ["part-2"]
+        assert both & both == both
+        assert filters.Filter().is_empty
+        assert not both.is_empty
+
+
+class TestOrder:
+    @pytest.mark.parametrize(
+        ("text", "order"),
+        [
+            ("", "-id"),
+            ("state:SUCCESS", "-id"),
+            ("sent:>2h", "-sent_at"),
+            ("sent:2026-11-20 name:shop.*", "-sent_at"),
+            ("sent:>2h state:PENDING", "-id"),
+            ("sent:<2h name:shop.*", "-id"),
+            ("sent:<2h runtime:>5s", "-sent_at"),
+            ("-sent:<2h", "-id"),
+            ("sent:>2h id:x", "-id"),
+        ],
+    )
+    def test_it_follows_from_what_leads(self, text: str, order: str) -> None:
+        assert filters.parse(text).order() == order
+        assert filters.parse(text).order("sent_at") == "sent_at"
+
+    def test_only_indexed_ones_are_given(self) -> None:
+        with pytest.raises(exceptions.FilterError) as told:
+            filters.Filter().order("runtime")
+        assert str(told.value) == '"runtime": expected one of -id, id, -sent_at, sent_at.'
+
+    def test_a_place_of_another_order_is_refused(self) -> None:
+        keep(RECORDS)
+        page = filters.Filter().page(TaskRecord.objects.all(), TOP, 3, order="-sent_at")
+        assert page.following is not None
+        place = keyset.Place(before=page.following)
+        for asked in ("", "state:FAILURE"):
+            with pytest.raises(ValueError, match="another order"):
+                filters.parse(asked).page(TaskRecord.objects.all(), place, 3, order="-id")
+        with pytest.raises(ValueError, match="another order"):
+            filters.Filter().page(
+                TaskRecord.objects.all(), keyset.Place(before=3), 3, order="-sent_at"
+            )
+
+
+class TestIndexes:
+    @pytest.mark.parametrize(
+        ("text", "unindexed"),
+        [
+            ("", ()),
+            ("state:SUCCESS -name:celery.*", ()),
+            ("kwargs.user_id:42", ("kwargs.user_id:42",)),
+            ("runtime:>5s -args.0:7 state:SUCCESS", ("runtime:>5s", "-args.0:7")),
+            ("runtime:>5s state:FAILURE", ()),
+            ("runtime:>5s -state:SUCCESS", ()),
+            ("runtime:>5s sent:<2h", ()),
+            ("runtime:>5s queue:mail", ()),
+            ('runtime:>5s queue:""', ("runtime:>5s",)),
+            ("runtime:>5s word", ()),
+        ],
+    )
+    def test_what_stands_on_none_is_told(self, text: str, unindexed: tuple[str, ...]) -> None:
+        assert filters.parse(text).unindexed() == unindexed
+
+    def test_every_state_leads_but_the_one_that_most_tasks_have(self) -> None:
+        for state in states.ALL:
+            leads = leading.candidates(filters.parse(f"state:{state}").terms)
+            assert bool(leads) == (state != "SUCCESS")
+
+    def test_a_page_takes_few_queries(self) -> None:
+        keep(RECORDS)
+        for text in examples():
+            asked = filters.parse(text, now=NOW)
+            with CaptureQueriesContext(connection) as captured:
+                asked.page(tasks.summaries(TaskRecord.objects.all()), TOP, 5)
+            assert len(captured) <= 6, text
