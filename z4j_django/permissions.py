@@ -67,6 +67,30 @@ def can(actor: Actor, verb: str) -> bool:
     return bool(user.is_active and user.has_perm(f"{APP_LABEL}.{CODENAMES[verb]}"))
 
 
+def view_permission(model: str) -> str:
+    """The permission to look at ``model``.
+
+    Args:
+        model: Its name in lower case, with its app's label and a dot before it where it is none
+            of ours.
+    """
+    label, _, name = f"{APP_LABEL}.{model}".rpartition(".")
+    return f"{label.rpartition('.')[2]}.view_{name}"
+
+
+def can_view(actor: Actor, model: str) -> bool:
+    """Whether ``actor`` may look at ``model``.
+
+    Args:
+        actor: A user, or a program's name.
+        model: As :func:`view_permission` takes it.
+    """
+    if isinstance(actor, str):
+        return bool(actor)
+    user: Any = actor
+    return bool(user.is_active and user.has_perm(view_permission(model)))
+
+
 def require(actor: Actor, verb: str) -> None:
     """See that ``actor`` may do ``verb``.
 

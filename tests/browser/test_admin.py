@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from z4j_django import states
 from z4j_django.models import GroupRecord, TaskEvent, TaskRecord, WorkerRecord
+from z4j_django.queries import filters, windows
 
 TASKS = "/admin/z4j_django/taskrecord/"
 PHONE = {"width": 360, "height": 740}
@@ -116,6 +117,59 @@ def test_a_search_finds_a_task_by_the_beginning_of_its_id(open_page, shop) -> No
     page.fill("#searchbar", "00000005")
     follow(page, page.get_by_role("button", name="Search"))
     assert rows(page) == 1
+
+
+def search(page, text: str) -> None:
+    page.fill("#searchbar", text)
+    follow(page, page.get_by_role("button", name="Search"))
+
+
+def test_a_filter_is_typed_and_joined_with_the_sidebar(open_page, shop) -> None:
+    page = open_page(TASKS)
+    search(page, "state:FAILURE,RETRY queue:mail")
+    assert set(page.locator("#result_list .z4j-badge").all_inner_texts()) == {"FAILURE", "RETRY"}
+    follow(page, page.locator("#changelist-filter").get_by_role("link", name="shop.email_receipt"))
+    assert page.locator("#searchbar").input_value() == "state:FAILURE,RETRY queue:mail"
+    assert set(page.locator("#result_list .z4j-badge").all_inner_texts()) == {"FAILURE"}
+
+
+def test_a_mistake_stands_above_an_empty_list_until_it_is_mended(open_page, shop) -> None:
+    page = open_page(TASKS)
+    search(page, "state:FAILURE runtime:>5x")
+    note = page.get_by_role("alert")
+    assert 'At 15, "runtime:>5x": expected a length of time' in note.inner_text()
+    assert page.locator("#result_list").count() == 0
+    assert page.get_by_text("Act on all that match").count() == 0
+    search(page, "state:FAILURE runtime:>1s")
+    assert page.get_by_role("alert").count() == 0
+    assert rows(page) == 1
+    assert page.get_by_text("Act on all that match").is_visible()
+
+
+def test_one_looks_further_for_what_no_index_finds(open_page, shop, monkeypatch) -> None:
+    monkeypatch.setattr(windows, "WINDOW", 50)
+    TaskRecord.objects.filter(task_id__startswith="00000002-").update(runtime=9.0)
+    page = open_page(TASKS)
+    search(page, "runtime:>5s")
+    assert (
+        "looked through 50 tasks. None of them matches." in page.locator(".z4j-window").inner_text()
+    )
+    for _ in range(2):
+        follow(page, page.get_by_role("link", name="Look further"))
+    assert page.locator("#result_list .z4j-id").all_inner_texts() == ["00000002"]
+    assert page.locator(".z4j-window").count() == 0
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_terms_unfold_below_the_box(open_page, shop, scripts, scheme) -> None:
+    page = open_page(TASKS, java_script_enabled=scripts, viewport=PHONE, color_scheme=scheme)
+    assert not page.get_by_text("kwargs.user_id:42").last.is_visible()
+    page.get_by_text("All terms").click()
+    for kind in filters.TERMS.values():
+        assert page.locator(".z4j-terms").get_by_text(kind.example, exact=True).is_visible()
+    width = page.locator(".z4j-terms").bounding_box()["width"]
+    assert width < PHONE["width"]
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])

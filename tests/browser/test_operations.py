@@ -128,6 +128,30 @@ def test_all_that_match_are_previewed_and_retried(open_page, failed, app, queue)
     assert len(waiting(app, queue)) == 3
 
 
+def test_a_typed_filter_is_previewed_with_its_text_and_acted_on(
+    open_page, failed, app, queue
+) -> None:
+    page = open_page(TASKS)
+    page.fill("#searchbar", f"queue:{queue} state:FAILURE args.0:1,2")
+    follow(page, page.get_by_role("button", name="Search"))
+    follow(page, page.get_by_role("link", name="Act on all that match this filter…"))
+    assert page.get_by_role("heading", name="2 tasks match").is_visible()
+    text = page.locator("pre.z4j-block").inner_text()
+    assert text == f"project:default queue:{queue} state:FAILURE args.0:1,2"
+    follow(page, page.get_by_role("button", name="Retry 2 tasks"))
+    assert page.get_by_text("Selected as of").is_visible()
+    assert page.get_by_text("Retry: 2 done.").is_visible()
+    assert len(waiting(app, queue)) == 2
+
+
+def test_a_filter_that_bulk_refuses_says_why_and_leads_back(open_page, failed) -> None:
+    page = open_page(f"{reverse('admin:z4j_django_taskrecord_bulk_retry')}?q=retries:0")
+    assert page.get_by_text("retries:0: there is no index for this.").is_visible()
+    assert page.locator("input[type=submit].default").count() == 0
+    follow(page, page.get_by_role("link", name="Back"))
+    assert page.locator("#searchbar").input_value() == "retries:0"
+
+
 def test_the_page_of_a_running_operation_follows_it(open_page, transactional_db) -> None:
     made = operation(targets=tuple("abcd"), state="running", finished_at=None)
     page = open_page(reverse("admin:z4j_django_operation_change", args=[made.pk]))
@@ -154,6 +178,8 @@ def test_a_phone_never_scrolls_sideways(open_page, failed, queue, scheme) -> Non
         reverse("admin:z4j_django_taskrecord_change", args=[long.pk]),
         reverse("admin:z4j_django_taskrecord_edit", args=[long.pk]),
         f"{reverse('admin:z4j_django_taskrecord_bulk_retry')}?state=FAILURE",
+        f"{reverse('admin:z4j_django_taskrecord_bulk_retry')}?q=retries:0+-name:{'n' * 250}",
+        f"{TASKS}?q=runtime:{'x' * 250}",
         f"{reverse('admin:z4j_django_operation_purge')}?queue={'q' * 255}",
         reverse("admin:z4j_django_operation_change", args=[made.pk]),
         reverse("admin:z4j_django_operation_changelist"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from tests.integration.mailbox import QUEUE, app, publish
 from tests.integration.operators import (
@@ -16,7 +18,7 @@ from tests.integration.operators import (
     kept,
     pretend,
 )
-from tests.integration.pages import SCRIPT, page, superuser, task, text
+from tests.integration.pages import SCRIPT, listed, page, superuser, task, text
 from z4j_django.admin.queues import PurgePage
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, TaskRecord
@@ -167,6 +169,59 @@ class TestBulk:
         shown = text(admin_client.get(address(self.BULK), {"state": "FAILURE"}))
         assert "5 tasks match" in shown
         assert "the newest 5" in shown
+
+    def test_the_frozen_filter_is_shown_in_words_and_as_text(self, admin_client) -> None:
+        given = {"state": "FAILURE", "q": "sent:>2h -queue:bulk"}
+        response = admin_client.get(address(self.BULK), given)
+        shown = text(response)
+        frozen = response.context["frozen"]
+        assert "state FAILURE, search sent:&gt;2h -queue:bulk" in shown
+        assert "project:default state:FAILURE sent:&gt;2h -queue:bulk" in shown
+        assert f'name="asked_at" value="{frozen["asked_at"]}"' in shown
+        assert frozen["asked_at"][:19].replace("T", " ") in shown
+
+    def test_ages_are_counted_back_from_the_preview(self, admin_client, pretence) -> None:
+        TaskRecord.objects.update(sent_at=timezone.now() - timedelta(hours=2))
+        frozen = admin_client.get(address(self.BULK), {"q": "sent:>2h"}).context["frozen"]
+        an_hour_earlier = timezone.now() - timedelta(hours=1)
+        given = {**frozen, "asked_at": an_hour_earlier.isoformat()}
+        admin_client.post(address(self.BULK), given)
+        admin_client.post(address(self.BULK), frozen)
+        selections = [options["selection"] for _, _, options in pretence.calls]
+        assert [len(one.ids(100)) for one in selections] == [0, 13]
+
+    @pytest.mark.parametrize("asked_at", ["soon", "2026-01-01", "\0", SCRIPT, "9999-01-01T00:00Z"])
+    def test_a_moment_that_is_none_is_refused(self, admin_client, pretence, asked_at) -> None:
+        given = {"q": "sent:>2h", "until": "99999", "asked_at": asked_at}
+        shown = text(admin_client.post(address(self.BULK), given, follow=True))
+        assert "The filter asked_at is not a moment" in shown
+        assert SCRIPT not in shown
+        assert pretence.calls == []
+
+    def test_a_filter_without_an_index_says_what_it_lacks(self, admin_client, pretence) -> None:
+        where = address(self.BULK)
+        for response in (
+            admin_client.get(where, {"q": "runtime:>5s"}),
+            admin_client.post(where, {"q": "runtime:>5s", "until": "9", "rate": "wrong"}),
+        ):
+            shown = text(response)
+            assert "This filter can't be acted on" in shown
+            assert "runtime:&gt;5s: there is no index for this." in shown
+            assert 'type="submit" class="default' not in shown
+        assert "12 tasks match" in text(admin_client.get(where, {"q": "retries:0 state:FAILURE"}))
+
+    def test_a_mistake_leads_back_to_the_list_that_says_it(self, admin_client, pretence) -> None:
+        given = {"q": "runtime:>5x", "queue": "mail", "until": "9"}
+        for ask in (admin_client.get, admin_client.post):
+            response = ask(address(self.BULK), given, follow=True)
+            assert "q=runtime%3A%3E5x" in response.redirect_chain[-1][0]
+            assert "At 1, &quot;runtime:&gt;5x&quot;" in text(response)
+            assert listed(response) == []
+        assert pretence.calls == []
+
+    def test_a_filter_that_names_only_a_project_is_empty(self, admin_client, pretence) -> None:
+        response = admin_client.get(address(self.BULK), {"q": "project:default"}, follow=True)
+        assert "An empty filter would mean every task" in text(response)
 
     def test_where_nothing_matches_there_is_nothing_to_confirm(self, admin_client) -> None:
         shown = text(admin_client.get(address(self.BULK), {"state": "REVOKED"}))

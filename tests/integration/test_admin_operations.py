@@ -101,6 +101,9 @@ class TestOperations:
             5,
             {"restores": "x"},
             {"restores": -1},
+            {"asked_at": [1]},
+            {"asked_at": "0001-01-01T00:00:00+14:00"},
+            {"asked_at": SCRIPT, "until": SCRIPT, "search": SCRIPT},
         ],
     )
     def test_odd_parameters_break_no_page(self, admin_client, odd) -> None:
@@ -108,7 +111,20 @@ class TestOperations:
         record = task("a", operation=made.pk)
         group = GroupRecord.objects.create(group_id="7", first_seen=NOW)
         for where in (page(made), page(group), page(record), OPERATIONS):
-            text(admin_client.get(where))
+            assert SCRIPT not in text(admin_client.get(where))
+
+    def test_a_selection_says_what_it_was_and_from_when_its_ages_count(self, admin_client) -> None:
+        selection = {
+            "project": "default",
+            "state": "FAILURE",
+            "search": "sent:>2h -name:celery.*",
+            "until": 1234,
+            "asked_at": "2026-03-04T12:00:00.123456+00:00",
+        }
+        shown = text(admin_client.get(page(operation(selection=selection))))
+        assert "state FAILURE, search sent:&gt;2h -name:celery.*, up to row 1234" in shown
+        assert "Selected as of" in shown
+        assert "2026-03-04 12:00:00.123</time>" in shown
 
     def test_targets_are_paged_and_filtered_by_outcome(self, admin_client, monkeypatch) -> None:
         monkeypatch.setattr(queries, "TARGETS_LIMIT", 2)

@@ -82,6 +82,44 @@ def test_a_filter_finds_the_tasks(queue: str) -> None:
     assert {"state": "FAILURE", "name": "shop.pay"}.items() <= found["selection"].items()
 
 
+def test_a_search_is_a_filter_of_the_one_grammar(queue: str) -> None:
+    operators.kept("a", 42, queue=queue, kwargs={"user_id": 42})
+    operators.kept("b", 7, queue=queue, kwargs={"user_id": 7})
+    search = "kwargs.user_id:42 -name:celery.* sent:>2h"
+    code, shown = run("z4j_retry", "--queue", queue, "--search", search, "--yes", "--json")
+    found = json.loads(shown)
+    assert [target["target"] for target in found["targets"]] == ["a"]
+    assert code == 0
+    assert found["selection"]["search"] == search
+    assert found["selection"]["asked_at"]
+
+
+def test_words_are_searched_for_as_before(queue: str) -> None:
+    operators.kept("abcd-1", queue=queue)
+    operators.kept("b", queue=queue, name="shop.other")
+    for words, expected in (("abcd", ["abcd-1"]), ("other", ["b"])):
+        _, shown = run("z4j_retry", "--search", words, "--dry-run", "--json")
+        assert [target["target"] for target in json.loads(shown)["targets"]] == expected
+
+
+@pytest.mark.parametrize("command", ["z4j_retry", "z4j_cancel"])
+def test_a_mistake_in_the_search_is_named_with_its_place(queue: str, command: str) -> None:
+    operators.kept("a", queue=queue)
+    code, text = fails(command, "--search", "state:FAILURE runtime:>5x", "--yes")
+    assert code == 2
+    assert text.startswith('At 15, "runtime:>5x": expected a length of time, such as ')
+    assert not Operation.objects.exists()
+
+
+@pytest.mark.parametrize("way", ["--yes", "--dry-run"])
+def test_a_search_without_an_index_is_refused(queue: str, way: str) -> None:
+    operators.kept("a", queue=queue)
+    code, text = fails("z4j_retry", "--search", "retries:0", way)
+    assert code == 1
+    assert text.startswith("retries:0: there is no index for this.")
+    assert not Operation.objects.exists()
+
+
 def test_options_are_handed_on(queue: str) -> None:
     operators.kept("a", 1, queue=queue, name="known.to.nobody")
     options = ("--args", "[2]", "--kwargs", '{"n": 3}', "--to-queue", f"{queue}-x")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
 
 from z4j_django import operations, permissions
-from z4j_django.admin import forms
+from z4j_django.admin import formatting, forms
 from z4j_django.admin.acting import ActingPage
 from z4j_django.admin.forecasts import forecast
 from z4j_django.admin.task_pages import NOTES
@@ -25,6 +27,9 @@ FORMS: dict[str, type[forms.Options]] = {
     "terminate": forms.BulkTerminateOptions,
 }
 
+#: The list's parameters, as the selection takes them.
+PARAMETERS = ("state", "name", "queue", "worker", "q")
+
 
 class BulkPage(ActingPage):
     """Does one verb to all tasks of a selection."""
@@ -32,6 +37,8 @@ class BulkPage(ActingPage):
     template_name = "admin/z4j_django/bulk.html"
     verb = ""
     selection: Selection | None = None
+    #: The parameters of the list that was to be acted on, whatever they mean.
+    query: Mapping[str, str] = MappingProxyType({})
 
     def verbs(self) -> tuple[str, ...]:
         """Many at once is a permission of its own, beside the verb's."""
@@ -40,8 +47,7 @@ class BulkPage(ActingPage):
     def back(self) -> str:
         """The list under the same filter."""
         address = super().back()
-        query = urlencode(filters(self.selection)) if self.selection else ""
-        return f"{address}?{query}" if query else address
+        return f"{address}?{urlencode(self.query)}" if self.query else address
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show how many there are, and some of them."""
@@ -76,6 +82,7 @@ class BulkPage(ActingPage):
 
     def _select(self, params: Any) -> None:
         project = params.get("project") or settings.PROJECT
+        self.query = {name: params[name] for name in PARAMETERS if params.get(name)}
         try:
             self.selection = Selection.from_params(params, project)
         except ValueError as error:
@@ -84,30 +91,37 @@ class BulkPage(ActingPage):
             raise OperationError("An empty filter would mean every task there is: choose one.")
 
     def _ask(self, form: forms.Options) -> HttpResponse:
-        preview = operations.preview(self._selection)
+        context: dict[str, Any] = {
+            "title": f"{self.verb.capitalize()} all that match?",
+            "note": NOTES[self.verb],
+            "verb": self.verb,
+            "project": self._selection.project,
+            "projects": self._others(lookups.projects(TaskRecord)),
+            "choices": self._choices(),
+            "dangerous": self.verb == "terminate",
+        }
+        try:
+            preview = operations.preview(self._selection)
+        except OperationError as error:
+            refused = {"refusal": str(error), "empty": True, "selection": self._selection}
+            return self.shown(form, **context, **refused)
         self.selection = preview.selection
         return self.shown(
             form,
-            title=f"{self.verb.capitalize()} all that match?",
-            note=NOTES[self.verb],
-            verb=self.verb,
-            words=self._selection.describe(),
-            project=self._selection.project,
-            projects=self._others(lookups.projects(TaskRecord)),
-            count=f"{preview.count:,}",
+            **context,
+            **_frozen(preview.selection),
+            matching=f"{_tasks(preview.count)} match{'es' if preview.count == 1 else ''}",
+            most=f"{preview.count:,}",
             empty=not preview.count,
             capped=preview.capped,
             inline=preview.count <= many.INLINE,
             sample=self.model_admin.forecast_rows(forecast(self.verb, preview.sample)),
-            frozen=self._selection.as_json(),
-            choices=self._choices(),
-            submit=f"{self.verb.capitalize()} {preview.count:,} tasks",
-            dangerous=self.verb == "terminate",
+            submit=f"{self.verb.capitalize()} {_tasks(preview.count)}",
         )
 
     def _choices(self) -> list[dict[str, Any]]:
         """The verbs that this user may do to many, each leading to its own page."""
-        query = filters(self._selection) | {"project": self._selection.project}
+        query = {**self.query, "project": self._selection.project}
         return [
             {
                 "label": verb.capitalize(),
@@ -121,17 +135,23 @@ class BulkPage(ActingPage):
     def _others(self, projects: list[str]) -> list[dict[str, Any]]:
         """The same filter in other projects, where several share the tables."""
         own = self._selection.project
-        query = filters(self._selection)
         page = f"bulk_{self.verb}"
         return [
-            {"label": name, "url": self.model_admin.page_url(page, **query, project=name)}
+            {"label": name, "url": self.model_admin.page_url(page, **self.query, project=name)}
             for name in projects
             if name != own
         ]
 
 
-def filters(selection: Selection) -> dict[str, str]:
-    """The parameters of the list that name the same tasks."""
-    given = selection.as_json()
-    found = {key: given[key] for key in ("name", "state", "worker", "queue") if key in given}
-    return found | ({"q": given["search"]} if "search" in given else {})
+def _tasks(count: int) -> str:
+    return f"{count:,} task{'' if count == 1 else 's'}"
+
+
+def _frozen(selection: Selection) -> dict[str, Any]:
+    """What of the selection stands on the page, and in its hidden fields."""
+    return {
+        "selection": selection,
+        "text": str(selection.filter()),
+        "as_of": formatting.iso_moment(selection.asked_at),
+        "frozen": selection.as_json(),
+    }

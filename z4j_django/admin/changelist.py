@@ -36,8 +36,8 @@ class KeysetChangeList(ChangeList):
     # The declared types are wider than what a read-only admin has.
     model_admin: Any
     list_filter: Any
-    before: int | None = None
-    after: int | None = None
+    before: Any = None
+    after: Any = None
     has_newer = False
     has_older = False
     total: totals.Total
@@ -73,7 +73,7 @@ class KeysetChangeList(ChangeList):
     def _take_parameters(self, request: HttpRequest) -> None:
         for name in (BEFORE_VAR, AFTER_VAR):
             if name in self.params:
-                setattr(self, name, self._take_id(request, name))
+                setattr(self, name, self._take_place(request, name))
         known = {*self.get_filters_params(), *IGNORED_PARAMS, PAGE_VAR, ALL_VAR, ERROR_FLAG}
         for name in set(self.params) - known:
             self._forget(name)
@@ -81,13 +81,18 @@ class KeysetChangeList(ChangeList):
         # Kept, it would travel along in every link and change nothing.
         self._forget(ORDER_VAR)
 
-    def _take_id(self, request: HttpRequest, name: str) -> int | None:
+    def _take_place(self, request: HttpRequest, name: str) -> Any:
         given = self.params[name]
         self._forget(name)
-        if given.isascii() and given.isdigit() and len(given) <= 19 and int(given) <= _GREATEST_ID:
-            return int(given)
-        messages.warning(request, f"“{given[:50]}” is no place in this list; it was left out.")
-        return None
+        place = self.place_of(given)
+        if place is None:
+            messages.warning(request, f"“{given[:50]}” is no place in this list; it was left out.")
+        return place
+
+    def place_of(self, text: str) -> Any:
+        """The row's place that a parameter names, or None."""
+        is_id = text.isascii() and text.isdigit() and len(text) <= 19
+        return int(text) if is_id and int(text) <= _GREATEST_ID else None
 
     def _forget(self, name: str) -> None:
         self.params.pop(name, None)
@@ -98,31 +103,34 @@ class KeysetChangeList(ChangeList):
         return ["-id"]
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read one page and one row more, which tells whether there is another page."""
-        rows = self._newer_page() if self.after is not None else None
-        if rows is None:
-            rows = self._page()
+        """Read one page, and find out how many rows there are on all of them."""
+        rows = self.read(request)
         self.result_list = self.model_admin.decorate(rows)
         self.result_count = self.full_result_count = len(rows)
-        self.total = self._total()
+        self.total = self.count(rows)
         self.show_full_result_count = False
         self.show_admin_actions = bool(rows)
-        self.bulk_link = self.model_admin.bulk_link(request, self._narrowing())
+        self.bulk_link = self.model_admin.bulk_link(request, self.narrowing())
         self.can_show_all = False
         self.multi_page = False
         self.paginator = self.model_admin.get_paginator(request, rows, self.list_per_page)
 
-    def _narrowing(self) -> dict[str, Any]:
+    def read(self, request: HttpRequest) -> list[Any]:
+        """The rows of the page; one row more tells whether there is another page."""
+        rows = self._newer_page() if self.after is not None else None
+        return self._page() if rows is None else rows
+
+    def narrowing(self) -> dict[str, Any]:
         """The filters and the search that are set."""
         found: dict[str, Any] = {
             key: values for key, values in self.get_filters_params().items() if any(values)
         }
         return {**found, "q": self.query} if self.query else found
 
-    def _total(self) -> totals.Total:
-        """How many rows there are on all pages; the rows at hand say so where they are all."""
+    def count(self, rows: list[Any]) -> totals.Total:
+        """How many rows there are on all pages; those at hand say so where they are all."""
         if not (self.has_newer or self.has_older):
-            return totals.Total(self.result_count, "exact")
+            return totals.Total(len(rows), "exact")
         return totals.total(self.queryset)
 
     def _page(self) -> list[Any]:
@@ -147,9 +155,16 @@ class KeysetChangeList(ChangeList):
         return list(keyset.page(rest, ways, place, self.list_per_page + 1))
 
     @property
-    def total_shown(self) -> str:
-        """The number of rows on all pages, in words."""
-        return formatting.total(self.total)
+    def count_shown(self) -> str:
+        """The number of rows, here and on all pages, in words."""
+        total = formatting.total(self.total)
+        is_part = self.has_newer or self.has_older
+        return f"{self.result_count} of {total}" if is_part else total
+
+    @property
+    def order_shown(self) -> str:
+        """Which rows come first, in words."""
+        return "newest first"
 
     @property
     def newest_link(self) -> str:

@@ -10,15 +10,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from z4j_django import states
-from z4j_django.queries import keyset, tasks, workers
+from z4j_django.queries import filters as queries
+from z4j_django.queries import grammar, keyset, tasks, workers
 
 
 class ValueFilter(admin.SimpleListFilter):
-    """One exact value of an indexed column."""
+    """One exact value of an indexed column; the list itself does the filtering."""
 
     parameter_name: str
-    #: The list reads along this filter's index, and does the filtering itself.
-    leads = False
 
     def values(self) -> list[str]:
         """The values on offer."""
@@ -31,6 +30,32 @@ class ValueFilter(admin.SimpleListFilter):
         if chosen and chosen not in values:
             values = [chosen, *values]
         return [(value, value) for value in values]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """All of them: what is chosen, the list asks for."""
+        return queryset
+
+
+class TermFilter(ValueFilter):
+    """A value as one term of the filter that the list of tasks has."""
+
+    def term(self) -> queries.Filter:
+        """The term; the empty filter where nothing is chosen.
+
+        Raises:
+            FilterError: If no task can have this value.
+        """
+        chosen = self.value()
+        # The value is whole, whatever its characters would mean in a search.
+        shown = grammar.shown(chosen, "*") if chosen else ""
+        return queries.term(self.parameter_name, shown) if shown else queries.Filter()
+
+
+class ColumnFilter(ValueFilter):
+    """A value of a column, along whose index the list may read."""
+
+    #: It does, and does the filtering itself.
+    leads = False
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The rows with the chosen value."""
@@ -46,41 +71,43 @@ class ValueFilter(admin.SimpleListFilter):
 def leader(specs: Iterable[Any]) -> keyset.Way:
     """The filter whose index the list should read along, as a way; from now on it only leads.
 
-    Of those that are set, for no two indexes can be read in one order. Successes are most of all
-    tasks, so the newest of them are met on the way through the newest tasks.
+    Of those that are set, for no two indexes can be read in one order.
     """
-    chosen = {spec.parameter_name: spec for spec in specs if isinstance(spec, ValueFilter)}
+    chosen = {spec.parameter_name: spec for spec in specs if isinstance(spec, ColumnFilter)}
     for column in LEADERS:
         value = chosen[column].value() if column in chosen else None
-        if value and "\0" not in value and value != states.SUCCESS:
+        if value and "\0" not in value:
             chosen[column].leads = True
             return keyset.Way(column=column, value=value)
     return keyset.Way()
 
 
-def value_filter(column: str, values: Callable[[], list[str]]) -> type[ValueFilter]:
+def value_filter(
+    column: str, values: Callable[[], list[str]], kind: type[ValueFilter] = ColumnFilter
+) -> type[ValueFilter]:
     """A filter by ``column``.
 
     Args:
         column: The column, which is also the parameter's name and the title.
         values: Gives the values on offer; called once a page.
+        kind: What is made of the value that is chosen.
 
     Returns:
         A class for ``list_filter``.
     """
     members = {"title": column, "parameter_name": column, "values": lambda self: values()}
-    return type(f"{column.capitalize()}Filter", (ValueFilter,), members)
+    return type(f"{column.capitalize()}Filter", (kind,), members)
 
-
-StateFilter = value_filter("state", lambda: list(states.ALL))
-NameFilter = value_filter("name", tasks.names)
-QueueFilter = value_filter("queue", tasks.queues)
-WorkerFilter = value_filter("worker", workers.hostnames)
 
 #: The indexes that a list may read along, the one that promises most first.
-LEADERS = ("name", "state", "worker", "queue", "verb")
+LEADERS = ("state", "verb")
 
-TASK_FILTERS = (StateFilter, NameFilter, QueueFilter, WorkerFilter)
+TASK_FILTERS = (
+    value_filter("state", lambda: list(states.ALL), TermFilter),
+    value_filter("name", tasks.names, TermFilter),
+    value_filter("queue", tasks.queues, TermFilter),
+    value_filter("worker", workers.hostnames, TermFilter),
+)
 
 
 class OnlineFilter(admin.SimpleListFilter):

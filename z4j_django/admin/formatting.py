@@ -132,6 +132,14 @@ def full_moment(value: datetime) -> SafeString:
     )
 
 
+def iso_moment(value: str) -> str:
+    """A time that is kept as text, to the millisecond; as it is where it is none."""
+    try:
+        return full_moment(datetime.fromisoformat(value))
+    except (ValueError, OverflowError):
+        return value
+
+
 def pretty_json(value: Any) -> str:
     """Indented JSON, not escaped for HTML, cut at ``TEXT_LIMIT`` characters."""
     return bounded(json.dumps(value, indent=2, ensure_ascii=False, default=str))

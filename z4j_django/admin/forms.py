@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Never
 
 from django import forms
 from django.core.exceptions import ValidationError
 
-from z4j_django.operations import stopping
+from z4j_django.operations import notes, stopping
 from z4j_django.store.masking import MASK
 
 #: Seconds that a task may be put off: a year.
 COUNTDOWN_LIMIT = 366 * 24 * 3600
-
-#: How the record ends a text that is cut, and what it has for an object that is no plain data.
-_NOTE = re.compile(r"… \([^()]+\)$|^<\w+(\.[\w<>]+)+>$|^<an integer beyond 64 bits>$")
 
 #: Characters of arguments that are taken.
 JSON_LIMIT = 1_000_000
@@ -65,7 +61,7 @@ class JSONText(forms.CharField):
         if not isinstance(data, self.kind):
             wanted = "a list: [ … ]" if self.kind is list else "an object: { … }"
             raise ValidationError(f"This has to be {wanted}")
-        if place := _masked(data, ""):
+        if place := notes.place_of(data):
             raise ValidationError(
                 f"The value at {place} is masked or cut; it can't be sent as it stands. Type the "
                 "real one, or put the whole field back as it was: then it goes as it was."
@@ -100,26 +96,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("an object has the same key twice.")
     return found
-
-
-def _masked(value: Any, place: str) -> str:
-    """Where in ``value`` something stands that is no real value; empty where nothing does."""
-    if isinstance(value, str) and _is_note(value):
-        return place or "the top"
-    if isinstance(value, dict):
-        parts = [(f"{place}.{key}" if place else key, inner) for key, inner in value.items()]
-        if any(_is_note(key) or (len(key) > 200 and key.endswith("…")) for key in value):
-            return place or "the top"
-    elif isinstance(value, list):
-        parts = [(f"{place}[{index}]", inner) for index, inner in enumerate(value)]
-    else:
-        return ""
-    return next((found for name, inner in parts if (found := _masked(inner, name))), "")
-
-
-def _is_note(text: str) -> bool:
-    """Whether the record has this in the place of a value: a mask, or a word about what it was."""
-    return MASK in text or text == "…" or _NOTE.search(text) is not None
 
 
 class Options(forms.Form):

@@ -269,6 +269,7 @@ def _facts(operation: Operation) -> list[Fact]:
         ("Took", took),
         ("Abort", "asked for" if operation.abort_requested else ""),
         ("Selection", _selection(operation.selection)),
+        ("Selected as of", _selected_at(operation.selection)),
         ("Project", "" if operation.project == "default" else operation.project),
     )
 
@@ -279,11 +280,17 @@ def _selection(selection: Any) -> str:
         return "chosen by id" if selection is not None else ""
     if not isinstance(selection, dict):
         return formatting.pretty_json(selection)
-    hidden = ("project", "until")
+    hidden = ("project", "until", "asked_at")
     parts = [f"{key} {value}" for key, value in selection.items() if key not in hidden]
     if until := selection.get("until"):
         parts.append(f"up to row {until}")
     return ", ".join(parts)
+
+
+def _selected_at(selection: Any) -> str:
+    """The moment from which the ages in the filter were counted back."""
+    asked_at = selection.get("asked_at") if isinstance(selection, dict) else None
+    return formatting.iso_moment(str(asked_at)) if asked_at else ""
 
 
 def _parameters(operation: Operation) -> str:

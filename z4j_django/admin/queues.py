@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,24 +12,14 @@ from z4j_django.admin import forms
 from z4j_django.admin.acting import ActingPage
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
-from z4j_django.patience import within
+from z4j_django.operations import depths
 from z4j_django.queries import tasks
 
 #: Seconds that one page waits for the broker; queues that are left are not counted.
-PATIENCE = 5.0
+PATIENCE = depths.PATIENCE
 
 #: Characters of a queue's name: what a record holds.
 NAME_LIMIT = 255
-
-
-def count(queue: str, seconds: float) -> int | None:
-    """The messages that wait in a queue; None where nobody tells their number in time."""
-    if seconds <= 0:
-        return None
-    try:
-        return within(seconds, lambda: operations.count_messages(queue))
-    except TimeoutError:
-        return None
 
 
 class QueuesPage(ActingPage):
@@ -54,9 +43,7 @@ class QueuesPage(ActingPage):
         )
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        patient_until = time.monotonic() + PATIENCE
-        for name in tasks.queues():
-            depth = count(name, patient_until - time.monotonic())
+        for name, depth in depths.count_many(tasks.queues(), PATIENCE).items():
             yield {
                 "name": name,
                 "depth": "unknown" if depth is None else f"{depth:,}",
@@ -108,7 +95,7 @@ class PurgePage(ActingPage):
             raise OperationError("That is no name of a queue.")
 
     def _ask(self, form: forms.PurgeOptions) -> HttpResponse:
-        depth = count(self.queue, PATIENCE)
+        depth = depths.count(self.queue, PATIENCE)
         return self.shown(
             form,
             title="Purge a queue?",

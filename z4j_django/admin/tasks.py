@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
 from z4j_django import permissions, states
@@ -17,8 +18,12 @@ from z4j_django.admin.bulk_page import BulkPage
 from z4j_django.admin.filters import TASK_FILTERS
 from z4j_django.admin.forecasts import Forecast
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
+from z4j_django.admin.task_list import TaskChangeList
 from z4j_django.models import GroupRecord, Operation, TaskRecord, WorkerRecord
-from z4j_django.queries import events, keyset, tasks, workers
+from z4j_django.queries import events, filters, tasks, workers
+
+#: Shown under the search box.
+EXAMPLES = ("state:FAILURE", "name:shop.*", "sent:<2h", "runtime:>5s", "kwargs.user_id:42")
 
 _WAIT = {"sent": "Queue wait", "eta": "Wait since ETA", "received": "Wait since last receipt"}
 
@@ -40,9 +45,11 @@ class TaskAdmin(ActingAdmin):
     list_display_links = None
     list_filter = TASK_FILTERS
     search_fields = ("task_id", "name")
-    search_help_text = (
-        "Searches task ids (whole, or from their first four characters) and task names (from the "
-        "beginning, or from any of their dots)."
+    search_help_text = format_html(
+        "Words are looked for in ids (whole, or from their first four characters) and in names "
+        "(from the beginning, or from any of their dots). Terms narrow it down: {}. A - before one "
+        "leaves out what it finds.",
+        format_html_join(", ", "<code>{}</code>", ((one,) for one in EXAMPLES)),
     )
     detail_template = "admin/z4j_django/taskrecord/detail.html"
 
@@ -61,8 +68,8 @@ class TaskAdmin(ActingAdmin):
     ) -> HttpResponse:
         """The list, with the way to the queues."""
         queues = self._reverse(Operation, "queues") if self.may_view(request, Operation) else None
-        tools = [{"label": "Queues", "url": queues}]
-        return super().changelist_view(request, {"tools": tools, **(extra_context or {})})
+        context = {"tools": [{"label": "Queues", "url": queues}], "terms": filters.TERMS.values()}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     @admin.action(permissions=["retry"], description="Retry selected tasks…")
     def retry_chosen(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> HttpResponse:
@@ -105,13 +112,19 @@ class TaskAdmin(ActingAdmin):
             for row, one in zip(rows, forecasts, strict=True)
         ]
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TaskChangeList]:
+        """The list that a filter narrows."""
+        return TaskChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[TaskRecord], search_term: str
+    ) -> tuple[QuerySet[TaskRecord], bool]:
+        """What words find, for whoever chooses a task elsewhere; the list has its own filter."""
+        return tasks.search(queryset, search_term), False
+
     def for_list(self, queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
         """Without arguments, results and tracebacks."""
         return tasks.summaries(queryset)
-
-    def search_ways(self, queryset: QuerySet[TaskRecord], text: str) -> list[keyset.Way]:
-        """Ids and names by their beginnings."""
-        return tasks.ways(queryset, text)
 
     @admin.display(description="state")
     def shown_state(self, task: TaskRecord) -> str:

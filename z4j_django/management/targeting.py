@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from z4j_django import permissions, states
 from z4j_django.conf import settings
+from z4j_django.exceptions import OperationError
 from z4j_django.management import operating
 from z4j_django.models import Operation
 from z4j_django.operations import many, tasks
@@ -26,7 +27,11 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--name", help="tasks of this name")
     parser.add_argument("--queue", help="tasks of this queue")
     parser.add_argument("--worker", metavar="HOSTNAME", help="tasks that this worker took")
-    parser.add_argument("--search", metavar="TEXT", help="as in the admin's search")
+    parser.add_argument(
+        "--search",
+        metavar="FILTER",
+        help="tasks that a filter finds, as in the admin's search, such as 'sent:<2h -name:mail.*'",
+    )
     parser.add_argument(
         "--rate", type=float, metavar="N", help="with a filter: at most so many a second"
     )
@@ -103,8 +108,10 @@ def _selection(options: dict[str, Any]) -> Selection | None:
 
 
 def _found(selection: Selection) -> list[str]:
-    ids = selection.find(settings.BULK_LIMIT).values_list("task_id", flat=True)
-    found = list(ids)
+    try:
+        found = selection.ids(settings.BULK_LIMIT)
+    except ValueError as error:
+        raise OperationError(str(error)) from None
     if not found:
         raise CommandError("The filter finds no task.")
     return found

@@ -58,10 +58,12 @@ def restore(
     Raises:
         PermissionDenied: If ``actor`` may not do this.
         OperationError: If nothing was done; the message says why.
+        DiscoveryError: If the project's Celery app is not found.
     """
     permissions.require(actor, "restore")
     purge = _find(operation_id)
     name = purge.parameters["queue"]
+    app = apps.find_celery_app().app
 
     def claim() -> dict[str, Any]:
         # The write comes first: it has all others who ask wait for this transaction's end.
@@ -79,7 +81,7 @@ def restore(
         parameters={"queue": name, "restores": purge.pk, "restored": 0},
         claim=claim,
     )
-    put_back = _Restore(operation, purge, operation.parameters["saved"], progress)
+    put_back = _Restore(app, operation, purge, operation.parameters["saved"], progress)
     return auditing.carry_out(operation, lambda targets: [put_back.run()])
 
 
@@ -135,15 +137,20 @@ class _Restore:
     """Publishes saved messages, in the order in which they were taken."""
 
     def __init__(
-        self, operation: Operation, purge: Operation, saved: int, progress: Progress | None
+        self,
+        app: Any,
+        operation: Operation,
+        purge: Operation,
+        saved: int,
+        progress: Progress | None,
     ) -> None:
+        self._app = app
         self._operation = operation
         self._purge = purge
         self._saved = saved
         self._progress = progress
         self._name: str = purge.parameters["queue"]
         self._detail = f"restored by operation {operation.pk} of {operation.actor}"
-        self._app: Any = apps.find_celery_app().app
         self._unsure: frozenset[int] = frozenset()
         self._restored = 0
         self._seen = 0

@@ -15,7 +15,7 @@ from z4j_django.models import (
     TaskPayload,
     TaskRecord,
 )
-from z4j_django.queries import keyset, tasks
+from z4j_django.queries import keyset, lists, tasks
 
 #: Operations shown of one task, and of one group, at most.
 TRAIL_LIMIT = 20
@@ -162,6 +162,53 @@ def targets(operation: Operation, outcome: str = "", after: int | None = None) -
         tasks=tasks.by_ids(operation.project, _task_ids(operation, shown)),
         groups=_groups(operation, shown),
     )
+
+
+def first_targets(operation: Operation, limit: int) -> list[OperationTarget]:
+    """The first targets of ``operation``, ``limit`` at most."""
+    found = OperationTarget.objects.filter(operation=operation)
+    return list(found.order_by("position")[:limit])
+
+
+def page_of_targets(
+    operation: Operation, outcome: str, place: keyset.Place, limit: int
+) -> lists.Page[OperationTarget]:
+    """Some targets of ``operation``, in their order.
+
+    Args:
+        operation: Whose.
+        outcome: Only those that came out so; all for the empty string.
+        place: Where the page begins; its key is a position.
+        limit: How many at most.
+    """
+    found = OperationTarget.objects.filter(operation=operation)
+    if outcome:
+        found = found.filter(outcome=outcome)
+    backwards, start = place.after is not None, place.key
+    if start is not None:
+        found = found.filter(**{"position__lt" if backwards else "position__gt": start.id})
+    read = list(found.order_by("-position" if backwards else "position")[: limit + 1])
+    rows = read[:limit]
+    end = keyset.Key(rows[-1].position) if len(read) > limit else None
+    back = None
+    if start is not None:
+        back = keyset.Key(rows[0].position if rows else start.id)
+    following, preceding = (back, end) if backwards else (end, back)
+    return lists.Page(rows[::-1] if backwards else rows, following, preceding)
+
+
+def ways_to(verb: str = "", state: str = "", target: str = "") -> list[keyset.Way]:
+    """The index that leads to the operations of a verb, in a state, or that touched a target.
+
+    The others of these narrow what it finds. Nearly all operations are finished: these are met on
+    the way through the newest, and no index leads to them, or to all that there are.
+    """
+    if target:
+        touched = OperationTarget.objects.filter(target=target)
+        return [keyset.Way(Q(pk__in=touched.values("operation_id")))]
+    if state and state != Operation.State.FINISHED:
+        return [keyset.Way(column="state", value=state)]
+    return [keyset.Way(column="verb", value=verb)] if verb else []
 
 
 def _task_ids(operation: Operation, rows: Iterable[OperationTarget]) -> set[str]:

@@ -49,6 +49,20 @@ def ways(queryset: QuerySet[WorkerRecord], text: str) -> list[keyset.Way]:
     return [keyset.Way(Q(project__in=projects) & begins)]
 
 
+def wanted(project: str, beginning: str = "", online: bool | None = None) -> QuerySet[WorkerRecord]:
+    """Some of the workers, in no order.
+
+    Args:
+        project: Whose.
+        beginning: Of their hostnames.
+        online: Those that never said goodbye, or those that did.
+    """
+    found = WorkerRecord.objects.filter(project=project)
+    if beginning:
+        found = found.filter(lookups.starts_with(found, "hostname", beginning))
+    return found if online is None else found.filter(online=online)
+
+
 def recent_tasks(worker: WorkerRecord) -> list[TaskRecord]:
     """The newest tasks that ``worker`` took."""
     found = tasks.summaries(TaskRecord.objects.filter(project=worker.project))

@@ -8,7 +8,6 @@ from django import template
 from django.db import DatabaseError, router, transaction
 from django.urls import NoReverseMatch, reverse
 
-from z4j_django.admin import formatting, journals
 from z4j_django.models import JournalRecord
 from z4j_django.queries import health
 
@@ -27,6 +26,9 @@ def z4j_troubles(context: template.Context) -> dict[str, Any]:
 @register.inclusion_tag("admin/z4j_django/health.html", takes_context=True)
 def z4j_health(context: template.Context) -> dict[str, Any]:
     """The journals with their lag, the losses and the workers; nothing without the permission."""
+    # Not above: Django loads this library in projects without the admin, too.
+    from z4j_django.admin import formatting, journals
+
     if not _may_view(context):
         return {}
     found, problem = _read()

@@ -1,0 +1,75 @@
+"""Tasks as a command prints them: which columns, and how each value is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.utils import timezone
+
+from z4j_django.models import TaskRecord
+from z4j_django.queries import tasks
+
+#: Every column that is no key of the merge; ``row`` is the number of the task's row.
+FIELDS: Final = (
+    "row",
+    *(
+        field.name
+        for field in TaskRecord._meta.concrete_fields
+        if field.editable and not field.primary_key
+    ),
+)
+#: Those of JSON where none are named: the large ones are to be asked for.
+LIGHT: Final = tuple(name for name in FIELDS if name not in tasks.HEAVY_FIELDS)
+#: Those of the table where none are named.
+SHORT: Final = ("state", "name", "task_id", "queue", "worker", "sent_at", "runtime")
+
+#: Characters of a cell, at most.
+_CELL: Final = 80
+_NOTHING: Final = "-"
+
+
+def columns(fields: Sequence[str]) -> list[str]:
+    """What has to be read of the table; an order may need the time of the sending."""
+    return ["id", "sent_at", *(name for name in fields if name != "row")]
+
+
+def document(task: TaskRecord, fields: Sequence[str]) -> dict[str, Any]:
+    """A task as JSON has it: moments in UTC, lengths of time in seconds."""
+    return {name: _plain(_value(task, name)) for name in fields}
+
+
+def table(rows: Iterable[TaskRecord], fields: Sequence[str]) -> Iterator[str]:
+    """Lines with aligned columns, the first of which names them."""
+    cells = [fields, *([_cell(_value(task, name)) for name in fields] for task in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _value(task: TaskRecord, name: str) -> Any:
+    return task.pk if name == "row" else getattr(task, name)
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, datetime):
+        return value
+    aware = value if timezone.is_aware(value) else timezone.make_aware(value)
+    return f"{aware.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return _NOTHING
+    if isinstance(value, datetime):
+        local = timezone.localtime(value) if timezone.is_aware(value) else value
+        return f"{local:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    cut = text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
+    # What a terminal would obey is spelled out: whoever sends a task chooses its texts.
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)

@@ -1,0 +1,78 @@
+"""The periodic tasks of django-celery-beat, where that is installed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.apps import apps
+from django.db.models import QuerySet, prefetch_related_objects
+
+from z4j_django.conf import settings
+from z4j_django.store import redaction
+
+#: The app's label.
+APP: Final = "django_celery_beat"
+#: The kinds of schedules; each is a foreign key.
+KINDS: Final = ("interval", "crontab", "solar", "clocked")
+
+
+def is_installed() -> bool:
+    """Whether there are any: the project decides it."""
+    return apps.is_installed(APP)
+
+
+def every() -> QuerySet[Any]:
+    """The periodic tasks.
+
+    Beat itself reads the whole of this table whenever it changes: people make these by hand.
+    """
+    found: QuerySet[Any] = apps.get_model(APP, "PeriodicTask")._default_manager.all()
+    return found
+
+
+def fill(rows: Sequence[Any]) -> None:
+    """Read what the rows of a page say of their schedules, in a query a kind."""
+    prefetch_related_objects(rows, *KINDS)
+
+
+def find(number: int) -> Any:
+    """The periodic task of this number; None where there is none."""
+    return every().filter(pk=number).first()
+
+
+def kind(schedule: Any) -> str | None:
+    """Which kind of schedule a periodic task has; None where it has none."""
+    return next((name for name in KINDS if getattr(schedule, name) is not None), None)
+
+
+def words(schedule: Any) -> str:
+    """When a periodic task is due, in words; empty where it has no schedule."""
+    found = kind(schedule)
+    return str(getattr(schedule, found)) if found is not None else ""
+
+
+def shown_args(schedule: Any) -> list[object] | None:
+    """The positional arguments as they may be shown; None where they can't be read."""
+    args = _decoded(schedule.args)
+    if not isinstance(args, list):
+        return None
+    return redaction.redact_args(args, (), rules=settings.redaction)
+
+
+def shown_kwargs(schedule: Any) -> dict[str, object] | None:
+    """The keyword arguments as they may be shown; None where they can't be read."""
+    kwargs = _decoded(schedule.kwargs)
+    if not isinstance(kwargs, dict):
+        return None
+    shown = redaction.redact(kwargs, rules=settings.redaction)
+    return shown if isinstance(shown, dict) else None
+
+
+def _decoded(text: str) -> Any:
+    """What somebody typed as JSON; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
