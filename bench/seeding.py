@@ -227,7 +227,7 @@ def seed(rows: int, with_events: str) -> None:
         insert(cursor, GroupRecord, group_columns(vendor), rows, "i % 200 = 0")
         insert(cursor, Operation, operation_columns(vendor), rows // 1000, "1 = 1")
         insert(cursor, OperationTarget, target_columns(vendor), rows // 100, "1 = 1")
-        insert(cursor, JournalLoss, loss_columns(vendor), rows // 1000, "1 = 1")
+        insert(cursor, JournalLoss, loss_columns(vendor), rows // 10_000, "1 = 1")
     with connection.schema_editor() as editor:
         for model in large:
             for index in model._meta.indexes:
