@@ -24,6 +24,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "z4j_django",
 ]
 MIDDLEWARE = [
@@ -45,3 +50,11 @@ TEMPLATES = [
         },
     }
 ]
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    # Many tests run within one minute, and their users take the same numbers.
+    "DEFAULT_THROTTLE_RATES": {"z4j_read": None, "z4j_operate": None},
+}

@@ -1,6 +1,9 @@
-"""The admin, and nothing else."""
+"""The admin and the API, and nothing else."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("z4j/api/", include("z4j_django.api.urls")),
+]

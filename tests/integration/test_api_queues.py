@@ -1,0 +1,158 @@
+"""Queues over the API: what the broker tells in time, and what stands where it does not."""
+
+from __future__ import annotations
+
+import threading
+
+import celery
+import pytest
+
+from tests.integration import nouns
+from tests.integration.api_client import WHO, address, body, client, problem
+from tests.integration.mailbox import QUEUE, Publish, app, publish
+from tests.integration.operators import Pretence, pretend
+from tests.integration.pages import task
+from z4j_django import operations
+from z4j_django.operations import depths
+from z4j_django.queries import tasks
+
+__all__ = ["app", "publish"]  # fixtures
+
+pytestmark = pytest.mark.django_db
+
+QUEUES = address("queues")
+MAIL = address("queues", QUEUE)
+
+
+@pytest.fixture
+def pretence(monkeypatch) -> Pretence:
+    return pretend(monkeypatch)
+
+
+def test_each_queue_on_record_has_its_depth(app: celery.Celery, publish: Publish) -> None:
+    publish(1, 2, 3)
+    task("a", queue=QUEUE)
+    task("b", queue="empty")
+    assert body(client().get(QUEUES)) == {
+        "results": [
+            {
+                "url": f"http://testserver/z4j/api/queues/{name}/",
+                "name": name,
+                "depth": depth,
+                "known": True,
+                "tasks_url": f"http://testserver/z4j/api/tasks/?queue={name}",
+            }
+            for name, depth in (("empty", 0), (QUEUE, 3))
+        ],
+        "more": False,
+    }
+    assert body(client().get(MAIL))["depth"] == 3
+    assert nouns.listed(body(client().get(MAIL))["tasks_url"], "task_id") == ["a"]
+
+
+def test_a_queue_in_which_messages_wait_need_not_be_on_record(
+    app: celery.Celery, publish: Publish
+) -> None:
+    problem(client().get(MAIL), 404)
+    publish(1)
+    assert body(client().get(MAIL))["depth"] == 1
+
+
+def test_a_broker_that_is_away_makes_the_depth_unknown(app: celery.Celery) -> None:
+    app.conf.broker_url = "redis://:secret@127.0.0.1:1/0"
+    task("a", queue=QUEUE)
+    response = client().get(QUEUES)
+    [queue] = body(response)["results"]
+    assert (queue["depth"], queue["known"]) == (None, False)
+    assert b"secret" not in response.content
+    assert body(client().get(MAIL))["known"] is False
+
+
+def test_a_silent_broker_is_waited_for_once_and_not_for_each_queue(monkeypatch) -> None:
+    asked: list[str] = []
+    over = threading.Event()
+
+    def silent(name: str) -> None:
+        asked.append(name)
+        over.wait(60)
+
+    monkeypatch.setattr(operations, "count_messages", silent)
+    monkeypatch.setattr(depths, "PATIENCE", 0.05)
+    for number in range(5):
+        task(str(number), queue=f"q{number}")
+    try:
+        found = body(client().get(QUEUES))["results"]
+    finally:
+        over.set()
+    assert [(one["name"], one["depth"], one["known"]) for one in found] == [
+        (f"q{number}", None, False) for number in range(5)
+    ]
+    assert asked == ["q0"]
+
+
+def test_a_depth_that_is_told_stands_though_the_next_one_is_not(monkeypatch) -> None:
+    over = threading.Event()
+
+    def slow(name: str) -> int:
+        if name != "a":
+            over.wait(60)
+        return 7
+
+    monkeypatch.setattr(operations, "count_messages", slow)
+    try:
+        assert depths.count_many(["a", "b", "c"], 0.2) == {"a": 7, "b": None, "c": None}
+    finally:
+        over.set()
+
+
+def test_of_many_queues_the_first_are_listed(pretence: Pretence, monkeypatch) -> None:
+    monkeypatch.setattr(tasks, "CHOICES_LIMIT", 2)
+    for name in ("c", "a", "b"):
+        task(name, queue=name)
+    found = body(client().get(QUEUES))
+    assert ([one["name"] for one in found["results"]], found["more"]) == (["a", "b"], True)
+
+
+def test_queues_are_found_along_their_index_in_one_query(pretence: Pretence) -> None:
+    for number in range(20):
+        task(str(number), queue=f"q{number}")
+    assert len(nouns.reads(QUEUES)) == 1
+    assert len(nouns.reads(address("queues", "q3"))) <= 1
+
+
+@pytest.mark.parametrize("name", nouns.HOSTILE)
+def test_a_name_is_only_text(pretence: Pretence, name: str) -> None:
+    asks = client()
+    task("a", queue=name)
+    [queue] = body(asks.get(QUEUES))["results"]
+    assert queue["name"] == name
+    assert body(asks.get(queue["url"])) == queue
+    assert body(asks.get(address("queues", name))) == queue
+    assert nouns.listed(queue["tasks_url"], "task_id", asks) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["nobody", "x" * 300, "a\0b"])
+def test_of_any_other_name_there_is_none(pretence: Pretence, name: str) -> None:
+    pretence.depth = None
+    problem(client().get(address("queues", name)), 404)
+
+
+def test_what_is_no_parameter_is_told(pretence: Pretence) -> None:
+    task("a", queue=QUEUE)
+    for where in (QUEUES, MAIL):
+        told = problem(client().get(where, {"limit": 3}), 400)
+        assert [one["name"] for one in told["errors"]] == ["limit"]
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("where", [QUEUES, MAIL])
+def test_viewers_may_look(pretence: Pretence, who: str, where: str) -> None:
+    task("a", queue=QUEUE)
+    assert client(who).get(where).status_code == nouns.SEEN_BY[who]
+
+
+@pytest.mark.parametrize("where", [QUEUES, MAIL])
+def test_the_permission_is_that_of_the_admins_page(pretence: Pretence, where: str) -> None:
+    assert nouns.holder("view_operation").get(where).status_code == 200
+    told = problem(nouns.holder("view_taskrecord", "purge_queue").get(where), 403)
+    assert "z4j_django.view_operation" in told["detail"]

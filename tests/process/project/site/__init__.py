@@ -1,0 +1,1 @@
+"""The project as a site with the API: users, sessions, tokens."""

@@ -1,0 +1,13 @@
+"""The REST API, on Django REST framework; it comes with ``pip install "django-z4j[api]"``."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+try:
+    import django_filters  # noqa: F401  # only to see that they are there
+    import drf_spectacular  # noqa: F401
+    import rest_framework  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ImproperlyConfigured(
+        f"z4j_django.api needs the package {error.name}, which is not installed. "
+        'Run: pip install "django-z4j[api]"'
+    ) from error

@@ -1,0 +1,239 @@
+"""Tasks as a file: CSV for a spreadsheet, NDJSON for a program, read and sent page by page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any, ClassVar, Final
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import StreamingHttpResponse
+from django.urls import path
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from z4j_django.api import base, fields, filtersets, openapi, pagination, problems, rendering
+from z4j_django.api.serializers import tasks as serializers
+from z4j_django.api.views import tasks as lists
+from z4j_django.exceptions import Z4JError
+from z4j_django.models import TaskRecord
+from z4j_django.queries import filters, keyset
+from z4j_django.queries.tasks import HEAVY_FIELDS
+
+logger = logging.getLogger("z4j_django.api")
+
+#: Tasks of a file where none are asked for, and at most.
+DEFAULT: Final = 10_000
+MAXIMUM: Final = 100_000
+#: Tasks that are looked through for a file, at most.
+EXAMINED_LIMIT: Final = 1_000_000
+#: Tasks that are held in memory; where their large columns are asked for, fewer.
+PAGE: Final = 500
+_HEAVY_PAGE: Final = 50
+
+#: What a spreadsheet takes for a formula, in each of its widths.
+_FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  # on purpose
+_JSON_FIELDS: Final = frozenset({"args", "kwargs", "result"})
+
+_LIMIT: Final = openapi.parameter(
+    "limit",
+    "How many tasks at most.",
+    kind="integer",
+    example=1000,
+    minimum=1,
+    maximum=MAXIMUM,
+    default=DEFAULT,
+)
+_FIELDS: Final = fields.described(serializers.TaskSerializer)
+_CSV_EXAMPLE: Final = "task_id,name,state\r\n6f1f4f5e,shop.tasks.charge,FAILURE\r\n"
+_NDJSON_EXAMPLE: Final = '{"task_id":"6f1f4f5e","name":"shop.tasks.charge","state":"FAILURE"}\n'
+
+
+class UnboundedError(Z4JError):
+    """The file would take too long to find, and ends here."""
+
+
+class CSV(BaseRenderer):
+    """For the negotiation: the view writes the file by itself."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
+class NDJSON(BaseRenderer):
+    """The same for one JSON object a line."""
+
+    media_type = "application/x-ndjson"
+    format = "ndjson"
+
+
+class _Export(base.View):
+    """What both files share."""
+
+    reads = "taskrecord"
+    content_type: ClassVar[str]
+    filename: ClassVar[str]
+
+    def write(self, names: tuple[str, ...], pages: Iterable[list[dict[str, Any]]]) -> Iterator[Any]:
+        """The file in pieces, of which the first needs no page."""
+        raise NotImplementedError
+
+    def export(self, request: Request) -> StreamingHttpResponse:
+        """The file; its first page is read at once, so that what fails can still be told."""
+        known = (*filtersets.PARAMETERS, "ordering", "fields", "limit")
+        base.known_parameters(request, known, repeatable=filtersets.PARAMETERS)
+        names = fields.wanted(request, serializers.TaskSerializer, serializers.LISTED)
+        asked = lists.asked_of(request)
+        if terms := asked.unindexed():
+            raise problems.Invalid(
+                [{"name": filtersets.WHOLE, "reason": _UNINDEXED.format(terms=", ".join(terms))}]
+            )
+        order = lists.order_of(request, asked)
+        limit = pagination.limit_of(request, DEFAULT, MAXIMUM)
+        show = serializers.Rows(request, names)
+        read = (show.all(page) for page in _pages(asked, order, names, limit))
+        chunks = self.write(names, _begun(read))
+        content: Any = _in_turns(chunks) if isinstance(request._request, ASGIRequest) else chunks
+        return StreamingHttpResponse(
+            content,
+            content_type=self.content_type,
+            headers={
+                "Cache-Control": "no-store",
+                "Content-Disposition": f'attachment; filename="{self.filename}"',
+            },
+        )
+
+
+class CSVView(_Export):
+    """``tasks.csv``."""
+
+    renderer_classes: ClassVar = [CSV]
+    content_type = "text/csv; charset=utf-8"
+    filename = "tasks.csv"
+
+    @openapi.operation(
+        "tasks_csv",
+        tag="tasks",
+        summary="Export tasks as CSV",
+        description=(
+            "The tasks of a filter as a table, with the names of the fields in its first line. "
+            "Texts that a spreadsheet would take for formulas begin with an apostrophe; arguments "
+            "and results are JSON. A transfer that breaks off is not complete."
+        ),
+        parameters=[*lists.described_terms(), lists.ORDERING, _FIELDS, _LIMIT],
+        responses={(200, CSV.media_type): OpenApiResponse(OpenApiTypes.STR, "The table.")},
+        examples=[openapi.example("Three columns", _CSV_EXAMPLE)],
+        has_etag=False,
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """The table."""
+        return self.export(request)
+
+    def write(self, names: tuple[str, ...], pages: Iterable[list[dict[str, Any]]]) -> Iterator[str]:
+        """A line of names, then a line for each task."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        writer.writerow(names)
+        for page in pages:
+            writer.writerows([cell(name, row[name]) for name in names] for row in page)
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+
+
+class NDJSONView(_Export):
+    """``tasks.ndjson``."""
+
+    renderer_classes: ClassVar = [NDJSON]
+    content_type = NDJSON.media_type
+    filename = "tasks.ndjson"
+
+    @openapi.operation(
+        "tasks_ndjson",
+        tag="tasks",
+        summary="Export tasks as NDJSON",
+        description=(
+            "The tasks of a filter, one JSON object a line. A transfer that breaks off is not "
+            "complete."
+        ),
+        parameters=[*lists.described_terms(), lists.ORDERING, _FIELDS, _LIMIT],
+        responses={(200, NDJSON.media_type): OpenApiResponse(OpenApiTypes.STR, "The lines.")},
+        examples=[openapi.example("Three fields", _NDJSON_EXAMPLE)],
+        has_etag=False,
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """The lines."""
+        return self.export(request)
+
+    def write(
+        self, names: tuple[str, ...], pages: Iterable[list[dict[str, Any]]]
+    ) -> Iterator[bytes]:
+        """A line for each task."""
+        for page in pages:
+            yield b"".join(rendering.encode(row) + b"\n" for row in page)
+
+
+def cell(name: str, value: Any) -> Any:
+    """A value as a cell of a table, which no spreadsheet takes for a formula."""
+    if name in _JSON_FIELDS:
+        # A text is in quotes here, and what begins with a sign is a number.
+        return "" if value is None else rendering.encode(value).decode()
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+_UNINDEXED: Final = (
+    "No index leads to {terms}, and a file is not searched for through the whole table. Put a term "
+    "beside it that has an index, such as sent:<1d."
+)
+
+
+def _pages(
+    asked: filters.Filter, order: str, names: tuple[str, ...], limit: int
+) -> Iterator[list[TaskRecord]]:
+    """The tasks, a page at a time."""
+    tasks = TaskRecord.objects.only(*serializers.columns(names))
+    size = PAGE if set(names).isdisjoint(HEAVY_FIELDS) else _HEAVY_PAGE
+    place: keyset.Key | None = None
+    examined = 0
+    while limit:
+        page = asked.page(tasks, keyset.Place(before=place), min(size, limit), order=order)
+        yield page.rows
+        limit -= len(page.rows)
+        place = page.following
+        if place is None:
+            return
+        examined += page.looked_through or 0
+        if examined >= EXAMINED_LIMIT:
+            logger.warning("An export of tasks broke off: %d were looked through.", examined)
+            raise UnboundedError
+
+
+def _begun(pages: Iterator[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+    """The same pages, the first of which is read now."""
+    first = next(pages, [])
+
+    def rest() -> Iterator[list[dict[str, Any]]]:
+        yield first
+        yield from pages
+
+    return rest()
+
+
+async def _in_turns(chunks: Iterator[Any]) -> AsyncIterator[Any]:
+    """The same pieces for a server that awaits them, each made in the thread of the database."""
+    step = sync_to_async(lambda: next(chunks, None), thread_sensitive=True)
+    while (chunk := await step()) is not None:
+        yield chunk
+
+
+urlpatterns = [
+    path("tasks.csv", CSVView.as_view(), name="tasks-csv"),
+    path("tasks.ndjson", NDJSONView.as_view(), name="tasks-ndjson"),
+]
