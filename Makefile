@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench chaos lint clean
+.PHONY: demo test contract api-reference bench chaos lint clean
 
 # Worker, beat and site on 127.0.0.1; Ctrl-C stops all of them.
 demo: $(VENV)/.demo
@@ -13,6 +13,15 @@ CHAOS_TESTS := tests/process/test_chaos.py
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore $(CHAOS_TESTS)
 	$(BIN)/python -m pytest $(CHAOS_TESTS)
+
+# Asks a live server whatever the API's schema allows, and looks at every answer: four minutes.
+# OPTIONS= go to schemathesis, or name another database.
+contract: $(VENV)/.dev
+	$(BIN)/python -m tests.contract $(OPTIONS)
+
+# docs/reference/api.md, from the API's schema.
+api-reference: $(VENV)/.dev
+	$(BIN)/python docs/api_reference.py
 
 # The short forms of all, in about ten minutes; then the tables of figures in README.md and docs/
 # are written anew. FORM= runs the long ones; each script says at its head what else it can do.

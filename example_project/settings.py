@@ -21,6 +21,9 @@ INSTALLED_APPS = [
     "example_project.shop",
     "django_celery_results",
     "django_celery_beat",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular_sidecar",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -63,6 +66,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TIME_ZONE = "UTC"
 USE_TZ = True
+
+LOGIN_URL = "admin:login"
+
+# The API leaves it to the project who somebody is: a token for programs, the admin's session for
+# people and for the API's page. With the token first, who has neither is answered 401, not 403.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+}
 
 # Receipts stay on this machine: one file per message.
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"

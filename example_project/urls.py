@@ -1,4 +1,4 @@
-"""The shop's page and the admin."""
+"""The shop's page, the admin, and the API of the records."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -6,4 +6,5 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("example_project.shop.urls")),
     path("admin/", admin.site.urls),
+    path("z4j/api/", include("z4j_django.api.urls")),
 ]

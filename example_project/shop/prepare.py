@@ -54,6 +54,15 @@ def login() -> bool:
     return admin is not None and admin.check_password("admin")
 
 
+def token() -> str:
+    """The token of the login that :func:`login` makes; empty where there is no such login."""
+    if not login():
+        return ""
+    tokens = apps.get_model("authtoken", "Token").objects
+    admin = get_user_model().objects.get(username="admin")
+    return str(tokens.get_or_create(user=admin)[0].key)
+
+
 def schedule() -> None:
     """Has beat send the nightly report; in the demo it is night every minute."""
     intervals = apps.get_model("django_celery_beat", "IntervalSchedule").objects

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.urls import reverse
 
 from example_project.celery import app
 from example_project.shop import jobs, prepare
@@ -110,9 +111,13 @@ def _submit_some() -> None:
 
 def _greet(port: int, say: Callable[[str], None]) -> None:
     address = f"http://127.0.0.1:{port}"
-    with_password = " with admin / admin" if prepare.login() else ""
+    token = prepare.token()
+    with_password = " with admin / admin" if token else ""
     say("")
     say(f"  The shop     {address}/")
     say(f"  The records  {address}/admin/z4j_django/taskrecord/{with_password}")
+    say(f"  The API      {address}{reverse('z4j_api:docs')}{with_password}")
+    if token:
+        say(f"    curl -H 'Authorization: Token {token}' {address}{reverse('z4j_api:tasks')}")
     say("  Ctrl-C stops everything.")
     say("")
