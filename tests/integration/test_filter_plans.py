@@ -77,7 +77,7 @@ def _tables(django_db_setup, django_db_blocker) -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute(f"{words} {TABLE}")
         yield
-        TaskRecord.objects.all().delete()
+        test_plans.flush(TaskRecord)
 
 
 @pytest.fixture(autouse=True)

@@ -272,8 +272,12 @@ class TestMeaning:
     def test_an_id_with_a_common_beginning_is_found_as_well(self, monkeypatch) -> None:
         keep(RECORDS)
         monkeypatch.setattr(windows, "WINDOW", 2)
-        page = filters.parse("mail-").page(TaskRecord.objects.all(), TOP, 5)
-        assert page.looked_through == 2
+        place, seen = TOP, []
+        while place.before is not None or not seen:
+            page = filters.parse("mail-").page(TaskRecord.objects.all(), place, 5)
+            seen += [task.task_id for task in page.rows] or [""]
+            place = keyset.Place(before=page.following)
+        assert [task_id for task_id in seen if task_id] == ["mail-3", "mail-2", "mail-1"]
 
     def test_a_plain_parameter_means_the_term(self) -> None:
         keep(RECORDS)
@@ -354,10 +358,23 @@ class TestIndexes:
             leads = leading.candidates(filters.parse(f"state:{state}").terms)
             assert bool(leads) == (state != "SUCCESS")
 
-    def test_a_page_takes_few_queries(self) -> None:
+    def test_the_only_project_narrows_nothing(self) -> None:
+        for projects in (1, 2):
+            keep({f"t{projects}": {**FAILED, "project": f"p{projects}"}})
+            with CaptureQueriesContext(connection) as captured:
+                assert found("state:FAILURE project:p1") == ["t1"]
+            # The end of a window is looked for where one is needed.
+            assert any("OFFSET" in one["sql"] for one in captured) == (projects > 1)
+
+    @pytest.mark.parametrize("order", filters.ORDERINGS)
+    def test_a_page_takes_few_queries(self, order: str) -> None:
         keep(RECORDS)
         for text in examples():
             asked = filters.parse(text, now=NOW)
-            with CaptureQueriesContext(connection) as captured:
-                asked.page(tasks.summaries(TaskRecord.objects.all()), TOP, 5)
-            assert len(captured) <= 6, text
+            for queryset in (
+                tasks.summaries(TaskRecord.objects.all()),
+                TaskRecord.objects.only("id"),
+            ):
+                with CaptureQueriesContext(connection) as captured:
+                    asked.page(queryset, TOP, 3, order=order)
+                assert len(captured) <= 6, text

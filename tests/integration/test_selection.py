@@ -174,6 +174,11 @@ def test_one_without_an_index_is_refused_before_anything_is_read(search: str) ->
     assert found(Selection("shop", queue="bulk", search="-runtime:>5s")) == ["a4", "a3"]
 
 
+def test_a_project_that_can_not_be_is_told() -> None:
+    with pytest.raises(ValueError, match="filter project has a value that no task can have"):
+        Selection.from_params({"state": "FAILURE"}, "a\0b")
+
+
 def test_the_project_alone_is_no_filter() -> None:
     assert Selection("shop", search=" project:shop").is_empty
     assert not Selection("shop", search="-name:celery.*").is_empty

@@ -33,7 +33,9 @@ def is_of_every_task(term: Term) -> bool:
     """Whether it is a term on the project that finds all there are, as where there is only one."""
     if term.name != "project" or term.negated:
         return False
-    return set(lookups.projects(TaskRecord)) <= {_text(value) for value in term.values}
+    known = lookups.projects(TaskRecord)
+    is_all = len(known) < lookups.PROJECTS_LIMIT
+    return is_all and set(known) <= {_text(value) for value in term.values}
 
 
 def _any(term: Term, value: shapes.Value, queryset: Tasks) -> Q:

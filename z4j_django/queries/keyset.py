@@ -325,5 +325,7 @@ def first(
         [value for _, params in found for value in params],
     )
     rows = queryset.model._default_manager.using(queryset.db).filter(pk__in=ids)
-    rows.query.deferred_loading = queryset.query.deferred_loading
+    names, is_deferred = queryset.query.deferred_loading
+    keys = frozenset(order.columns)
+    rows.query.deferred_loading = (names - keys if is_deferred else names | keys, is_deferred)
     return rows.order_by(*order.by())

@@ -63,8 +63,8 @@ class Selection:
             ValueError: If a value can't be; the message names it.
         """
         given = {_NAMES[key] or key: str(params[key]).strip() for key in _NAMES if params.get(key)}
-        for key in _COLUMNS:
-            if "\0" in given.get(key, "") or len(given.get(key, "")) > 255:
+        for key, value in {**given, "project": project, "search": ""}.items():
+            if "\0" in value or len(value) > 255:
                 raise ValueError(f"The filter {key} has a value that no task can have.")
         if given.get("state", states.PENDING) not in states.ALL:
             known = ", ".join(states.ALL)
