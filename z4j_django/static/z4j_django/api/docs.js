@@ -5,9 +5,28 @@
   const place = document.getElementById("z4j-api-docs");
   const { schema, csrfHeader, csrfToken } = place.dataset;
 
-  window.SwaggerUIBundle({
+  // As an example alone it would stand in the field, and be sent by whoever only tries it out.
+  const toldInWords = (parameter) => {
+    const { examples, ...rest } = parameter;
+    const values = Object.values(examples || {}).map(({ value }) => `\`${value}\``);
+    if (!values.length) {
+      return parameter;
+    }
+    return { ...rest, description: `${rest.description || ""} For example: ${values.join(", ")}` };
+  };
+
+  const withoutValues = (found) => {
+    for (const methods of Object.values(found.paths)) {
+      for (const operation of Object.values(methods)) {
+        operation.parameters = (operation.parameters || []).map(toldInWords);
+      }
+    }
+    return found;
+  };
+
+  const show = (spec) => window.SwaggerUIBundle({
     domNode: place,
-    url: schema,
+    spec,
     deepLinking: true,
     defaultModelsExpandDepth: 0,
     validatorUrl: null, // or it would ask a server of its own what it thinks of the schema
@@ -19,4 +38,8 @@
       return request;
     },
   });
+
+  fetch(schema, { headers: { Accept: "application/json" } })
+    .then((response) => response.json())
+    .then((found) => show(withoutValues(found)));
 })();
