@@ -126,7 +126,7 @@ def _ingest(document: tables.Document) -> Iterator[Row]:
 def _read(document: tables.Document) -> Iterator[Row]:
     targets = {"postgresql": (LARGE, 100), "sqlite": (SQLITE, 150)}
     for row in document["results"]:
-        what = f"Pages of the admin on {tables.VENDORS[row['database']]}, the slowest"
+        what = f"Pages of admin and API on {tables.VENDORS[row['database']]}, the slowest"
         if "missing" in row:
             yield what, NO_TARGET, row["missing"], ""
             continue

@@ -152,7 +152,7 @@ def test_a_small_table_does_not_prove_the_target_of_a_large_one(
     rows: int, p95: float, verdict: str
 ) -> None:
     found = lines(read("postgresql", rows, p95))
-    row = found["Pages of the admin on PostgreSQL, the slowest"]
+    row = found["Pages of admin and API on PostgreSQL, the slowest"]
     assert row == [
         "p95 ≤ 100 ms at 10,000,000 tasks",
         f"p95 {p95:.0f} ms (list) at {rows:,} tasks",
