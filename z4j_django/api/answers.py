@@ -106,7 +106,7 @@ _PROBLEMS: Final = {
         },
     ),
     503: (
-        "The database or the broker can't be used just now. Nothing was done.",
+        "The database or the broker can't be used just now. What was begun before is on record.",
         {
             "type": "urn:z4j:unavailable",
             "title": "Service Unavailable",

@@ -38,9 +38,7 @@ def described_terms() -> list[Any]:
     single = [
         openapi.parameter(
             name,
-            f"Only {kind.help}."
-            if kind.shape in ("state", "pattern", "text")
-            else f"By {kind.help}.",
+            f"Only {kind.help}." if kind.shape in _OF_TEXT else f"By {kind.help}.",
             example=kind.example.partition(":")[2],
             format=f"z4j-{kind.shape}",
         )
