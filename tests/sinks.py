@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from z4j_django.agent import events
-from z4j_django.agent.shipper import Slice, Status
+from z4j_django.agent.batching import Slice
+from z4j_django.agent.sink import Status
 from z4j_django.exceptions import UnstorableError
 
 

@@ -20,7 +20,7 @@ from tests.integration import chords
 from tests.integration.pages import NOW, task
 from z4j_django.agent import events
 from z4j_django.agent import messages as agent
-from z4j_django.agent.shipper import Slice
+from z4j_django.agent.batching import Slice
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import graphs
 from z4j_django.store.writer import DatabaseSink

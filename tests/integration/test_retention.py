@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.integration.aged import WEEK, ago, left, task
 from z4j_django import ages, states
-from z4j_django.agent import events, shipper
+from z4j_django.agent import batching, events
 from z4j_django.models import (
     GroupRecord,
     JournalCursor,
@@ -162,7 +162,7 @@ def test_a_late_event_begins_a_record_of_its_own() -> None:
     late = events.TaskEvent(kind=events.TASK_SUCCEEDED, task_id="a", at=1.0)
     header = events.Header(schema=1, project="default", host="h", pid=7)
     line = events.encode(late)
-    DatabaseSink().apply([shipper.Slice("s", header, 0, len(line), line)])
+    DatabaseSink().apply([batching.Slice("s", header, 0, len(line), line)])
     assert TaskRecord.objects.get().sent_at is None
 
 
@@ -262,7 +262,7 @@ def test_runs_and_shippers_at_once_end_without_an_error_and_without_orphans() ->
                 for n in range(begin, begin + 20)[::order]
             ]
             data = b"".join(map(events.encode, found))
-            sink.apply([shipper.Slice(f"{name}{begin}", header, 0, len(data), data)])
+            sink.apply([batching.Slice(f"{name}{begin}", header, 0, len(data), data)])
 
     threads = [
         threading.Thread(target=within_thread, args=(run,))

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tests.histories import lives
 from z4j_django import states
 from z4j_django.agent import events
-from z4j_django.agent.shipper import Slice, Status
+from z4j_django.agent.batching import Slice
+from z4j_django.agent.sink import Status
 from z4j_django.exceptions import UnstorableError
 from z4j_django.models import (
     GroupRecord,

@@ -14,17 +14,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from z4j_django.agent import batching, events, housekeeping, journal
 from z4j_django.agent.ahead import Ahead
+from z4j_django.agent.batching import Slice
+from z4j_django.agent.sink import Sink, Status
 from z4j_django.exceptions import SegmentError, UnstorableError
 
 logger = logging.getLogger("z4j_django.shipper")
-
-Slice = batching.Slice
 
 #: Bytes of events in one batch, about.
 BATCH: Final = 2 * 1024 * 1024
@@ -52,60 +52,6 @@ MAX_BYTES: Final = 1024**3
 #: File of the events that no sink can take, and the bytes that it may grow to.
 DEAD: Final = "dead.ndjson"
 DEAD_BYTES: Final = 16 * 1024**2
-
-
-class Status(msgspec.Struct, frozen=True):
-    """How a journal stands."""
-
-    host: str
-    directory: str
-    #: The process that ships.
-    pid: int
-    #: Seconds since the epoch.
-    at: float
-    segments: int
-    #: Bytes on disk, and bytes of them that are not stored yet.
-    size: int
-    pending: int
-    #: Time of the oldest event that is not stored yet.
-    oldest: float | None
-
-
-class Sink(Protocol):
-    """Where batches go. Whatever else it raises means: not now, try again."""
-
-    @property
-    def reads_ahead(self) -> bool:
-        """Whether a batch is worth being made ready while another is stored."""
-
-    def positions(self, segments: Sequence[str]) -> Mapping[str, int]:
-        """The byte up to which each of ``segments`` is stored; those unknown may be left out."""
-
-    def prepare(self, batch: Sequence[Slice]) -> Any:
-        """Make a batch ready to be stored, in any thread, without the store."""
-
-    def apply(self, batch: Sequence[Slice], prepared: Any = None) -> Mapping[str, int]:
-        """Store the slices that begin where their segment stands, all of them or none.
-
-        Args:
-            batch: The slices.
-            prepared: What :meth:`prepare` made of them, if it was called.
-
-        Returns:
-            The byte up to which each segment of the batch is stored now.
-
-        Raises:
-            UnstorableError: If something in the batch can never be stored.
-        """
-
-    def report(self, status: Status) -> None:
-        """Keep the newest status of a journal."""
-
-    def housekeep(self, segments: Sequence[str]) -> None:
-        """Do a little of what keeps the store small; ``segments`` lie in the journal."""
-
-    def close(self) -> None:
-        """Let go of connections; the next call may open them again."""
 
 
 class Shipper:

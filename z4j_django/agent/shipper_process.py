@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Final
 
 from z4j_django.agent import journal, shipper
+from z4j_django.agent.sink import Sink
 from z4j_django.exceptions import Z4JError
 
 #: Seconds that it reads on after its worker is gone or it was told to stop.
@@ -30,7 +31,7 @@ START: Final = 1.0
 SWITCH: Final = 0.001
 
 
-def load_sink(path: str) -> shipper.Sink:
+def load_sink(path: str) -> Sink:
     """The sink that ``module:attribute`` makes.
 
     Raises:
@@ -38,7 +39,7 @@ def load_sink(path: str) -> shipper.Sink:
     """
     module, _, attribute = path.partition(":")
     try:
-        factory: Callable[[], shipper.Sink] = getattr(importlib.import_module(module), attribute)
+        factory: Callable[[], Sink] = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise Z4JError(f"There is no sink {path!r}: {error}") from error
     return factory()
@@ -59,7 +60,7 @@ def command(directory: Path, sink: str, parent: int, max_bytes: int) -> list[str
 
 def ship(
     directory: Path,
-    make_sink: Callable[[], shipper.Sink],
+    make_sink: Callable[[], Sink],
     *,
     max_bytes: int,
     stop: threading.Event,

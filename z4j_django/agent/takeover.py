@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from z4j_django.agent import inspection, shipper, shipper_process
+from z4j_django.agent.sink import Sink
 from z4j_django.exceptions import JournalError
 
 #: Seconds that another shipper may take to store what is there and go.
@@ -30,7 +31,7 @@ class _Process:
 
 def ship(
     directory: Path,
-    make_sink: Callable[[], shipper.Sink],
+    make_sink: Callable[[], Sink],
     *,
     max_bytes: int,
     stop: threading.Event,

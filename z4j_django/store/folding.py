@@ -29,7 +29,7 @@ import msgspec
 
 from z4j_django import states
 from z4j_django.agent import events
-from z4j_django.agent.shipper import Slice
+from z4j_django.agent.batching import Slice
 from z4j_django.store import describing, masking
 from z4j_django.store.rows import GroupRow, LossRow, TaskRow, TimelineRow, WorkerRow
 from z4j_django.store.values import (

@@ -13,7 +13,8 @@ from django.apps import apps
 from django.conf import settings
 from django.db import DataError, IntegrityError, connections, reset_queries, router, transaction
 
-from z4j_django.agent.shipper import Slice, Status
+from z4j_django.agent.batching import Slice
+from z4j_django.agent.sink import Status
 from z4j_django.exceptions import UnstorableError
 from z4j_django.store import masking, payloads, retention, sealing, sql
 from z4j_django.store.folding import Fold

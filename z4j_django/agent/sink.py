@@ -1,0 +1,64 @@
+"""The port behind a shipper: where batches go, and what is told of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from z4j_django.agent.batching import Slice
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How a journal stands."""
+
+    host: str
+    directory: str
+    #: The process that ships.
+    pid: int
+    #: Seconds since the epoch.
+    at: float
+    segments: int
+    #: Bytes on disk, and bytes of them that are not stored yet.
+    size: int
+    pending: int
+    #: Time of the oldest event that is not stored yet.
+    oldest: float | None
+
+
+class Sink(Protocol):
+    """Where batches go. Whatever else it raises means: not now, try again."""
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether a batch is worth being made ready while another is stored."""
+
+    def positions(self, segments: Sequence[str]) -> Mapping[str, int]:
+        """The byte up to which each of ``segments`` is stored; those unknown may be left out."""
+
+    def prepare(self, batch: Sequence[Slice]) -> Any:
+        """Make a batch ready to be stored, in any thread, without the store."""
+
+    def apply(self, batch: Sequence[Slice], prepared: Any = None) -> Mapping[str, int]:
+        """Store the slices that begin where their segment stands, all of them or none.
+
+        Args:
+            batch: The slices.
+            prepared: What :meth:`prepare` made of them, if it was called.
+
+        Returns:
+            The byte up to which each segment of the batch is stored now.
+
+        Raises:
+            UnstorableError: If something in the batch can never be stored.
+        """
+
+    def report(self, status: Status) -> None:
+        """Keep the newest status of a journal."""
+
+    def housekeep(self, segments: Sequence[str]) -> None:
+        """Do a little of what keeps the store small; ``segments`` lie in the journal."""
+
+    def close(self) -> None:
+        """Let go of connections; the next call may open them again."""
