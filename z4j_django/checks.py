@@ -20,7 +20,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
-from z4j_django import apps, conf, exceptions, models
+from z4j_django import conf, exceptions, models, wiring
 
 TAG = "z4j"
 SQLITE_TIMEOUT = 10  # seconds; sqlite3's own default is 5
@@ -75,7 +75,7 @@ def check_celery_app(**kwargs: Any) -> list[checks.CheckMessage]:
     if not _records():
         return []
     try:
-        found = apps.find_celery_app()
+        found = wiring.find_celery_app()
     except exceptions.DiscoveryError as error:
         hint = "Or leave CELERY_APP out: the app is then looked for in the project's packages."
         return [checks.Error(str(error), hint=hint, id="z4j_django.E003")]
@@ -105,7 +105,7 @@ def check_journal(**kwargs: Any) -> list[checks.CheckMessage]:
                 id="z4j_django.W004",
             )
         ]
-    directory = apps.journal_directory()
+    directory = wiring.journal_directory()
     if not directory.is_absolute():
         return [
             checks.Error(

@@ -10,7 +10,7 @@ import pytest
 from kombu import Producer
 from kombu.transport.memory import Channel
 
-from z4j_django import apps
+from z4j_django import wiring
 from z4j_django.agent.discovery import Found
 
 QUEUE = "mail"
@@ -21,7 +21,7 @@ Publish = Callable[..., None]
 def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[celery.Celery]:
     """An app with a broker of its own, in this process."""
     made = celery.Celery("mailer", broker="memory://", set_as_current=False)
-    monkeypatch.setattr(apps, "find_celery_app", lambda: Found(made, "tests:app"))
+    monkeypatch.setattr(wiring, "find_celery_app", lambda: Found(made, "tests:app"))
     monkeypatch.setattr(Channel, "queues", {})
     yield made
     made.close()

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.integration.pages import NOW
-from z4j_django import apps, operations, permissions
+from z4j_django import operations, permissions, wiring
 from z4j_django.agent import discovery, events
 from z4j_django.models import Operation, OperationTarget, TaskPayload, TaskRecord
 from z4j_django.store import sealing
@@ -137,7 +137,7 @@ def keep(record: TaskRecord, **fields: Any) -> None:
 def broker_in_memory(monkeypatch: Any) -> celery.Celery:
     """A project's app whose broker lives in this process."""
     app = celery.Celery("shop", broker="memory://", set_as_current=False)
-    monkeypatch.setattr(apps, "find_celery_app", lambda: discovery.Found(app, "shop:app", ()))
+    monkeypatch.setattr(wiring, "find_celery_app", lambda: discovery.Found(app, "shop:app", ()))
     return app
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.integration.api_client import address, body, client, problem
 from tests.integration.mailbox import QUEUE, Publish, app, publish
 from tests.integration.operators import operation
-from z4j_django import apps, operations
+from z4j_django import operations, wiring
 from z4j_django.exceptions import DiscoveryError
 from z4j_django.models import Operation, SavedMessage
 
@@ -142,7 +142,7 @@ def test_without_the_celery_app_nothing_is_begun(
     def find() -> Any:
         raise DiscoveryError("CELERY_APP names none.")
 
-    monkeypatch.setattr(apps, "find_celery_app", find)
+    monkeypatch.setattr(wiring, "find_celery_app", find)
     problem(post(QUEUE, "restore", {"operation": number}), 503)
     assert Operation.objects.count() == 1
 

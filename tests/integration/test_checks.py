@@ -14,7 +14,7 @@ from django.core.checks.registry import registry
 from django.core.management import call_command
 from django.db import connections
 
-from z4j_django import apps, checks, conf
+from z4j_django import checks, conf, wiring
 
 DOCUMENTED = Path(__file__).parents[2] / "docs/reference/checks.md"
 SETTINGS = ", ".join(conf.Settings.__struct_fields__)
@@ -123,7 +123,7 @@ def test_the_agent_is_told_how_much_of_a_message_to_keep(
     settings: Any, given: dict[str, Any], limit: int | None
 ) -> None:
     settings.Z4J = given
-    assert apps.agent_config().payload_limit == limit
+    assert wiring.agent_config().payload_limit == limit
 
 
 def test_an_unknown_database_is_an_error(settings: Any) -> None:

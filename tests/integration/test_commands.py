@@ -15,7 +15,7 @@ from celery import Celery
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from z4j_django import apps, control
+from z4j_django import control, wiring
 from z4j_django.agent import discovery, events, journal, shipper
 from z4j_django.diagnosis import walk
 from z4j_django.diagnosis.findings import Visit
@@ -33,7 +33,7 @@ def directory(settings: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
     made = Celery("shop", broker="memory://", set_as_current=False)
-    monkeypatch.setattr(apps, "find_celery_app", lambda: discovery.Found(made, "shop:app"))
+    monkeypatch.setattr(wiring, "find_celery_app", lambda: discovery.Found(made, "shop:app"))
     yield made
     made.close()
 

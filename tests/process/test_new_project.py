@@ -108,7 +108,7 @@ class Bakery:
 
     def journal(self) -> Path:
         """The directory that the project's journal has by default."""
-        code = "from z4j_django.apps import journal_directory; print(journal_directory())"
+        code = "from z4j_django.wiring import journal_directory; print(journal_directory())"
         return Path(self.manage("shell", "-v", "0", "-c", code).strip())
 
     def start_worker(self) -> Program:

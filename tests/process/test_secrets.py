@@ -59,7 +59,7 @@ def shop(request: pytest.FixtureRequest, make_scene: SceneMaker) -> Iterator[Sce
     """The demo's workload, after its end."""
     with make_scene("filesystem", request.param) as scene:
         environment = _environment(scene)
-        find = "from z4j_django.apps import journal_directory as find; print(find())"
+        find = "from z4j_django.wiring import journal_directory as find; print(find())"
         setup = "import django; django.setup(); "
         found = scene.run(sys.executable, "-c", setup + find, environment=environment)
         journal = Path(found.stdout.strip())

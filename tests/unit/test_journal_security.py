@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.sinks import MemorySink
-from z4j_django import apps
+from z4j_django import wiring
 from z4j_django.agent import events, journal, shipper
 from z4j_django.exceptions import JournalError, SegmentError
 
@@ -255,13 +255,13 @@ def test_another_user_with_the_same_setting_is_told_so_and_breaks_nothing(
 
 
 def test_the_default_directory_lies_where_others_cannot_replace_it() -> None:
-    parent = apps.journal_directory().parent
+    parent = wiring.journal_directory().parent
     assert parent.is_dir()
     assert parent.stat().st_mode & stat.S_ISVTX
 
 
 @as_root
 def test_each_user_has_a_default_directory_of_its_own() -> None:
-    ours, theirs = apps.journal_directory(), as_nobody(lambda: str(apps.journal_directory()))
+    ours, theirs = wiring.journal_directory(), as_nobody(lambda: str(wiring.journal_directory()))
     assert ours != Path(theirs)
     assert "z4j-65534-" in theirs

@@ -14,7 +14,7 @@ from typing import Final
 from django.core.exceptions import ImproperlyConfigured
 from django.template.defaultfilters import filesizeformat
 
-from z4j_django import apps, conf, exceptions
+from z4j_django import conf, exceptions, wiring
 from z4j_django.agent import inspection, journal
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import Finding, Visit, error, ok, reason, warning
@@ -31,7 +31,7 @@ _START_SHIPPER: Final = "Run: python manage.py z4j_ship, under the supervision o
 def directory(visit: Visit) -> Iterator[Finding]:
     """Whether processes of this user can write the journal; the checks say what is wrong."""
     try:
-        path = apps.journal_directory()
+        path = wiring.journal_directory()
         if os.path.lexists(path):
             journal.make_private(path)
             with tempfile.TemporaryFile(dir=path) as file:

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
-from z4j_django import apps, conf, exceptions, models
+from z4j_django import conf, exceptions, models, wiring
 from z4j_django.checks import TAG
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import Finding, Visit, error, ok, reason, warning
@@ -36,7 +36,7 @@ def settings(visit: Visit) -> Iterator[Finding]:
 def celery_app(visit: Visit) -> Iterator[Finding]:
     """The app that the workers run; the settings' checks say why there is none."""
     try:
-        found = apps.find_celery_app()
+        found = wiring.find_celery_app()
     except exceptions.DiscoveryError:
         return
     for line in visit.log:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from z4j_django import apps
+from z4j_django import wiring
 from z4j_django.agent import inspection
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import reason
@@ -45,7 +45,7 @@ def standing(seconds: float) -> Standing:
         OSError: If the journal can't be read.
         ImproperlyConfigured: If the settings do not say where it is.
     """
-    view = inspection.look(apps.journal_directory())
+    view = inspection.look(wiring.journal_directory())
     now = time.time()
     try:
         lag = records.lag(view, seconds)

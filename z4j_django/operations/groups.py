@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 from django.utils import timezone
 
-from z4j_django import apps, control, permissions, states
+from z4j_django import control, permissions, states, wiring
 from z4j_django.conf import settings
 from z4j_django.control import canvas as publishing
 from z4j_django.control import results
@@ -110,7 +110,7 @@ def retry_group(
     """
     permissions.require(actor, Operation.Verb.RETRY_GROUP)
     project = settings.PROJECT if project is None else project
-    app = apps.find_celery_app().app
+    app = wiring.find_celery_app().app
     plan = make_plan(
         group_id, app=app, members=members, keep_ids=keep_ids, force=force, project=project
     )
@@ -153,7 +153,7 @@ def preview(
     """
     return make_plan(
         group_id,
-        app=apps.find_celery_app().app,
+        app=wiring.find_celery_app().app,
         members=members,
         keep_ids=keep_ids,
         force=force,

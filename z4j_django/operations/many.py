@@ -15,7 +15,7 @@ from django.db import router
 from django.db.models import Q
 from django.utils import timezone
 
-from z4j_django import apps, control, permissions
+from z4j_django import control, permissions, wiring
 from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
@@ -255,7 +255,7 @@ def _checked_rate(rate: float | None) -> dict[str, float]:
 
 
 def _has_workers() -> bool:
-    return control.leaves_to_workers(apps.find_celery_app().app)
+    return control.leaves_to_workers(wiring.find_celery_app().app)
 
 
 def _capped(task_ids: Iterable[str]) -> list[str]:
@@ -316,7 +316,7 @@ def _rest(operation: Operation, until: float) -> None:
 
 def _hand_over(operation: Operation) -> Operation:
     try:
-        app = apps.find_celery_app().app
+        app = wiring.find_celery_app().app
         control.send_bulk(app, operation.pk, settings.OPERATIONS_QUEUE, _TIMEOUT)
     except Exception as error:  # whatever the transport raises: nobody will do it
         reason = f"The broker did not take the work: {type(error).__name__}: {error}"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db import router, transaction
 from django.utils import timezone
 
-from z4j_django import apps, permissions
+from z4j_django import permissions, wiring
 from z4j_django.control import queues
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
@@ -47,7 +47,7 @@ def count_messages(name: str) -> int | None:
         The number; ``None`` where the broker does not answer, or has no such queue.
     """
     try:
-        return queues.count_messages(apps.find_celery_app().app, name, TIMEOUT)
+        return queues.count_messages(wiring.find_celery_app().app, name, TIMEOUT)
     except Exception as error:  # whatever the transport raises
         logger.warning("The messages of %r can't be counted: %s", name, _told(error))
         return None
@@ -110,7 +110,7 @@ def count_for_purge(name: str) -> int:
         OperationError: If it would be refused.
     """
     try:
-        counted = queues.count_messages(apps.find_celery_app().app, name, TIMEOUT)
+        counted = queues.count_messages(wiring.find_celery_app().app, name, TIMEOUT)
     except Exception as error:  # whatever the transport raises
         raise OperationError(f"The messages can't be counted: {_told(error)}.") from error
     if counted is None:
@@ -131,7 +131,7 @@ class _Purge:
 
     def __init__(self, operation: Operation, counted: int, progress: Progress | None) -> None:
         self._operation = operation
-        self._app: Any = apps.find_celery_app().app
+        self._app: Any = wiring.find_celery_app().app
         self._name: str = operation.parameters["queue"]
         self._counted = counted
         self._progress = progress

@@ -11,7 +11,7 @@ import msgspec
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from z4j_django import apps, permissions
+from z4j_django import permissions, wiring
 from z4j_django.agent.events import Original
 from z4j_django.control import publishing
 from z4j_django.exceptions import OperationError, SealError
@@ -63,7 +63,7 @@ def restore(
     permissions.require(actor, "restore")
     purge = _find(operation_id)
     name = purge.parameters["queue"]
-    app = apps.find_celery_app().app
+    app = wiring.find_celery_app().app
 
     def claim() -> dict[str, Any]:
         # The write comes first: it has all others who ask wait for this transaction's end.

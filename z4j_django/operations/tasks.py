@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from z4j_django import apps, permissions, states
+from z4j_django import permissions, states, wiring
 from z4j_django.conf import settings
 from z4j_django.control import bodies, publishing
 from z4j_django.exceptions import OperationError
@@ -323,7 +323,7 @@ class _Retry:
 
 
 def _find_app() -> Any:
-    return apps.find_celery_app().app
+    return wiring.find_celery_app().app
 
 
 def _ids(task_ids: Iterable[str] | str, actor: permissions.Actor | None = None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from z4j_django import apps
+from z4j_django import wiring
 from z4j_django.agent import bootstrap, receiver
 from z4j_django.exceptions import DiscoveryError
 from z4j_django.management import stopping
@@ -36,7 +36,7 @@ class Command(BaseCommand):
                 "z4j is switched off: see Z4J['ENABLED'] and the variable Z4J_DISABLED."
             )
         try:
-            app = apps.find_celery_app().app
+            app = wiring.find_celery_app().app
         except DiscoveryError as error:
             raise CommandError(str(error)) from error
         say = self.stderr.write if options["json"] else self.stdout.write

@@ -13,7 +13,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from z4j_django import apps, conf, exceptions
+from z4j_django import conf, exceptions, wiring
 from z4j_django.agent import inspection, shipper_process, takeover
 from z4j_django.diagnosis import records
 from z4j_django.management import stopping
@@ -64,7 +64,7 @@ class Command(BaseCommand):
 
     def _ship(self, *, drain: bool, timeout: float, patience: float, **options: Any) -> bool:
         """Ship; whether something is left."""
-        directory = apps.journal_directory()
+        directory = wiring.journal_directory()
         before = inspection.look(directory)
         logger.info("Shipping %s as process %d.", directory, os.getpid())
         with stopping.told_to_stop() as stop:
