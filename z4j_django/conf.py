@@ -10,8 +10,8 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from z4j_django import ages
-from z4j_django.store import masking, rules
+from z4j_django import ages, values
+from z4j_django.secrets import masking, rules
 
 
 class Capture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,8 +108,10 @@ def _load() -> Settings:
         settings = msgspec.convert(given, Settings)
     except msgspec.ValidationError as error:
         raise ImproperlyConfigured(f"The setting Z4J is wrong: {error}") from error
-    if not 1 <= len(settings.PROJECT) <= 64:
-        raise ImproperlyConfigured("Z4J['PROJECT'] must have between 1 and 64 characters.")
+    if not 1 <= len(settings.PROJECT) <= values.PROJECT_LENGTH:
+        raise ImproperlyConfigured(
+            f"Z4J['PROJECT'] must have between 1 and {values.PROJECT_LENGTH} characters."
+        )
     for pattern, share in settings.sampling.items():
         if share is not None and not 0.0 <= share <= 1.0:
             raise ImproperlyConfigured(

@@ -21,7 +21,7 @@ from z4j_django.agent import events
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, Operation, TaskPayload, TaskRecord
 from z4j_django.operations import groups
-from z4j_django.store import sealing
+from z4j_django.secrets import sealing
 
 
 def make_app(monkeypatch: pytest.MonkeyPatch) -> celery.Celery:

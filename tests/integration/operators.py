@@ -16,7 +16,7 @@ from tests.integration.pages import NOW
 from z4j_django import operations, permissions, wiring
 from z4j_django.agent import discovery, events
 from z4j_django.models import Operation, OperationTarget, TaskPayload, TaskRecord
-from z4j_django.store import sealing
+from z4j_django.secrets import sealing
 
 #: Who comes to the admin, from the one who may least on.
 WHO = ("anonymous", "no staff", "staff", *permissions.ROLES, "superuser")

@@ -15,7 +15,7 @@ from tests.integration.operators import (
 )
 from tests.integration.pages import SCRIPT, TASKS, superuser, text
 from z4j_django.models import TaskRecord
-from z4j_django.store.masking import MASK
+from z4j_django.secrets.masking import MASK
 
 pytestmark = pytest.mark.django_db
 

@@ -126,7 +126,7 @@ def test_a_purge_that_left_something_says_so_with_what_it_did(
         raise ValueError("this one can't be kept")
 
     publish(1)
-    monkeypatch.setattr("z4j_django.store.sealing.seal", refuse)
+    monkeypatch.setattr("z4j_django.secrets.sealing.seal", refuse)
     told = problem(post(QUEUE, "purge", {"confirm": QUEUE}), 409)
     assert told["detail"].startswith("0 of 1 messages were saved and removed.")
     assert told["operation"]["counts"]["refused"] == 1

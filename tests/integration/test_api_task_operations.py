@@ -15,7 +15,7 @@ from tests.integration.operators import Pretence, kept, pretend
 from tests.integration.test_tasks import published
 from z4j_django.api.parsers import BODY_LIMIT
 from z4j_django.models import Operation, TaskRecord
-from z4j_django.store.masking import MASK
+from z4j_django.secrets.masking import MASK
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,8 @@ from tests.integration.test_writer import event, part
 from z4j_django import conf
 from z4j_django.agent import events
 from z4j_django.models import TaskEvent, TaskPayload, TaskRecord
-from z4j_django.store import sealing, sql
+from z4j_django.secrets import sealing
+from z4j_django.store import sql
 from z4j_django.store.rows import PayloadRow
 from z4j_django.store.writer import DatabaseSink, database_sink
 

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from z4j_django.agent import events
 from z4j_django.models import Operation, SavedMessage, TaskPayload
-from z4j_django.store import resealing, sealing
+from z4j_django.secrets import sealing
+from z4j_django.store import resealing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

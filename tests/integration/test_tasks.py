@@ -20,7 +20,7 @@ from z4j_django.control import publishing
 from z4j_django.exceptions import DiscoveryError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskPayload, TaskRecord
 from z4j_django.operations import tasks
-from z4j_django.store.masking import MASK
+from z4j_django.secrets.masking import MASK
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from tests.process.conftest import SceneMaker
 from tests.process.harness.scene import Scene
 from z4j_django import conf
 from z4j_django.models import TaskPayload, TaskRecord
-from z4j_django.store import sealing
+from z4j_django.secrets import sealing
 
 #: The demo's own SECRET_KEY.
 KEY = "a key for one test"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from z4j_django.store import masking, redaction
-from z4j_django.store.redaction import MASK, Budget, redact, redact_args, redact_text
+from z4j_django.secrets import masking, redaction
+from z4j_django.secrets.redaction import MASK, Budget, redact, redact_args, redact_text
 
 SECRET_NAMES = [
     "password", "PASSWORD", "db_password", "dbPassword", "passwd", "user-passwd", "passphrase",

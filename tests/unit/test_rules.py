@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from z4j_django import checks, conf
 from z4j_django.agent import events
-from z4j_django.store import masking, redaction, rules
+from z4j_django.secrets import masking, redaction, rules
+from z4j_django.secrets.masking import MASK
 from z4j_django.store.folding import Fold
-from z4j_django.store.masking import MASK
 
 
 def made(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from z4j_django.agent import events
 from z4j_django.exceptions import SealError
-from z4j_django.store import sealing
+from z4j_django.secrets import sealing
 
 CONTEXT = "task:shop:a"
 LOST_KEY = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from z4j_django.store import values
+from z4j_django import values
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ from typing import Any, Never
 from django import forms
 from django.core.exceptions import ValidationError
 
-from z4j_django.operations import notes, stopping
-from z4j_django.store.masking import MASK
-
-#: Seconds that a task may be put off: a year.
-COUNTDOWN_LIMIT = 366 * 24 * 3600
+from z4j_django.operations import stopping
+from z4j_django.secrets import placeholders
+from z4j_django.secrets.masking import MASK
+from z4j_django.values import LONGEST_DELAY, SHORT
 
 #: Characters of arguments that are taken.
 JSON_LIMIT = 1_000_000
@@ -61,7 +60,7 @@ class JSONText(forms.CharField):
         if not isinstance(data, self.kind):
             wanted = "a list: [ … ]" if self.kind is list else "an object: { … }"
             raise ValidationError(f"This has to be {wanted}")
-        if place := notes.place_of(data):
+        if place := placeholders.place_of(data):
             raise ValidationError(
                 f"The value at {place} is masked or cut; it can't be sent as it stands. Type the "
                 "real one, or put the whole field back as it was: then it goes as it was."
@@ -117,13 +116,13 @@ class RetryOptions(Options):
     to_queue = forms.CharField(
         label="Queue",
         required=False,
-        max_length=255,
+        max_length=SHORT,
         help_text="Empty: each goes to the queue that it had.",
     )
     countdown = forms.FloatField(
         required=False,
         min_value=0,
-        max_value=COUNTDOWN_LIMIT,
+        max_value=LONGEST_DELAY,
         label="Countdown",
         help_text="Seconds until it may begin. Empty: at once.",
     )
@@ -211,7 +210,7 @@ class PurgeOptions(Options):
     """
 
     confirm = forms.CharField(
-        max_length=255,
+        max_length=SHORT,
         strip=False,
         label="Name of the queue",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),

@@ -14,12 +14,10 @@ from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
 from z4j_django.operations import depths
 from z4j_django.queries import tasks
+from z4j_django.values import SHORT
 
 #: Seconds that one page waits for the broker; queues that are left are not counted.
 PATIENCE = depths.PATIENCE
-
-#: Characters of a queue's name: what a record holds.
-NAME_LIMIT = 255
 
 
 class QueuesPage(ActingPage):
@@ -91,7 +89,7 @@ class PurgePage(ActingPage):
 
     def _choose(self, request: HttpRequest) -> None:
         self.queue = request.GET.get("queue", "")
-        if not self.queue or len(self.queue) > NAME_LIMIT or "\0" in self.queue:
+        if not self.queue or len(self.queue) > SHORT or "\0" in self.queue:
             raise OperationError("That is no name of a queue.")
 
     def _ask(self, form: forms.PurgeOptions) -> HttpResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from z4j_django.agent.events import Failure
+from z4j_django.values import SHORT
 
 #: Characters of an exception's message.
 MESSAGE: Final = 2_000
@@ -48,8 +49,8 @@ def _type_name(exception: Any) -> str:
     kind = type(exception)
     wrapped = getattr(exception, "exc_cls_name", None)
     if kind.__name__ == "UnpickleableExceptionWrapper" and isinstance(wrapped, str):
-        return wrapped[:255]
-    return str(kind.__qualname__)[:255]
+        return wrapped[:SHORT]
+    return str(kind.__qualname__)[:SHORT]
 
 
 def _last_line(traceback: str) -> str:

@@ -20,6 +20,7 @@ from celery.utils.functional import LRUCache
 
 from z4j_django.agent import bootstrap, events, failures, messages
 from z4j_django.agent.capture_workers import HEARTBEAT_EVERY
+from z4j_django.values import LAST_TIME, SHORT
 
 logger = logging.getLogger("z4j_django.receiver")
 
@@ -31,8 +32,7 @@ HELD_FOR: Final = 10.0
 #: Workers and attempts of tasks that are remembered.
 _WORKERS: Final = 10_000
 _ATTEMPTS: Final = 50_000
-#: Seconds since the epoch, and seconds of a task; what is more is no time.
-LAST_TIME: Final = 4e9
+#: Seconds of a task; what is more is no time.
 _LONGEST: Final = 1e9
 
 _TASK_KINDS: Final = {
@@ -304,10 +304,10 @@ def _failure(kind: str, event: dict[str, Any]) -> events.Failure | None:
     trace = traceback[-failures.TRACEBACK :] if isinstance(traceback, str) else ""
     found = _REPR.fullmatch(text)
     if found:
-        return events.Failure(found[1][:255], _arguments(found[2]), trace)
+        return events.Failure(found[1][:SHORT], _arguments(found[2]), trace)
     last = _LAST_LINE.fullmatch(trace[-failures.MESSAGE :].rstrip().rpartition("\n")[2])
     name, message = (last[1], last[2] or "") if last else ("", "")
-    return events.Failure(name[:255], text or message, trace) if name or text else None
+    return events.Failure(name[:SHORT], text or message, trace) if name or text else None
 
 
 def _arguments(text: str) -> str:

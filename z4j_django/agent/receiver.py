@@ -18,8 +18,9 @@ from celery.events.snapshot import Polaroid
 from celery.utils.time import adjust_timestamp, utcoffset
 
 from z4j_django.agent import bootstrap, events
-from z4j_django.agent.observer import LAST_TIME, LOG_EVERY, Counts, Observer, seconds
+from z4j_django.agent.observer import LOG_EVERY, Counts, Observer, seconds
 from z4j_django.exceptions import Z4JError
+from z4j_django.values import LAST_TIME
 
 logger = logging.getLogger("z4j_django.receiver")
 

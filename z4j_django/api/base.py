@@ -40,6 +40,7 @@ from z4j_django.api import (  # noqa: F401  # converters: so that every list of 
     throttling,
 )
 from z4j_django.conf import settings
+from z4j_django.values import PROJECT_LENGTH
 
 logger = logging.getLogger("z4j_django.api")
 
@@ -255,8 +256,8 @@ def project_of(request: Request) -> str:
     given: str | None = request.query_params.get("project")
     if given is None:
         return str(settings.PROJECT)
-    if not 0 < len(given) <= 64 or "\0" in given:
-        reason = "A project's name has between 1 and 64 characters."
+    if not 0 < len(given) <= PROJECT_LENGTH or "\0" in given:
+        reason = f"A project's name has between 1 and {PROJECT_LENGTH} characters."
         raise problems.Invalid([{"name": "project", "reason": reason}])
     return given
 

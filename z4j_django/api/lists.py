@@ -9,11 +9,14 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 
 from z4j_django.api import openapi, problems
-from z4j_django.store.values import SHORT
+from z4j_django.values import PROJECT_LENGTH, SHORT
 
 #: The project of what is asked for, for the schema.
 PROJECT: Final = openapi.parameter(
-    "project", "The project that it belongs to; by default this one.", maxLength=64, minLength=1
+    "project",
+    "The project that it belongs to; by default this one.",
+    maxLength=PROJECT_LENGTH,
+    minLength=1,
 )
 
 

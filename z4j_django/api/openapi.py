@@ -19,6 +19,7 @@ from drf_spectacular.utils import (
 )
 
 from z4j_django.api import answers
+from z4j_django.values import SHORT
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -86,7 +87,7 @@ def parameter(
 
 def in_path(name: str, description: str, example: Any, **schema: Any) -> OpenApiParameter:
     """A parameter of the path; see :func:`parameter`."""
-    text: dict[str, Any] = {} if "kind" in schema else {"maxLength": 255, "minLength": 1}
+    text: dict[str, Any] = {} if "kind" in schema else {"maxLength": SHORT, "minLength": 1}
     return parameter(
         name, description, example=example, where=OpenApiParameter.PATH, **text, **schema
     )

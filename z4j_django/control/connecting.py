@@ -13,7 +13,7 @@ import celery
 from kombu.connection import Connection
 
 from z4j_django.patience import within
-from z4j_django.store.masking import mask_text
+from z4j_django.secrets.masking import mask_text
 
 #: Every Celery app has it. Without arguments it returns an empty tuple, and does nothing else.
 PROBE_TASK: Final = "celery.accumulate"

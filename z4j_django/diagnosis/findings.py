@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from z4j_django.agent import inspection
-from z4j_django.store.masking import mask_text
+from z4j_django.secrets.masking import mask_text
 
 Level = Literal["ok", "warning", "error"]
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from z4j_django.diagnosis import broker, journal, probe, project
 from z4j_django.diagnosis.findings import Finding, Visit, error, reason
-from z4j_django.store.masking import mask_text
+from z4j_django.secrets.masking import mask_text
 
 Step = Callable[[Visit], Iterator[Finding]]
 

@@ -17,7 +17,7 @@ class TaskPayload(models.Model):
 
     project = IdentifierField(max_length=64, default="default")
     task_id = IdentifierField(max_length=255)
-    #: See ``z4j_django.store.sealing``; empty where the message was too large to be kept.
+    #: See ``z4j_django.secrets.sealing``; empty where the message was too large to be kept.
     sealed = models.BinaryField()
     #: Bytes of the message's body.
     size = models.BigIntegerField()

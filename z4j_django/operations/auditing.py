@@ -21,7 +21,8 @@ from z4j_django import control, permissions
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget
-from z4j_django.store.masking import mask_text
+from z4j_django.secrets.masking import mask_text
+from z4j_django.values import SHORT
 
 logger = logging.getLogger("z4j_django.operations")
 
@@ -134,8 +135,8 @@ def begin(
             project=project,
             verb=verb,
             state=state,
-            actor=permissions.name_of(actor)[:255],
-            user_id="" if isinstance(actor, str) else str(actor.pk)[:255],
+            actor=permissions.name_of(actor)[:SHORT],
+            user_id="" if isinstance(actor, str) else str(actor.pk)[:SHORT],
             surface=surface,
             parameters={**(parameters or {}), **claimed},
             selection=selection,

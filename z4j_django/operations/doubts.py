@@ -17,7 +17,7 @@ from z4j_django.exceptions import SealError
 from z4j_django.models import Operation, OperationTarget, SavedMessage, TaskRecord
 from z4j_django.operations import auditing
 from z4j_django.operations.queues import AT_ONCE, TIMEOUT, settle_tasks
-from z4j_django.store import sealing
+from z4j_django.secrets import sealing
 
 #: How many times a hundred messages at the head of the queue are looked at.
 _LOOKS: Final = 100

@@ -16,8 +16,8 @@ from z4j_django.control import results
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.operations import auditing, canvas, lines, originals, planning, workflow
-from z4j_django.store.masking import mask_text
-from z4j_django.store.values import UNSTORABLE
+from z4j_django.secrets.masking import mask_text
+from z4j_django.values import UNSTORABLE
 
 Members = Literal["all", "failed", "body"]
 

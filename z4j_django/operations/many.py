@@ -21,6 +21,7 @@ from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.operations import auditing, tasks
 from z4j_django.queries.selection import Selection
+from z4j_django.values import SHORT
 
 logger = logging.getLogger("z4j_django.operations")
 
@@ -219,7 +220,7 @@ def abort(operation_id: int, *, actor: permissions.Actor) -> Operation:
     if not going.update(abort_requested=True):
         shown = operation.get_state_display().lower()
         raise OperationError(f"Operation {operation_id} is {shown}; it can't be aborted.")
-    name = permissions.name_of(actor)[:255]
+    name = permissions.name_of(actor)[:SHORT]
     auditing.note(operation, aborted_by=name)
     logger.info("%s: %s asked for its abort.", operation, name)
     auditing.tell_the_admins_log(operation, actor, "aborted")

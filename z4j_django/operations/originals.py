@@ -7,7 +7,7 @@ from z4j_django.agent import events
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, SealError
 from z4j_django.models import TaskPayload, TaskRecord
-from z4j_django.store import sealing
+from z4j_django.secrets import sealing
 
 
 def record_of(project: str, task_id: str) -> TaskRecord:

@@ -15,9 +15,9 @@ from z4j_django.control import queues
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
 from z4j_django.operations import auditing
-from z4j_django.store import sealing
-from z4j_django.store.masking import mask_text
-from z4j_django.store.values import SHORT, clean, identifier
+from z4j_django.secrets import sealing
+from z4j_django.secrets.masking import mask_text
+from z4j_django.values import SHORT, clean, identifier
 
 logger = logging.getLogger("z4j_django.operations")
 

@@ -18,7 +18,7 @@ from z4j_django.conf import settings
 from z4j_django.control import bodies, publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.operations import canvas
-from z4j_django.store import redaction
+from z4j_django.secrets import redaction
 
 #: What a pickled signature has in it, and hardly any argument.
 _SIGNATURE: Final = b"subtask_type"

@@ -19,7 +19,7 @@ from z4j_django.models import Operation, OperationTarget, SavedMessage
 from z4j_django.operations import auditing
 from z4j_django.operations.doubts import Doubts, opened
 from z4j_django.operations.queues import TIMEOUT, Progress, settle_tasks
-from z4j_django.store.masking import mask_text
+from z4j_django.secrets.masking import mask_text
 
 logger = logging.getLogger("z4j_django.operations")
 

@@ -21,8 +21,8 @@ from z4j_django.operations import (
     repeating,
     stopping,
 )
-from z4j_django.store import masking
-from z4j_django.store.values import SHORT, UNSTORABLE
+from z4j_django.secrets import masking
+from z4j_django.values import SHORT, UNSTORABLE
 
 #: Targets that an act is given together.
 RETRY_AT_ONCE: Final = 1

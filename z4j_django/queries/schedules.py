@@ -10,7 +10,7 @@ from django.apps import apps
 from django.db.models import QuerySet, prefetch_related_objects
 
 from z4j_django.conf import settings
-from z4j_django.store import redaction
+from z4j_django.secrets import redaction
 
 #: The app's label.
 APP: Final = "django_celery_beat"

@@ -8,9 +8,9 @@ import msgspec
 
 from z4j_django import states
 from z4j_django.agent import events
-from z4j_django.store import masking, redaction
+from z4j_django.secrets import masking, redaction
 from z4j_django.store.rows import TaskRow
-from z4j_django.store.values import SHORT, as_json, clean, identifier, microseconds
+from z4j_django.values import SHORT, as_json, clean, identifier, microseconds
 
 #: Characters of an exception's message and of its traceback, masked.
 MESSAGE: Final = 4_000

@@ -30,9 +30,10 @@ import msgspec
 from z4j_django import states
 from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
-from z4j_django.store import describing, masking
+from z4j_django.secrets import masking
+from z4j_django.store import describing
 from z4j_django.store.rows import GroupRow, LossRow, TaskRow, TimelineRow, WorkerRow
-from z4j_django.store.values import (
+from z4j_django.values import (
     TIME_BITS,
     as_json,
     clean,

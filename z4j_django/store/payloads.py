@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from z4j_django.agent import events
-from z4j_django.store import sealing
+from z4j_django.secrets import sealing
 from z4j_django.store.rows import PayloadRow
 
 #: Bytes that every database takes in one statement, whatever its settings.

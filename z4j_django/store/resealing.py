@@ -16,7 +16,7 @@ from django.db import models, router, transaction
 from django.db.models.functions import Substr
 
 from z4j_django.exceptions import SealError
-from z4j_django.store import sealing
+from z4j_django.secrets import sealing
 
 #: Rows that are looked at in one go.
 WINDOW: Final = 1_000

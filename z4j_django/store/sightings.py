@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from z4j_django import states
 from z4j_django.store.rows import NO_FACTS
-from z4j_django.store.values import TIME_BITS
+from z4j_django.values import TIME_BITS
 
 _MOMENTS: Final = ("sent_at", "received_at", "started_at", "finished_at")
 #: The columns of a record that are looked at here.

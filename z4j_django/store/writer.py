@@ -16,10 +16,11 @@ from django.db import DataError, IntegrityError, connections, reset_queries, rou
 from z4j_django.agent.batching import Slice
 from z4j_django.agent.sink import Status
 from z4j_django.exceptions import UnstorableError
-from z4j_django.store import masking, payloads, retention, sealing, sql
+from z4j_django.secrets import masking, sealing
+from z4j_django.store import payloads, retention, sql
 from z4j_django.store.folding import Fold
 from z4j_django.store.rows import CursorRow, JournalRow, PayloadRow
-from z4j_django.store.values import clean, identifier
+from z4j_django.values import clean, identifier
 
 logger = logging.getLogger("z4j_django.store")
 

@@ -13,7 +13,6 @@ from rest_framework import serializers
 
 from z4j_django.api import problems
 from z4j_django.api.serializers.strict import (
-    LONGEST,
     Args,
     Body,
     Choice,
@@ -27,9 +26,9 @@ from z4j_django.api.serializers.strict import (
     Whole,
 )
 from z4j_django.operations import groups, stopping
-from z4j_django.store.values import SHORT
+from z4j_django.values import LONGEST_DELAY, SHORT
 
-_YEAR: Final = timedelta(seconds=LONGEST)
+_YEAR: Final = timedelta(seconds=LONGEST_DELAY)
 #: Targets a second.
 _SLOWEST: Final = 0.01
 _FASTEST: Final = 100_000
@@ -79,7 +78,7 @@ class _RetryOptions(Body):
     countdown = Number(
         required=False,
         min_value=0,
-        max_value=LONGEST,
+        max_value=LONGEST_DELAY,
         help_text="Seconds until it may begin, a year at most. Without it: at once.",
     )
     eta = Moment(

@@ -16,11 +16,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from z4j_django.conf import settings
-from z4j_django.operations import notes
-from z4j_django.store.values import SHORT, UNSTORABLE
+from z4j_django.secrets import placeholders
+from z4j_django.values import LONGEST_DELAY, SHORT, UNSTORABLE
 
-#: Seconds that a task may be put off, or be worth running: a year.
-LONGEST: Final = 366 * 24 * 3600
 #: Unknown members that are told, and characters of each.
 _TOLD: Final = 20
 _SHOWN: Final = 60
@@ -29,7 +27,7 @@ _RFC_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
 )
 _MOMENT: Final = {"type": "string", "format": "date-time"}
-_SECONDS: Final = {"type": "number", "minimum": 0, "maximum": LONGEST}
+_SECONDS: Final = {"type": "number", "minimum": 0, "maximum": LONGEST_DELAY}
 
 
 class Body(serializers.Serializer[Any]):
@@ -147,7 +145,7 @@ class SecondsOrMoment(serializers.Field[Any, Any, Any, Any]):
 
     def to_internal_value(self, data: Any) -> float | datetime:
         """Seconds, or the moment in UTC."""
-        field = Moment() if isinstance(data, str) else Number(min_value=0, max_value=LONGEST)
+        field = Moment() if isinstance(data, str) else Number(min_value=0, max_value=LONGEST_DELAY)
         found: float | datetime = field.run_validation(data)
         return found
 
@@ -169,7 +167,7 @@ class _Arguments(serializers.JSONField):
         """The arguments, if they are no copy of what the record shows in their place."""
         if not isinstance(data, self.kind):
             self.fail(self.kind.__name__)
-        if place := notes.place_of(data):
+        if place := placeholders.place_of(data):
             self.fail("masked", place=place[:SHORT])
         return data
 

@@ -12,7 +12,8 @@ from django.db import DatabaseError
 
 from z4j_django import conf
 from z4j_django.management import stopping
-from z4j_django.store import resealing, sealing
+from z4j_django.secrets import sealing
+from z4j_django.store import resealing
 
 
 class Command(BaseCommand):

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from re import _constants, _parser  # type: ignore[attr-defined]  # typeshed leaves them out
 from typing import Any, Final
 
-from z4j_django.store import masking
+from z4j_django.secrets import masking
 
 #: Patterns of each kind, and characters of one.
 NUMBER: Final = 50

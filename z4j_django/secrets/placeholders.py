@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from z4j_django.store.masking import MASK
+from z4j_django.secrets.masking import MASK
+from z4j_django.secrets.redaction import KEY_LENGTH
 
 #: How the record ends a text that is cut, and what it has for an object that is no plain data.
-_NOTE: Final = re.compile(r"… \([^()]+\)$|^<\w+(\.[\w<>]+)+>$|^<an integer beyond 64 bits>$")
-#: Characters of a name that the record does not cut.
-_NAME: Final = 200
+_PLACEHOLDER: Final = re.compile(r"… \([^()]+\)$|^<\w+(\.[\w<>]+)+>$|^<an integer beyond 64 bits>$")
 
 
 def place_of(value: Any) -> str:
@@ -26,10 +25,10 @@ def place_of(value: Any) -> str:
 
 
 def _place(value: Any, place: str) -> str:
-    if isinstance(value, str) and _is_note(value):
+    if isinstance(value, str) and _is_placeholder(value):
         return place or "the top"
     if isinstance(value, dict):
-        if any(_is_note(key) or (len(key) > _NAME and key.endswith("…")) for key in value):
+        if any(_is_placeholder(key) or _is_cut(key) for key in value):
             return place or "the top"
         parts = [(f"{place}.{key}" if place else key, inner) for key, inner in value.items()]
     elif isinstance(value, list):
@@ -39,6 +38,10 @@ def _place(value: Any, place: str) -> str:
     return next((found for name, inner in parts if (found := _place(inner, name))), "")
 
 
-def _is_note(text: str) -> bool:
+def _is_placeholder(text: str) -> bool:
     """Whether the record has this in the place of a value: a mask, or a word about what it was."""
-    return MASK in text or text == "…" or _NOTE.search(text) is not None
+    return MASK in text or text == "…" or _PLACEHOLDER.search(text) is not None
+
+
+def _is_cut(key: str) -> bool:
+    return len(key) > KEY_LENGTH and key.endswith("…")

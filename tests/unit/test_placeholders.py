@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from z4j_django.operations import notes
-from z4j_django.store.masking import MASK
+from z4j_django.secrets import placeholders
+from z4j_django.secrets.masking import MASK
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from z4j_django.store.masking import MASK
     ],
 )
 def test_it_is_found_where_it_stands(value: Any, place: str) -> None:
-    assert notes.place_of(value) == place
+    assert placeholders.place_of(value) == place
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_it_is_found_where_it_stands(value: Any, place: str) -> None:
     ],
 )
 def test_a_real_value_is_none(value: Any) -> None:
-    assert notes.place_of(value) == ""
+    assert placeholders.place_of(value) == ""

@@ -45,7 +45,7 @@ _WHOLE_LINE_NAME: Final = re.compile(r"authori[sz]ation|cookie|pass_?phrase", re
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """What else is a secret in a project; ``z4j_django.store.rules`` makes them.
+    """What else is a secret in a project; ``z4j_django.secrets.rules`` makes them.
 
     Attributes:
         keys: Searched in names, in snake case.

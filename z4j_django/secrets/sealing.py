@@ -212,4 +212,4 @@ def _on_setting_changed(*, setting: str, **kwargs: object) -> None:
         _keys.cache_clear()
 
 
-setting_changed.connect(_on_setting_changed, dispatch_uid="z4j_django.store.sealing")
+setting_changed.connect(_on_setting_changed, dispatch_uid="z4j_django.secrets.sealing")

@@ -1,4 +1,4 @@
-"""Times and texts as any database takes them."""
+"""Times and texts as any database takes them, and how long they may be."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ TIME_BITS: Final = 52
 LAST_TIME: Final = 4_000_000_000.0
 #: Characters of an identifier, a name, an address.
 SHORT: Final = 255
+#: Characters of a project's name.
+PROJECT_LENGTH: Final = 64
+#: Seconds that a task may be put off, or be worth running: a year.
+LONGEST_DELAY: Final = 366 * 24 * 3600
 #: What not every database takes: NUL, and halves of a surrogate pair.
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from z4j_django.store import masking
+from z4j_django import values
+from z4j_django.secrets import masking
 
 MASK: Final = masking.MASK
 
@@ -22,11 +22,11 @@ MASK: Final = masking.MASK
 MARGIN: Final = 4096
 _EDGE: Final = MARGIN // 2
 
-_KEY_LENGTH: Final = 200
+#: Characters of a name that are shown.
+KEY_LENGTH: Final = 200
 _PAIR_LENGTH: Final = 64
 _LARGEST_INTEGER: Final = 2**63
 _PRINTABLE_BITS: Final = 4096  # about 1,200 digits; str() refuses past 4,300
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL takes neither
 _TOO_DEEP: Final = "… (nested too deeply)"
 
 
@@ -92,7 +92,7 @@ def redact_args(
             shown.append(_more(len(args) - index))
             break
         name = names[index] if index < len(names) else ""
-        shown.append(walk.named(masking.is_secret_name(name[:_KEY_LENGTH], rules), value, 1))
+        shown.append(walk.named(masking.is_secret_name(name[:KEY_LENGTH], rules), value, 1))
     return shown
 
 
@@ -135,7 +135,7 @@ def _after_edge(text: str) -> str:
 def _clean(text: str, rules: masking.Rules) -> str:
     """Masks secrets and replaces what no database can hold."""
     if "\0" in text or not text.isascii():
-        text = _UNSTORABLE.sub("\ufffd", text)
+        text = values.UNSTORABLE.sub("\ufffd", text)
     return masking.mask_text(text, rules)
 
 
@@ -162,7 +162,7 @@ class _Walk:
         self.nodes -= 1
         show = _SHOW.get(type(value))
         if show is None:
-            return f"<{type(value).__name__[:_KEY_LENGTH]}>"
+            return f"<{type(value).__name__[:KEY_LENGTH]}>"
         return show(self, value, depth)
 
     def named(self, is_secret: bool, value: object, depth: int) -> object:
@@ -231,7 +231,7 @@ class _Walk:
     def _names_a_secret(self, items: dict[object, object]) -> bool:
         """Whether this is a pair, as forms and environments write it: a ``name``, a ``value``."""
         name = items.get("name", items.get("key"))
-        return type(name) is str and masking.is_secret_name(name[:_KEY_LENGTH], self.rules)
+        return type(name) is str and masking.is_secret_name(name[:KEY_LENGTH], self.rules)
 
 
 def _is_blank(value: object) -> bool:
@@ -243,9 +243,9 @@ def _key_text(key: object, rules: masking.Rules) -> str:
 
 
 def _read_key(key: str, rules: masking.Rules) -> tuple[str, bool]:
-    if len(key) <= _KEY_LENGTH:
+    if len(key) <= KEY_LENGTH:
         return _read_short_key(key, rules)
-    name, is_secret = _read_short_key(key[:_KEY_LENGTH], rules)
+    name, is_secret = _read_short_key(key[:KEY_LENGTH], rules)
     return name + "…", is_secret
 
 

@@ -1,0 +1,1 @@
+"""What is secret: how it looks, what is shown in its place, and how the whole is kept sealed."""
