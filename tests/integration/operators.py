@@ -15,6 +15,7 @@ from django.utils import timezone
 from tests.integration.pages import NOW
 from z4j_django import operations, permissions, wiring
 from z4j_django.agent import discovery, events
+from z4j_django.control import queue_depths
 from z4j_django.models import Operation, OperationTarget, TaskPayload, TaskRecord
 from z4j_django.secrets import sealing
 
@@ -168,10 +169,10 @@ class Pretence:
 
 
 def pretend(monkeypatch: Any) -> Pretence:
-    """Put a :class:`Pretence` in the place of ``operations``."""
+    """Put a :class:`Pretence` in the place of ``operations``, and of the broker's depths."""
     pretence = Pretence()
     for verb in permissions.CODENAMES:
         monkeypatch.setattr(operations, verb, pretence.act(verb), raising=False)
     monkeypatch.setattr(operations, "abort", pretence.abort, raising=False)
-    monkeypatch.setattr(operations, "count_messages", lambda name: pretence.depth, raising=False)
+    monkeypatch.setattr(queue_depths, "count_messages", lambda name: pretence.depth)
     return pretence

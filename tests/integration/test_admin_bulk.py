@@ -50,12 +50,12 @@ class TestQueues:
     def test_a_silent_broker_is_not_asked_about_each_queue(
         self, admin_client, pretence, monkeypatch
     ) -> None:
-        from z4j_django import operations
         from z4j_django.admin import queues
+        from z4j_django.control import queue_depths
 
         asked = []
-        monkeypatch.setattr(queues, "PATIENCE", 0.0)
-        monkeypatch.setattr(operations, "count_messages", asked.append)
+        monkeypatch.setattr(queues, "TIMEOUT", 0.0)
+        monkeypatch.setattr(queue_depths, "count_messages", asked.append)
         task("a", queue="mail")
         assert ">unknown</td>" in text(admin_client.get(QUEUES))
         assert asked == []

@@ -12,8 +12,7 @@ from tests.integration.api_client import WHO, address, body, client, problem
 from tests.integration.mailbox import QUEUE, Publish, app, publish
 from tests.integration.operators import Pretence, pretend
 from tests.integration.pages import task
-from z4j_django import operations
-from z4j_django.operations import depths
+from z4j_django.control import queue_depths
 from z4j_django.queries import tasks
 
 __all__ = ["app", "publish"]  # fixtures
@@ -76,8 +75,8 @@ def test_a_silent_broker_is_waited_for_once_and_not_for_each_queue(monkeypatch) 
         asked.append(name)
         over.wait(60)
 
-    monkeypatch.setattr(operations, "count_messages", silent)
-    monkeypatch.setattr(depths, "PATIENCE", 0.05)
+    monkeypatch.setattr(queue_depths, "count_messages", silent)
+    monkeypatch.setattr(queue_depths, "TIMEOUT", 0.05)
     for number in range(5):
         task(str(number), queue=f"q{number}")
     try:
@@ -98,9 +97,9 @@ def test_a_depth_that_is_told_stands_though_the_next_one_is_not(monkeypatch) -> 
             over.wait(60)
         return 7
 
-    monkeypatch.setattr(operations, "count_messages", slow)
+    monkeypatch.setattr(queue_depths, "count_messages", slow)
     try:
-        assert depths.count_many(["a", "b", "c"], 0.2) == {"a": 7, "b": None, "c": None}
+        assert queue_depths.count_many(["a", "b", "c"], 0.2) == {"a": 7, "b": None, "c": None}
     finally:
         over.set()
 

@@ -10,14 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from z4j_django import operations, permissions
 from z4j_django.admin import forms
 from z4j_django.admin.acting import ActingPage
+from z4j_django.control import queue_depths
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
-from z4j_django.operations import depths
 from z4j_django.queries import tasks
 from z4j_django.values import SHORT
 
 #: Seconds that one page waits for the broker; queues that are left are not counted.
-PATIENCE = depths.PATIENCE
+TIMEOUT = queue_depths.TIMEOUT
 
 
 class QueuesPage(ActingPage):
@@ -41,7 +41,7 @@ class QueuesPage(ActingPage):
         )
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        for name, depth in depths.count_many(tasks.queues(), PATIENCE).items():
+        for name, depth in queue_depths.count_many(tasks.queues(), TIMEOUT).items():
             yield {
                 "name": name,
                 "depth": "unknown" if depth is None else f"{depth:,}",
@@ -93,7 +93,7 @@ class PurgePage(ActingPage):
             raise OperationError("That is no name of a queue.")
 
     def _ask(self, form: forms.PurgeOptions) -> HttpResponse:
-        depth = depths.count(self.queue, PATIENCE)
+        depth = queue_depths.count(self.queue, TIMEOUT)
         return self.shown(
             form,
             title="Purge a queue?",

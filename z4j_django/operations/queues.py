@@ -11,7 +11,7 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from z4j_django import permissions, wiring
-from z4j_django.control import queues
+from z4j_django.control import queue_depths, queues
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
 from z4j_django.operations import auditing
@@ -35,22 +35,6 @@ _UNSURE: Final = "It is saved. Whether the broker let go of it is unknown."
 Progress = Callable[[int, int], None]
 _Rows = tuple[OperationTarget, SavedMessage]
 _Kept = tuple[queues.Found, _Rows]
-
-
-def count_messages(name: str) -> int | None:
-    """How many messages wait in a queue; those that a worker holds already are not in it.
-
-    Args:
-        name: The queue's.
-
-    Returns:
-        The number; ``None`` where the broker does not answer, or has no such queue.
-    """
-    try:
-        return queues.count_messages(wiring.find_celery_app().app, name, TIMEOUT)
-    except Exception as error:  # whatever the transport raises
-        logger.warning("The messages of %r can't be counted: %s", name, _told(error))
-        return None
 
 
 def purge_queue(
@@ -233,7 +217,7 @@ class _Purge:
             words.append(f"Left in the queue, as it can't be kept: {count:,} ({why}).")
         if trouble is not None:
             return auditing.Outcome(trouble.result, " ".join([trouble.reason, *words]))
-        if remaining := count_messages(self._name):
+        if remaining := queue_depths.count_messages(self._name):
             words.append(f"In the queue now: {remaining:,}.")
         told = " ".join(words)
         return auditing.refused(told) if self._left else auditing.done(told)

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 
 from z4j_django.api import base, lists, openapi, problems
 from z4j_django.api.serializers import queues as serializers
+from z4j_django.control import queue_depths
 from z4j_django.models import TaskRecord
-from z4j_django.operations import depths
 from z4j_django.queries import lookups, tasks
 
 _QUEUE: Final[dict[str, Any]] = {
@@ -23,8 +23,8 @@ _QUEUE: Final[dict[str, Any]] = {
 }
 _SILENT: Final = {**_QUEUE, "depth": None, "known": False}
 _ABOUT: Final = (
-    f"The broker has {depths.PATIENCE:g} seconds to tell; where it does not, `known` is false and "
-    "`depth` is null. What a worker holds already does not wait any more."
+    f"The broker has {queue_depths.TIMEOUT:g} seconds to tell; where it does not, `known` is false "
+    "and `depth` is null. What a worker holds already does not wait any more."
 )
 
 
@@ -49,7 +49,7 @@ class QueuesView(base.View):
         base.known_parameters(request, ())
         names = lookups.distinct_values(TaskRecord, "queue", tasks.CHOICES_LIMIT + 1)
         shown = names[: tasks.CHOICES_LIMIT]
-        found = depths.count_many(shown, depths.PATIENCE)
+        found = queue_depths.count_many(shown, queue_depths.TIMEOUT)
         rows = [serializers.queue(request, name, depth) for name, depth in found.items()]
         return Response({"results": rows, "more": len(names) > len(shown)})
 
@@ -78,7 +78,7 @@ class QueueView(base.View):
         """The queue."""
         base.known_parameters(request, ())
         if lists.may_be(name):
-            depth = depths.count(name, depths.PATIENCE)
+            depth = queue_depths.count(name, queue_depths.TIMEOUT)
             if depth or TaskRecord.objects.filter(queue=name).exists():
                 return Response(serializers.queue(request, name, depth))
         raise problems.NotFound("There is no queue of this name on record.")
