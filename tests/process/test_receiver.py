@@ -306,7 +306,9 @@ def test_a_camera_takes_the_same_pictures(make_scene: SceneMaker) -> None:
         plain, records = Plain(scene), scene.records
         plain.worker()
         command = [sys.executable, "-m", "celery", "-A", APP, "events", "--frequency=0.5"]
-        camera = scene.start(*command, "--camera=z4j_django.agent.receiver.Camera", name="camera")
+        camera = scene.start(
+            *command, "--camera=z4j_django.agent.event_receiver.Camera", name="camera"
+        )
         workers = records.workers.filter(hostname=plain.hostname)
         wait_until(workers.exists, PATIENCE, "a picture of the worker")
         task_id = plain.run("from plain import fail; print(fail.delay('x').id)")

@@ -84,8 +84,8 @@ def test_the_agent_that_listens_can_be_found(
     agent = bootstrap.Agent(config)
     assert bootstrap.installed() is None
     agent.install()
-    for listener in agent._listeners:
-        listener.disconnect()
+    for handlers in agent._signal_handlers:
+        handlers.disconnect()
     assert bootstrap.installed() is agent
 
 

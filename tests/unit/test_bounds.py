@@ -16,7 +16,7 @@ from celery import Celery
 from django.utils.functional import SimpleLazyObject
 
 from tests.sinks import MemorySink
-from z4j_django.agent import capture, encoding, events, failures, journal, shipper
+from z4j_django.agent import encoding, events, failures, journal, shipper, task_signals
 
 MEGABYTE = 1024 * 1024
 #: What recording a value may take for itself, whatever its size.
@@ -182,10 +182,10 @@ def test_an_exception_with_a_large_or_unprintable_message_is_cut() -> None:
 @pytest.fixture
 def kept() -> Iterator[Kept]:
     recorder = Kept()
-    listening = capture.Capture(recorder)
-    listening.connect()
+    handlers = task_signals.TaskSignals(recorder)
+    handlers.connect()
     yield recorder
-    listening.disconnect()
+    handlers.disconnect()
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from celery.worker.strategy import proto1_to_proto2
 from kombu import Message
 
 from tests.sinks import MemorySink
-from tests.unit.test_capture import Recorder
+from tests.unit.test_task_signals import Recorder
 from z4j_django.agent import encoding, events, journal, originals, shipper
-from z4j_django.agent.capture import Capture
 from z4j_django.agent.sampling import Sampling
+from z4j_django.agent.task_signals import TaskSignals
 
 MEGABYTE = 1024**2
 
@@ -36,11 +36,11 @@ def add(first: object, second: object = 0) -> None:
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     recorder = Recorder()
-    capture = Capture(recorder, Sampling({"shop.tick": 0.0}), payload_limit=4096)
+    handlers = TaskSignals(recorder, Sampling({"shop.tick": 0.0}), payload_limit=4096)
     app.set_current()
-    capture.connect()
+    handlers.connect()
     yield recorder
-    capture.disconnect()
+    handlers.disconnect()
 
 
 def delivered(name: str = "shop.add", by: Celery = app, **options: Any) -> Message:
@@ -148,9 +148,9 @@ def test_of_a_body_over_the_limit_only_the_size_is_kept(recorder: Recorder) -> N
 
 @pytest.mark.parametrize("limit", [None, 0])
 def test_without_a_limit_no_message_is_kept(recorder: Recorder, limit: int | None) -> None:
-    capture = Capture(recorder, payload_limit=limit)
+    handlers = TaskSignals(recorder, payload_limit=limit)
     message = delivered()
-    capture.task_received(
+    handlers.task_received(
         sender=None, request=Request(message, app=app, task=app.tasks["shop.add"], hostname="w1")
     )
     event = recorder.events[-1]

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from celery import Celery, Task, signals
 
-from tests.unit.test_capture import Recorder
+from tests.unit.test_task_signals import Recorder
 from z4j_django.agent import events
-from z4j_django.agent.capture import Capture
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING, Sampling
+from z4j_django.agent.task_signals import TaskSignals
 
 app = Celery("sampling", broker="memory://", backend="cache+memory://", set_as_current=False)
 
@@ -46,11 +46,11 @@ def wind(self: Task) -> str:
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     recorder = Recorder()
-    capture = Capture(recorder, Sampling({"shop.t*": 0.0, "shop.wind": 0.0}))
-    capture.connect()
+    handlers = TaskSignals(recorder, Sampling({"shop.t*": 0.0, "shop.wind": 0.0}))
+    handlers.connect()
     app.set_current()
     yield recorder
-    capture.disconnect()
+    handlers.disconnect()
 
 
 def test_a_share_is_kept_and_every_process_agrees_which() -> None:

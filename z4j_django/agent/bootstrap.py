@@ -20,11 +20,11 @@ from celery import signals
 
 from z4j_django import __version__
 from z4j_django.agent import events, journal, originals, shipper, shipper_process
-from z4j_django.agent.capture import Capture
-from z4j_django.agent.capture_workers import WorkerCapture
 from z4j_django.agent.journal import Journal
 from z4j_django.agent.process import Process
 from z4j_django.agent.sampling import Sampling
+from z4j_django.agent.task_signals import TaskSignals
+from z4j_django.agent.worker_signals import WorkerSignals
 
 logger = logging.getLogger("z4j_django.agent")
 #: Says once in each worker that it records.
@@ -81,9 +81,9 @@ class Agent:
         #: Events that could not be written, and how many of them the journal knows of.
         self.losses = 0
         self._told_losses = 0
-        self._listeners = (
-            Capture(self, Sampling(config.sampling), config.payload_limit),
-            WorkerCapture(self),
+        self._signal_handlers = (
+            TaskSignals(self, Sampling(config.sampling), config.payload_limit),
+            WorkerSignals(self),
         )
         self._process = Process()
         self._wanted: bool | None = None
@@ -98,8 +98,8 @@ class Agent:
         """Listen to Celery's signals from here on."""
         global _installed
         _installed = self
-        for listener in self._listeners:
-            listener.connect()
+        for handlers in self._signal_handlers:
+            handlers.connect()
         signals.worker_init.connect(self._on_worker_init, weak=False, dispatch_uid="z4j.init")
         # A pool child that was spawned, not forked, starts with a fresh agent.
         signals.worker_process_init.connect(

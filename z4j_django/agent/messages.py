@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from celery._state import get_current_app
 
-from z4j_django.agent import canvas, events
+from z4j_django.agent import embedded_steps, events
 from z4j_django.agent.encoding import encode_value
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING
 
@@ -206,9 +206,9 @@ def _content(name: str, args: Any, kwargs: Any, embed: Any) -> _Content:
         complete = complete and whole
     if type(embed) is dict or isinstance(embed, Mapping):
         if embed.get("chord"):
-            chord = canvas.chord_body(embed)
+            chord = embedded_steps.chord_body(embed)
         if embed.get("chain"):
-            chain = canvas.chain_members(embed)
+            chain = embedded_steps.chain_members(embed)
     return encoded_args, encoded_kwargs, params, complete, chord, chain
 
 

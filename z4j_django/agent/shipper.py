@@ -19,8 +19,8 @@ from typing import Any, Final
 import msgspec
 
 from z4j_django.agent import batching, events, housekeeping, journal
-from z4j_django.agent.ahead import Ahead
 from z4j_django.agent.batching import Slice
+from z4j_django.agent.read_ahead import ReadAhead
 from z4j_django.agent.sink import Sink, Status
 from z4j_django.exceptions import SegmentError, UnstorableError
 
@@ -75,7 +75,7 @@ class Shipper:
         self._turn = ""
         self._others_wait = False
         self._own_journals: dict[str, journal.Journal] = {}
-        self._ahead: Ahead | None = None
+        self._ahead: ReadAhead | None = None
         self._failures = 0
         self._logged = 0.0
         self._busy_at = time.monotonic()
@@ -170,7 +170,7 @@ class Shipper:
             return 0.0 if self._next_turn() else None
         is_full = sum(len(part.data) for part in batch) >= FULL
         if is_full and self.sink.reads_ahead:
-            self._ahead = Ahead(self._read, self.sink.prepare)
+            self._ahead = ReadAhead(self._read, self.sink.prepare)
         try:
             offsets = self._apply(batch, prepared)
         finally:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from z4j_django import wiring
-from z4j_django.agent import bootstrap, receiver
+from z4j_django.agent import bootstrap, event_receiver
 from z4j_django.exceptions import DiscoveryError
 from z4j_django.management import stopping
 
@@ -40,18 +40,18 @@ class Command(BaseCommand):
         except DiscoveryError as error:
             raise CommandError(str(error)) from error
         say = self.stderr.write if options["json"] else self.stdout.write
-        listener = receiver.Receiver(app, agent, say)
+        receiver = event_receiver.Receiver(app, agent, say)
 
         def summarise() -> None:
-            self.stdout.write(_summary(listener, as_json=options["json"]))
+            self.stdout.write(_summary(receiver, as_json=options["json"]))
 
         with stopping.told_to_stop() as stop:
-            listener.run(stop, summarise)
+            receiver.run(stop, summarise)
         summarise()
 
 
-def _summary(listener: receiver.Receiver, *, as_json: bool) -> str:
-    counts, lost = listener.counts, listener.agent.losses
+def _summary(receiver: event_receiver.Receiver, *, as_json: bool) -> str:
+    counts, lost = receiver.counts, receiver.agent.losses
     if as_json:
         return json.dumps(
             {

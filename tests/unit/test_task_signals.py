@@ -11,7 +11,7 @@ from celery.signals import after_task_publish, before_task_publish
 from kombu.exceptions import OperationalError
 
 from z4j_django.agent import events, messages
-from z4j_django.agent.capture import Capture
+from z4j_django.agent.task_signals import TaskSignals
 
 app = Celery("capture", broker="memory://", backend="cache+memory://", set_as_current=False)
 
@@ -54,12 +54,12 @@ class Recorder:
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     recorder = Recorder()
-    capture = Capture(recorder)
-    capture.connect()
+    handlers = TaskSignals(recorder)
+    handlers.connect()
     with app.connection_for_write():
         app.set_current()
         yield recorder
-    capture.disconnect()
+    handlers.disconnect()
 
 
 def sent(task: Task, *args: Any, **options: Any) -> None:

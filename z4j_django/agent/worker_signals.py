@@ -10,13 +10,13 @@ import celery
 from celery import signals
 
 from z4j_django.agent import events
-from z4j_django.agent.listening import Listener, Recorder, never_raises
+from z4j_django.agent.signal_handlers import Recorder, SignalHandlers, never_raises
 
 #: Seconds between two heartbeats of one worker in the journal.
 HEARTBEAT_EVERY: Final = 10.0
 
 
-class WorkerCapture(Listener):
+class WorkerSignals(SignalHandlers):
     """The handlers of the signals about workers.
 
     Args:

@@ -16,11 +16,11 @@ from typing import Any, Final
 import msgspec
 from celery import exceptions, signals, states
 
-from z4j_django.agent import events, holding, messages, originals
+from z4j_django.agent import events, held_requests, messages, originals
 from z4j_django.agent.encoding import encode_value
 from z4j_django.agent.failures import describe, summary
-from z4j_django.agent.listening import Listener, Recorder, never_raises
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING, Sampling
+from z4j_django.agent.signal_handlers import Recorder, SignalHandlers, never_raises
 
 #: Of a retry without a reason: the worker stops, or has lost its broker.
 CANCELLED: Final = "cancelled by the worker"
@@ -29,7 +29,7 @@ CANCELLED: Final = "cancelled by the worker"
 _GOOD_ENDS: Final = frozenset({events.TASK_SUCCEEDED, events.TASK_IGNORED})
 
 
-class Capture(Listener):
+class TaskSignals(SignalHandlers):
     """The handlers of the signals about tasks, and what they remember between two of them.
 
     Args:
@@ -54,7 +54,7 @@ class Capture(Listener):
         #: The tasks that run in this process.
         self._running: dict[str, messages.Run] = {}
         #: Requests in this worker's hands: a hard time limit tells no more than the id.
-        self._requests = holding.Requests()
+        self._requests = held_requests.HeldRequests()
         #: Requests whose failure is on record; a hard time limit is signalled twice.
         self._failed: weakref.WeakSet[Any] = weakref.WeakSet()
 

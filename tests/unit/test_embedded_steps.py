@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import Celery, Signature, chain, chord, group, signals
 
-from z4j_django.agent import canvas
+from z4j_django.agent import embedded_steps
 
 app = Celery("canvas", broker="memory://", backend="cache+memory://", set_as_current=False)
 
@@ -20,7 +20,7 @@ def signature(task_id: str, **options: object) -> dict[str, object]:
 
 def test_a_body_knows_its_own_chord() -> None:
     inner = signature("inner", group_id="g", group_index=3, chord=signature("outer"))
-    body = canvas.chord_body({"chord": inner})
+    body = embedded_steps.chord_body({"chord": inner})
     assert body is not None
     assert (body.task_id, body.group_id, body.group_index) == ("inner", "g", 3)
     assert body.chord is not None
@@ -29,22 +29,22 @@ def test_a_body_knows_its_own_chord() -> None:
 
 def test_only_a_chains_steps_in_a_group_are_members() -> None:
     embed = {"chain": [signature("last", group_id="g", group_index=0), signature("middle")]}
-    assert [step.task_id for step in canvas.chain_members(embed)] == ["last"]
+    assert [step.task_id for step in embedded_steps.chain_members(embed)] == ["last"]
 
 
 def test_a_chain_that_goes_on_after_a_body_has_its_member_too() -> None:
     last = signature("last", group_id="outer", group_index=2, chord=signature("outer body"))
     body = signature("body", chain=[last, signature("middle")])
-    assert [step.task_id for step in canvas.chain_members({"chord": body})] == ["last"]
+    assert [step.task_id for step in embedded_steps.chain_members({"chord": body})] == ["last"]
 
 
 def test_a_step_tells_what_it_retries() -> None:
     body = signature("new", headers={"z4j": {"retry_of": "old", "operation": 7}})
-    step = canvas.chord_body({"chord": body})
+    step = embedded_steps.chord_body({"chord": body})
     assert step is not None
     assert (step.retry_of, step.operation) == ("old", 7)
     for odd in ({"z4j": "x"}, {"z4j": {"retry_of": 3, "operation": "x"}}, [1], None):
-        step = canvas.chord_body({"chord": signature("new", headers=odd)})
+        step = embedded_steps.chord_body({"chord": signature("new", headers=odd)})
         assert step is not None
         assert (step.retry_of, step.operation) == ("", None)
 
@@ -65,29 +65,31 @@ def embeds(workflow: Signature) -> list[dict[str, object]]:
 
 
 def test_celerys_own_chord_is_understood() -> None:
-    bodies = [canvas.chord_body(embed) for embed in embeds(chord([add.s(1), add.s(2)], add.s()))]
+    bodies = [
+        embedded_steps.chord_body(embed) for embed in embeds(chord([add.s(1), add.s(2)], add.s()))
+    ]
     assert len({body.task_id for body in bodies if body is not None}) == 1
 
 
 def test_celerys_own_chain_in_a_group_is_understood() -> None:
     first, second = embeds(group(chain(add.s(1), add.s(2)), add.s(3)))
-    assert [step.group_index for step in canvas.chain_members(first)] == [0]
-    assert canvas.chain_members(second) == ()
+    assert [step.group_index for step in embedded_steps.chain_members(first)] == [0]
+    assert embedded_steps.chain_members(second) == ()
 
 
 def test_a_hostile_embed_is_nothing() -> None:
     hostile: list[object] = [None, 3, "chord", [], {"chord": 1}, {"chain": "abc"}, {"chain": [1]}]
     hostile.append({"chord": {"options": {"task_id": {"no": "text"}}}})
     for embed in hostile:
-        assert canvas.chord_body(embed) is None
-        assert canvas.chain_members(embed) == ()
+        assert embedded_steps.chord_body(embed) is None
+        assert embedded_steps.chain_members(embed) == ()
 
 
 def test_a_chord_that_feeds_itself_ends() -> None:
     body = signature("a")
     body["options"]["chord"] = body  # type: ignore[index]
     depth = 0
-    step = canvas.chord_body({"chord": body})
+    step = embedded_steps.chord_body({"chord": body})
     while step is not None:
         depth, step = depth + 1, step.chord
-    assert depth == canvas.DEPTH
+    assert depth == embedded_steps.DEPTH

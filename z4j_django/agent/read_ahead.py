@@ -12,7 +12,7 @@ from z4j_django.agent.batching import Slice
 logger = logging.getLogger("z4j_django.shipper")
 
 
-class Ahead:
+class ReadAhead:
     """Reads one batch in a thread of its own, which is over when :meth:`wait` returns.
 
     Args:

@@ -8,23 +8,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from z4j_django.agent import bootstrap, events, failures, observer
+from z4j_django.agent import bootstrap, event_translation, events, failures
 
 NOW = 1_800_000_000.5
 
 
 class Seen:
-    """An observer and what it records."""
+    """An translator and what it records."""
 
     def __init__(self) -> None:
         self.events: list[Any] = []
-        self.observer = observer.Observer(self.events.append)
+        self.translator = event_translation.Translator(self.events.append)
 
     def say(self, kind: str, at: float = NOW, **fields: Any) -> None:
         event = {"type": kind, "hostname": "w@h", "timestamp": at, "utcoffset": -5, "pid": 7}
         if kind.startswith("task-"):
             event["uuid"] = "a"
-        self.observer.take({**event, **fields})
+        self.translator.take({**event, **fields})
 
     @property
     def kinds(self) -> list[str]:
@@ -236,30 +236,30 @@ def test_a_worker_that_records_itself_is_left_out() -> None:
     seen.say("worker-offline", **{bootstrap.MARK: "0.1.0"})
     seen.say("task-succeeded")  # buffered until after the end
     assert seen.events == []
-    assert seen.observer.counts == observer.Counts(taken=0, left_out=4, odd=0)
+    assert seen.translator.counts == event_translation.Counts(taken=0, left_out=4, odd=0)
 
 
 def test_a_strangers_tasks_wait_until_it_says_who_it_is() -> None:
     for mark, kept in (({bootstrap.MARK: "0.1.0"}, []), ({}, ["task_started", "worker_heartbeat"])):
         seen = Seen()
         seen.say("task-started")
-        assert (seen.events, seen.observer.has_strangers) == ([], True)
+        assert (seen.events, seen.translator.has_strangers) == ([], True)
         seen.say("worker-heartbeat", **mark)
-        assert (seen.kinds, seen.observer.has_strangers) == (kept, False)
+        assert (seen.kinds, seen.translator.has_strangers) == (kept, False)
 
 
 def test_a_stranger_that_stays_silent_is_taken_after_a_while() -> None:
     seen = Seen()
     seen.say("task-started")
-    seen.observer.release()
+    seen.translator.release()
     assert seen.events == []
-    seen.observer.release(held_for=0.0)
+    seen.translator.release(held_for=0.0)
     seen.say("task-succeeded")
     assert seen.kinds == [events.TASK_STARTED, events.TASK_SUCCEEDED]
 
 
 def test_no_more_than_so_many_events_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observer, "HELD", 3)
+    monkeypatch.setattr(event_translation, "HELD", 3)
     seen = Seen()
     for number in range(3):
         seen.say("task-started", uuid=str(number), hostname="one@h")
@@ -278,7 +278,7 @@ def test_a_restart_without_the_agent_is_noticed() -> None:
 def test_events_of_the_projects_own_are_let_be(seen: Seen) -> None:
     for kind in ("task-progress", "order-paid", "task-cancelled"):
         seen.say(kind)
-    assert (len(seen.events), seen.observer.counts.odd) == (1, 0)
+    assert (len(seen.events), seen.translator.counts.odd) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -303,8 +303,8 @@ def test_what_celery_does_not_send_is_counted_and_harms_nothing(
     seen: Seen, body: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):
-        seen.observer.take(body)
-    assert (len(seen.events), seen.observer.counts.odd) == (1, 100)
+        seen.translator.take(body)
+    assert (len(seen.events), seen.translator.counts.odd) == (1, 100)
     assert len(caplog.records) == 1
     seen.say("task-started")
     assert seen.kinds[1:] == [events.TASK_STARTED]
@@ -312,8 +312,8 @@ def test_what_celery_does_not_send_is_counted_and_harms_nothing(
 
 def test_an_odd_event_in_a_list_does_not_take_the_others_with_it(seen: Seen) -> None:
     good = {"type": "task-started", "hostname": "w@h", "timestamp": NOW, "uuid": "a"}
-    seen.observer.take([good, None, good])
-    assert (len(seen.events), seen.observer.counts.odd) == (3, 1)
+    seen.translator.take([good, None, good])
+    assert (len(seen.events), seen.translator.counts.odd) == (3, 1)
 
 
 def test_huge_texts_and_wrong_types_are_cut_or_left_out(seen: Seen) -> None:
@@ -355,8 +355,8 @@ def test_whatever_an_event_says_it_can_be_written_and_read(
     seen = Seen()
     seen.say("worker-online")
     seen.say(kind, **fields)
-    seen.observer.release(held_for=0.0)
-    counts = seen.observer.counts
+    seen.translator.release(held_for=0.0)
+    counts = seen.translator.counts
     assert counts.taken + counts.left_out + counts.odd == 2
     for event in seen.events:
         assert events.decode(events.encode(event))[1] == 0
@@ -367,4 +367,4 @@ def test_any_text_can_stand_for_an_exception(text: str) -> None:
     seen = Seen()
     seen.say("worker-online")
     seen.say("task-failed", exception=text)
-    assert seen.observer.counts.odd == 0
+    assert seen.translator.counts.odd == 0

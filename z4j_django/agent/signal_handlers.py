@@ -26,7 +26,7 @@ def never_raises(handler: Callable[..., None]) -> Callable[..., None]:
     """Leave the task alone whatever goes wrong in ``handler``; the recorder counts it."""
 
     @functools.wraps(handler)
-    def guarded(self: Listener, **kwargs: Any) -> None:  # Celery names all arguments
+    def guarded(self: SignalHandlers, **kwargs: Any) -> None:  # Celery names all arguments
         if not self.recorder.wants_events():
             return
         try:
@@ -37,8 +37,8 @@ def never_raises(handler: Callable[..., None]) -> Callable[..., None]:
     return guarded
 
 
-class Listener:
-    """Handlers of signals.
+class SignalHandlers:
+    """Handlers of some of Celery's signals.
 
     Args:
         recorder: Where the events go.

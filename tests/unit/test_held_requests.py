@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from z4j_django.agent.holding import Requests
+from z4j_django.agent.held_requests import HeldRequests
 
 
 class Request:
@@ -15,7 +15,7 @@ class Request:
 
 
 def test_a_request_is_found_by_its_id_while_somebody_holds_it() -> None:
-    requests, request = Requests(), Request("1")
+    requests, request = HeldRequests(), Request("1")
 
     requests.add(request)
 
@@ -24,7 +24,7 @@ def test_a_request_is_found_by_its_id_while_somebody_holds_it() -> None:
 
 
 def test_a_request_that_nobody_holds_is_forgotten() -> None:
-    requests, request = Requests(), Request("1")
+    requests, request = HeldRequests(), Request("1")
     requests.add(request)
 
     del request
@@ -35,7 +35,7 @@ def test_a_request_that_nobody_holds_is_forgotten() -> None:
 
 
 def test_the_end_of_an_earlier_request_leaves_the_later_one_of_its_id() -> None:
-    requests, earlier, later = Requests(), Request("1"), Request("1")
+    requests, earlier, later = HeldRequests(), Request("1"), Request("1")
     requests.add(earlier)
     requests.add(later)
 

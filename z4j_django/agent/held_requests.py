@@ -14,7 +14,7 @@ class _Reference(weakref.ref[Any]):
     task_id: str
 
 
-class Requests:
+class HeldRequests:
     """Requests by the task's id, each for as long as Celery holds it.
 
     A ``WeakValueDictionary`` that is only asked for one at a time, at a third of its cost.

@@ -19,7 +19,7 @@ import msgspec
 from celery.utils.functional import LRUCache
 
 from z4j_django.agent import bootstrap, events, failures, messages
-from z4j_django.agent.capture_workers import HEARTBEAT_EVERY
+from z4j_django.agent.worker_signals import HEARTBEAT_EVERY
 from z4j_django.values import LAST_TIME, SHORT
 
 logger = logging.getLogger("z4j_django.receiver")
@@ -75,7 +75,7 @@ class Counts(msgspec.Struct):
     odd: int = 0
 
 
-class Observer:
+class Translator:
     """Turns Celery's events into ours.
 
     Args:
@@ -284,7 +284,7 @@ def _worker_event(kind: str, hostname: str, at: float, event: dict[str, Any]) ->
 
 
 def _detail(kind: str, event: dict[str, Any]) -> str:
-    """As an agent in the worker says it (``capture.py``)."""
+    """As an agent in the worker says it (``task_signals.py``)."""
     if kind == events.TASK_REVOKED:
         if event.get("terminated"):
             signum = messages.text(event.get("signum"))

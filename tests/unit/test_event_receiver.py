@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.events.state import State
+from celery.utils.imports import symbol_by_name
 from celery.utils.time import utcoffset
 
-from z4j_django.agent import bootstrap, events, journal, receiver
+from z4j_django.agent import bootstrap, event_receiver, events, journal
 from z4j_django.exceptions import Z4JError
 
 NOW = 1_800_000_000.5
@@ -87,8 +88,8 @@ def test_what_is_on_the_exchange_is_in_the_journal(
     app: Celery, agent: bootstrap.Agent, stop: threading.Event
 ) -> None:
     said: list[str] = []
-    listener = receiver.Receiver(app, agent, said.append)
-    thread = threading.Thread(target=listener.run, args=(stop,))
+    receiver = event_receiver.Receiver(app, agent, said.append)
+    thread = threading.Thread(target=receiver.run, args=(stop,))
     thread.start()
     until(lambda: said)
     with app.connection_for_write() as connection:
@@ -98,7 +99,7 @@ def test_what_is_on_the_exchange_is_in_the_journal(
         dispatcher.send("task-started", uuid="a")
         dispatcher.flush()  # as one message: a list
         dispatcher.producer.publish("nonsense", exchange=app.conf.event_exchange, routing_key="x")
-        until(lambda: listener.counts.odd)
+        until(lambda: receiver.counts.odd)
     stop.set()
     thread.join(10.0)
     kinds = [event.kind for event in journaled(agent)]
@@ -110,13 +111,13 @@ def test_what_is_on_the_exchange_is_in_the_journal(
 def test_while_the_broker_is_away_it_tries_again_and_says_so_once(
     agent: bootstrap.Agent, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiver, "BACKOFF", (0.01, 0.02))
+    monkeypatch.setattr(event_receiver, "BACKOFF", (0.01, 0.02))
     away = Celery("away", broker="redis://127.0.0.1:1/0", set_as_current=False)
     said: list[str] = []
-    listener = receiver.Receiver(away, agent, said.append)
-    thread = threading.Thread(target=listener.run, args=(stop,))
+    receiver = event_receiver.Receiver(away, agent, said.append)
+    thread = threading.Thread(target=receiver.run, args=(stop,))
     thread.start()
-    until(lambda: listener._failures >= 3)
+    until(lambda: receiver._failures >= 3)
     stop.set()
     thread.join(10.0)
     assert not thread.is_alive()
@@ -131,13 +132,13 @@ def test_an_event_that_the_journal_does_not_take_is_lost_and_counted(
         raise OSError(28, "no space left on device")
 
     monkeypatch.setattr(agent.journal, "write", full)
-    listener = receiver.Receiver(app, agent)
-    listener.observer.take(task_event("sent", name="shop.add"))
-    assert (agent.losses, listener.counts.odd) == (1, 0)
+    receiver = event_receiver.Receiver(app, agent)
+    receiver.translator.take(task_event("sent", name="shop.add"))
+    assert (agent.losses, receiver.counts.odd) == (1, 0)
 
 
-def camera(app: Celery) -> receiver.Camera:
-    return receiver.Camera(State(), app=app, freq=3600.0)
+def camera(app: Celery) -> event_receiver.Camera:
+    return event_receiver.Camera(State(), app=app, freq=3600.0)
 
 
 def test_each_shot_writes_what_happened_since_the_last(app: Celery, agent: bootstrap.Agent) -> None:
@@ -159,7 +160,7 @@ def test_each_shot_writes_what_happened_since_the_last(app: Celery, agent: boots
 def test_a_camera_begins_with_the_events_after_it(app: Celery, agent: bootstrap.Agent) -> None:
     state = State()
     state.event(worker_event("online"))
-    cam = receiver.Camera(state, app=app)
+    cam = event_receiver.Camera(state, app=app)
     state.event(worker_event("heartbeat", NOW + 1))
     cam.capture()
     assert [event.kind for event in journaled(agent)] == [events.WORKER_HEARTBEAT]
@@ -177,7 +178,7 @@ def test_a_camera_takes_a_last_shot(app: Celery, agent: bootstrap.Agent) -> None
 def test_a_camera_between_two_shots_keeps_no_more_than_so_many(
     app: Celery, agent: bootstrap.Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiver, "SHOT", 3)
+    monkeypatch.setattr(event_receiver, "SHOT", 3)
     cam = camera(app)
     for number in range(4):
         cam.state.event(task_event("sent", uuid=str(number), name="shop.add"))
@@ -200,3 +201,8 @@ def test_a_camera_in_a_process_without_an_agent_says_what_is_missing(
     monkeypatch.setattr(bootstrap, "_installed", None)
     with pytest.raises(Z4JError, match="Is z4j_django in INSTALLED_APPS"):
         camera(app)
+
+
+def test_the_camera_is_found_by_its_earlier_name() -> None:
+    found = symbol_by_name("z4j_django.agent.receiver.Camera")
+    assert found is event_receiver.Camera
