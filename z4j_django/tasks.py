@@ -49,9 +49,9 @@ def bulk(self: Task, operation_id: int) -> None:
         Retry: If it is not over.
         LookupError: If there is none of that number.
     """
-    from z4j_django.operations import many  # every Django process loads this module
+    from z4j_django.operations import bulk_operations  # every Django process loads this module
 
-    wait = many.carry_on(operation_id, seconds=_slice(self, many.SLICE))
+    wait = bulk_operations.carry_on(operation_id, seconds=_slice(self, bulk_operations.SLICE))
     if wait is not None:
         raise self.retry(countdown=wait)
 

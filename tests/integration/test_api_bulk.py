@@ -17,7 +17,7 @@ from tests.integration.api_client import address, body, client, problem
 from tests.integration.operators import Pretence, grant, kept, operation, pretend
 from z4j_django import control
 from z4j_django.models import Operation, TaskRecord
-from z4j_django.operations import many
+from z4j_django.operations import bulk_operations
 
 pytestmark = pytest.mark.django_db
 
@@ -160,14 +160,17 @@ class TestActing:
         assert (told["total"], told["counts"]["refused"]) == (1, 1)
 
     def test_many_are_left_to_a_worker(self, sent: list[int]) -> None:
-        remember(many.INLINE + 1)
+        remember(bulk_operations.INLINE + 1)
         told = body(post(verb="retry", filter="state:FAILURE"), 202)
-        assert (told["state"], told["counts"]["pending"]) == ("waiting", many.INLINE + 1)
+        assert (told["state"], told["counts"]["pending"]) == ("waiting", bulk_operations.INLINE + 1)
         assert (len(told["targets"]), told["finished_at"]) == (100, None)
         assert sent == [told["id"]]
-        many.carry_on(told["id"])
+        bulk_operations.carry_on(told["id"])
         after = body(client("z4j viewer").get(told["url"]))
-        assert (after["state"], after["counts"]["refused"]) == ("finished", many.INLINE + 1)
+        assert (after["state"], after["counts"]["refused"]) == (
+            "finished",
+            bulk_operations.INLINE + 1,
+        )
 
     def test_a_rate_leaves_few_to_a_worker_too(self, sent: list[int]) -> None:
         remember(1)
@@ -191,9 +194,9 @@ class TestActing:
             raise ConnectionError("nobody there")
 
         monkeypatch.setattr(control, "send_bulk", refuse)
-        remember(many.INLINE + 1)
+        remember(bulk_operations.INLINE + 1)
         told = body(post(verb="retry", filter="state:FAILURE"), 202)
-        assert (told["state"], told["counts"]["failed"]) == ("finished", many.INLINE + 1)
+        assert (told["state"], told["counts"]["failed"]) == ("finished", bulk_operations.INLINE + 1)
 
     def test_a_filter_that_finds_nothing_is_refused(self) -> None:
         told = problem(post(verb="retry", filter="state:FAILURE"), 409)
@@ -284,13 +287,13 @@ class TestAborting:
     """``operations/{id}/abort/``."""
 
     def test_one_that_waits_is_over_at_once(self) -> None:
-        remember(many.INLINE + 1)
+        remember(bulk_operations.INLINE + 1)
         waiting = body(post(verb="retry", filter="state:FAILURE"), 202)
         response = post(waiting["id"], "abort")
         told = body(response, 202)
         assert response.headers["Location"] == told["url"] == waiting["url"]
         assert (told["state"], told["abort_requested"]) == ("aborted", True)
-        assert told["counts"]["pending"] == many.INLINE + 1
+        assert told["counts"]["pending"] == bulk_operations.INLINE + 1
         assert Operation.objects.count() == 1
 
     def test_one_that_is_over_is_refused(self) -> None:

@@ -299,7 +299,7 @@ class TestStopping:
     def test_workers_that_do_not_answer_are_told_as_unknown(
         self, queue: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("z4j_django.operations.stopping.TIMEOUT", 0.05)
+        monkeypatch.setattr("z4j_django.operations.revoking.TIMEOUT", 0.05)
         kept("old", queue=queue, state="RECEIVED")
         told = body(post("old", "cancel"), 202)
         assert (told["counts"]["unknown"], told["targets"][0]["outcome"]) == (1, "unknown")

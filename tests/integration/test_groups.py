@@ -15,7 +15,7 @@ from tests.integration import chords
 from tests.integration.chords import Chained, Sent, published, record
 from tests.integration.pages import NOW
 from z4j_django import states
-from z4j_django.control import canvas as publishing
+from z4j_django.control import workflow_publishing
 from z4j_django.control.results import REPLAY_TASK
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, TaskRecord
@@ -100,10 +100,10 @@ def test_replays_are_not_run_as_members_of_their_own(sent: Sent, app: celery.Cel
 def test_a_retry_that_stops_halfway_says_what_was_sent(
     sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def halfway(app: Any, workflow: Any, ids: Any, **options: Any) -> publishing.Sent:
-        return publishing.Sent(frozenset(ids[:1]), ConnectionError("the broker went away"))
+    def halfway(app: Any, workflow: Any, ids: Any, **options: Any) -> workflow_publishing.Sent:
+        return workflow_publishing.Sent(frozenset(ids[:1]), ConnectionError("the broker went away"))
 
-    monkeypatch.setattr(groups.publishing, "publish", halfway)
+    monkeypatch.setattr(groups.workflow_publishing, "publish", halfway)
     operation = groups.retry_group(sent.id, actor="the test")
     first, second, third = operation.targets.order_by("position")
     assert first.outcome == "done"
@@ -115,10 +115,10 @@ def test_a_retry_that_stops_halfway_says_what_was_sent(
 def test_what_the_broker_did_not_confirm_is_unknown_and_named(
     sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def silent(app: Any, workflow: Any, ids: Any, **options: Any) -> publishing.Sent:
-        return publishing.Sent(frozenset(), TimeoutError("no answer"))
+    def silent(app: Any, workflow: Any, ids: Any, **options: Any) -> workflow_publishing.Sent:
+        return workflow_publishing.Sent(frozenset(), TimeoutError("no answer"))
 
-    monkeypatch.setattr(groups.publishing, "publish", silent)
+    monkeypatch.setattr(groups.workflow_publishing, "publish", silent)
     operation = groups.retry_group(sent.id, actor="the test")
     assert operation.unknown == operation.total == 3
     assert all(target.result_id for target in operation.targets.all())

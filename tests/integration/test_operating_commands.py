@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
 from tests.integration import operators
-from z4j_django.control import revoking
+from z4j_django.control import remote_control
 from z4j_django.models import Operation, TaskRecord
 
 pytestmark = pytest.mark.django_db
@@ -22,8 +22,10 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> str:
     operators.broker_in_memory(monkeypatch)
-    monkeypatch.setattr(revoking, "look", lambda app, ids, **given: {"w1": {}})
-    monkeypatch.setattr(revoking, "revoke", lambda app, ids, **given: {"w1": revoking.Reply()})
+    monkeypatch.setattr(remote_control, "look", lambda app, ids, **given: {"w1": {}})
+    monkeypatch.setattr(
+        remote_control, "revoke", lambda app, ids, **given: {"w1": remote_control.Reply()}
+    )
     return f"mail-{uuid.uuid4().hex}"
 
 

@@ -12,7 +12,7 @@ from tests.process.harness.scene import Scene
 from tests.process.harness.waiting import wait_until
 from z4j_django import states
 from z4j_django.models import Operation
-from z4j_django.operations import many
+from z4j_django.operations import bulk_operations
 
 COUNT = 150
 #: Prints the number of an operation that retries all tasks that failed.
@@ -60,7 +60,7 @@ def look(scene: Scene, number: int) -> Operation:
 def wait_for_the_end(scene: Scene, number: int) -> Operation:
     return wait_until(
         lambda: (found := look(scene, number)).finished_at and found,
-        PATIENCE + many.SILENCE + many.LOOK_AGAIN,
+        PATIENCE + bulk_operations.SILENCE + bulk_operations.LOOK_AGAIN,
         "the end of the operation",
     )
 

@@ -17,7 +17,7 @@ from z4j_django.admin.task_pages import NOTES
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
-from z4j_django.operations import many
+from z4j_django.operations import bulk_operations
 from z4j_django.queries import lookups
 from z4j_django.queries.selection import Selection
 
@@ -114,7 +114,7 @@ class BulkPage(ActingPage):
             most=f"{preview.count:,}",
             empty=not preview.count,
             capped=preview.capped,
-            inline=preview.count <= many.INLINE,
+            inline=preview.count <= bulk_operations.INLINE,
             sample=self.model_admin.forecast_rows(forecast(self.verb, preview.sample)),
             submit=f"{self.verb.capitalize()} {_tasks(preview.count)}",
         )

@@ -8,7 +8,7 @@ from typing import Any, Never
 from django import forms
 from django.core.exceptions import ValidationError
 
-from z4j_django.operations import stopping
+from z4j_django.operations import revoking
 from z4j_django.secrets import placeholders
 from z4j_django.secrets.masking import MASK
 from z4j_django.values import LONGEST_DELAY, SHORT
@@ -142,7 +142,7 @@ class TerminateOptions(Options):
     """How running tasks are terminated."""
 
     signal = forms.ChoiceField(
-        choices=[(name, name) for name in stopping.SIGNALS],
+        choices=[(name, name) for name in revoking.SIGNALS],
         help_text="What the process that runs it is sent. SIGKILL leaves it no time to clean up.",
     )
 

@@ -11,7 +11,7 @@ from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError
 from z4j_django.management import operating
 from z4j_django.models import Operation
-from z4j_django.operations import many, tasks
+from z4j_django.operations import bulk_operations, tasks
 from z4j_django.queries.selection import Selection
 
 #: Ids that are acted on as they are; more of them are an operation in bulk.
@@ -75,7 +75,7 @@ def act(
     common: dict[str, Any] = {"actor": actor, "surface": "command", **parameters}
     if in_bulk:
         which = {"task_ids": options["ids"], "project": project}
-        operation: Operation = many.bulk(
+        operation: Operation = bulk_operations.bulk(
             verb,
             here=True,
             progress=command.progress(),
@@ -120,6 +120,6 @@ def _found(selection: Selection) -> list[str]:
 def _described(selection: Selection | None, ids: list[str]) -> str:
     if selection is None:
         return f"{len(ids):,} tasks" if len(ids) > 1 else ids[0]
-    seen = many.preview(selection)
+    seen = bulk_operations.preview(selection)
     most = f", the newest of those that match: {seen.count:,} is the most" if seen.capped else ""
     return f"{seen.count:,} tasks ({selection.describe()}){most}"

@@ -11,11 +11,10 @@ from django.utils import timezone
 
 from z4j_django import control, permissions, states, wiring
 from z4j_django.conf import settings
-from z4j_django.control import canvas as publishing
-from z4j_django.control import results
+from z4j_django.control import results, workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
-from z4j_django.operations import auditing, canvas, lines, originals, planning, workflow
+from z4j_django.operations import auditing, originals, planning, retry_chains, signatures, workflow
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import UNSTORABLE
 
@@ -175,13 +174,13 @@ def make_plan(
         raise OperationError(f"members is one of {', '.join(get_args(Members))}, not {members!r}.")
     if UNSTORABLE.search(group_id):
         raise OperationError(f"{group_id[:60]!a} is no id of a group.")
-    publishing.require_canvas(app)
+    workflow_publishing.require_canvas(app)
     planner = planning.Planner(app, project)
     group = planner.plan(group_id, members)
     body_runs = planner.body_runs(group_id)
     group = _worth_it(group, members, body_runs)
     under_way = dict(planner.under_way)
-    if body_runs and lines.is_under_way(body_runs[0]):
+    if body_runs and retry_chains.is_under_way(body_runs[0]):
         under_way[body_runs[0].task_id] = body_runs[0]
     if under_way and not force:
         raise OperationError(_under_way(group_id, list(under_way.values())))
@@ -192,7 +191,7 @@ def make_plan(
     kept = _kept(group) if keep_ids else []
     plan = Plan(
         group=group,
-        new_group_id=canvas.new_id(),
+        new_group_id=signatures.new_id(),
         ids={old: old for old in kept},
         targets=targets,
         kept=kept,
@@ -360,7 +359,7 @@ def _publish(
     for target in targets:
         target.result_id = plan.ids[target.target]
     OperationTarget.objects.bulk_update(targets, ["result_id"], batch_size=500)
-    sent = publishing.publish(
+    sent = workflow_publishing.publish(
         app,
         built,
         [target.result_id for target in targets],
@@ -370,7 +369,9 @@ def _publish(
     return [_outcome(target, plan, sent) for target in targets]
 
 
-def _outcome(target: OperationTarget, plan: Plan, sent: publishing.Sent) -> auditing.Outcome:
+def _outcome(
+    target: OperationTarget, plan: Plan, sent: workflow_publishing.Sent
+) -> auditing.Outcome:
     new_id = target.result_id
     if new_id in sent.ids:
         note = plan.targets[target.target]

@@ -9,11 +9,10 @@ from typing import Any, Final, Literal
 
 from z4j_django import states
 from z4j_django.conf import settings
-from z4j_django.control import bodies
-from z4j_django.control import canvas as publishing
+from z4j_django.control import bodies, workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, TaskRecord
-from z4j_django.operations import lines, originals, workflow
+from z4j_django.operations import originals, retry_chains, workflow
 
 Mode = Literal["all", "failed", "body"]
 
@@ -107,7 +106,7 @@ class Planner:
     def __init__(self, app: Any, project: str) -> None:
         self._app = app
         self._project = project
-        self._lines = lines.Lines(project)
+        self._chains = retry_chains.RetryChains(project)
         self._messages: dict[str, workflow.Message | OperationError] = {}
         self.under_way: dict[str, TaskRecord] = {}
 
@@ -123,8 +122,8 @@ class Planner:
         if group is None:
             raise OperationError(f"There is no group {group_id} on record.")
         require_few(group.size)  # before all of them are read
-        members = self._lines.members(group_id)
-        self._lines.load(one.parent_id for one in members)
+        members = self._chains.members(group_id)
+        self._chains.load(one.parent_id for one in members)
         seats = self._seats(group, members)
         parts = [
             self._part(seat, mode, f"Member {index} of {group_id}", depth)
@@ -137,8 +136,8 @@ class Planner:
         """The runs on record of a chord's body, the newest first."""
         found = GroupRecord.objects.filter(project=self._project, group_id=group_id)
         body_id = found.values_list("body_id", flat=True).first()
-        record = self._lines.record(body_id) if body_id else None
-        return self._lines.runs(record) if record else []
+        record = self._chains.record(body_id) if body_id else None
+        return self._chains.runs(record) if record else []
 
     def _seats(self, group: GroupRecord, members: list[TaskRecord]) -> list[list[TaskRecord]]:
         """The runs on record at each index of a group, the newest first."""
@@ -154,7 +153,7 @@ class Planner:
                     f"Two members of {group.group_id} have the index {member.group_index}: one of "
                     "them is a chain that ends in a group, which can't be put together again."
                 )
-            seat.update((run.task_id, run) for run in self._lines.runs(member))
+            seat.update((run.task_id, run) for run in self._chains.runs(member))
         gone = [index for index in range(group.size) if index not in seats]
         if gone or not seats:
             named = ", ".join(map(str, gone[:_NAMED])) + (" ..." if len(gone) > _NAMED else "")
@@ -172,7 +171,7 @@ class Planner:
         for _ in range(_DEPTH):
             if found is None or found.operation is not None:
                 break
-            found = self._lines.record(found.parent_id)
+            found = self._chains.record(found.parent_id)
         return found is not None and found.operation is not None
 
     def _part(self, seat: list[TaskRecord], mode: Mode, whose: str, depth: int) -> Part:
@@ -189,12 +188,16 @@ class Planner:
         return self._what_failed(seat, whose, depth)
 
     def _what_failed(self, seat: list[TaskRecord], whose: str, depth: int) -> Part:
-        runs = [run for run in seat if lines.is_published(run) and not lines.is_replay(run)]
+        runs = [
+            run
+            for run in seat
+            if retry_chains.is_published(run) and not retry_chains.is_replay(run)
+        ]
         if runs:
             return self._run(runs, whose)
         if group_id := self._chord_with_body(seat):
             return Nested(self.plan(group_id, "failed", depth - 1))
-        carrier = self._lines.record(seat[0].parent_id)
+        carrier = self._chains.record(seat[0].parent_id)
         if carrier is None:
             raise OperationError(
                 f"{whose}, {seat[0].task_id}, never ran, and no task is on record that would have "
@@ -210,7 +213,7 @@ class Planner:
         if member_id in workflow.carried({"chord": first.embed.get("chord")}):
             return Nested(self.plan(str(first.headers.get("group")), "failed", depth - 1))
         for _ in range(_STEPS):
-            runs = self._lines.runs(carrier)
+            runs = self._chains.runs(carrier)
             if runs[0].state != states.SUCCESS:
                 return self._run(runs, whose)
             message = self._message(runs[0], whose)
@@ -220,8 +223,8 @@ class Planner:
             following_id = str(following["options"].get("task_id"))
             if following.get("subtask_type") == "chord" and self._is_on_record(following_id):
                 return Nested(self.plan(following_id, "failed", depth - 1))
-            after = self._lines.record(following_id)
-            if after is None or not lines.is_published(after):
+            after = self._chains.record(following_id)
+            if after is None or not retry_chains.is_published(after):
                 return Resume(message)
             carrier = after
         raise OperationError(f"{whose}: the step at which its chain stopped can't be found.")
@@ -233,7 +236,7 @@ class Planner:
         for _ in range(_STEPS):
             if group_id := self._chord_with_body([start]):
                 return Nested(self.plan(group_id, "all", depth - 1))
-            parent = self._lines.record(start.parent_id)
+            parent = self._chains.record(start.parent_id)
             message = self._known_message(parent) if parent else None
             if message is None or parent is None:
                 break
@@ -242,7 +245,7 @@ class Planner:
             if start.task_id not in workflow.carried({"chain": message.rest}):
                 break
             start = parent
-        runs = [run for run in self._lines.runs(start) if not lines.is_replay(run)]
+        runs = [run for run in self._chains.runs(start) if not retry_chains.is_replay(run)]
         return self._run(runs, whose)
 
     def _run(self, runs: list[TaskRecord], whose: str) -> Run:
@@ -261,21 +264,27 @@ class Planner:
     def _publishable(self, message: workflow.Message, whose: str) -> workflow.Message:
         """The message with the queue that it goes to; Celery won't refuse it halfway."""
         try:
-            publishing.require_callable(self._app, message.name, message.args, message.kwargs)
-            queue = publishing.queue_for(self._app, message.exchange, message.routing_key)
+            workflow_publishing.require_callable(
+                self._app, message.name, message.args, message.kwargs
+            )
+            queue = workflow_publishing.queue_for(self._app, message.exchange, message.routing_key)
         except OperationError as error:
             raise OperationError(f"{whose}, {message.task_id}, can't run again. {error}") from None
         return replace(message, queue=queue)
 
     def _note(self, newest: TaskRecord) -> None:
-        if lines.is_under_way(newest):
+        if retry_chains.is_under_way(newest):
             self.under_way[newest.task_id] = newest
 
     def _body(self, group_id: str, members: list[TaskRecord]) -> Mapping[str, Any]:
         """The chord's body, from the first message that has it."""
         problem = ""
-        for member in sorted(members, key=lambda one: not lines.is_published(one))[:_SAMPLE]:
-            source = member if lines.is_published(member) else self._lines.record(member.parent_id)
+        for member in sorted(members, key=lambda one: not retry_chains.is_published(one))[:_SAMPLE]:
+            source = (
+                member
+                if retry_chains.is_published(member)
+                else self._chains.record(member.parent_id)
+            )
             if source is None:
                 continue
             try:
@@ -317,5 +326,5 @@ class Planner:
     def _opened(self, task_id: str) -> workflow.Message:
         original = originals.find(self._project, task_id)
         body = bodies.decode(original.body, original.content_type, original.content_encoding)
-        serializer = publishing.serializer_of(original.content_type)
+        serializer = workflow_publishing.serializer_of(original.content_type)
         return workflow.opened(task_id, original, body, serializer)

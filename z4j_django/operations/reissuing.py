@@ -17,7 +17,7 @@ from z4j_django.agent import events, messages
 from z4j_django.conf import settings
 from z4j_django.control import bodies, publishing
 from z4j_django.exceptions import OperationError
-from z4j_django.operations import canvas
+from z4j_django.operations import signatures
 from z4j_django.secrets import redaction
 
 #: What a pickled signature has in it, and hardly any argument.
@@ -283,14 +283,14 @@ def _body(
         notes.append("Its body can't be read here: the tasks that follow it keep their ids.")
         return original.body
     changed = embed
-    if body := canvas.chord_of(embed):
-        _require_force(options, str(canvas.id_of(body)))
-        changed = canvas.without_chord(embed)
+    if body := signatures.chord_of(embed):
+        _require_force(options, str(signatures.id_of(body)))
+        changed = signatures.without_chord(embed)
         if embed.get("chord"):
             _leave_group(headers)
         notes.append("It was sent without its chord, which it no longer feeds.")
-    if not options.keep_ids and any(True for _ in canvas.signatures(changed)):
-        changed = canvas.renew(changed, ids)
+    if not options.keep_ids and any(True for _ in signatures.inside(changed)):
+        changed = signatures.renew(changed, ids)
     if arguments:
         args = args if arguments.args is None else arguments.args
         kwargs = kwargs if arguments.kwargs is None else arguments.kwargs

@@ -17,8 +17,8 @@ from z4j_django.control import publishing
 from z4j_django.exceptions import OperationError, SealError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
 from z4j_django.operations import auditing
-from z4j_django.operations.doubts import Doubts, opened
 from z4j_django.operations.queues import TIMEOUT, Progress, settle_tasks
+from z4j_django.operations.recovery import Recovery, opened
 from z4j_django.secrets.masking import mask_text
 
 logger = logging.getLogger("z4j_django.operations")
@@ -171,9 +171,9 @@ class _Restore:
 
     def _settle_doubts(self) -> None:
         """Find out about what those who were killed had in hand."""
-        doubts = Doubts(self._app, self._purge)
-        self._unsure = doubts.settle_purge()
-        doubts.settle_restores(_restores(self._purge).filter(pk__lt=self._operation.pk))
+        recovery = Recovery(self._app, self._purge)
+        self._unsure = recovery.settle_purge()
+        recovery.settle_restores(_restores(self._purge).filter(pk__lt=self._operation.pk))
         messages = SavedMessage.objects.filter(operation=self._purge, restored_at=None)
         self._saved = messages.count()
 

@@ -14,12 +14,12 @@ from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.operations import (
     auditing,
-    canvas,
     originals,
     pickles,
     reissuing,
     repeating,
-    stopping,
+    revoking,
+    signatures,
 )
 from z4j_django.secrets import masking
 from z4j_django.values import SHORT, UNSTORABLE
@@ -27,7 +27,7 @@ from z4j_django.values import SHORT, UNSTORABLE
 #: Targets that an act is given together.
 RETRY_AT_ONCE: Final = 1
 REVOKE_AT_ONCE: Final = 100
-#: Tasks that can be acted on without the permission to act on many.
+#: Tasks that can be acted on without the permission for bulk operations.
 _FEW: Final = 100
 #: Ids that are looked up together.
 _LOOKED_UP: Final = 500
@@ -188,13 +188,13 @@ def retry_act(
 
 def cancel_act(operation: Operation) -> auditing.Act:
     """What a cancel does to its targets."""
-    return lambda targets: stopping.stop(_find_app, targets)
+    return lambda targets: revoking.stop(_find_app, targets)
 
 
 def terminate_act(operation: Operation) -> auditing.Act:
     """What a terminate does to its targets; the signal is in the operation's ``parameters``."""
-    signal = stopping.checked_signal(str(operation.parameters.get("signal", "SIGTERM")))
-    return lambda targets: stopping.stop(_find_app, targets, signal=signal)
+    signal = revoking.checked_signal(str(operation.parameters.get("signal", "SIGTERM")))
+    return lambda targets: revoking.stop(_find_app, targets, signal=signal)
 
 
 def checked(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def checked(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
     if verb == "retry":
         return reissuing.Options.checked(**options).as_json()
     if verb == "terminate":
-        return {"signal": stopping.checked_signal(str(options.get("signal", "SIGTERM")))}
+        return {"signal": revoking.checked_signal(str(options.get("signal", "SIGTERM")))}
     return {}
 
 
@@ -234,10 +234,10 @@ def preview(
         try:
             record = originals.record_of(project, task_id)
             if retrying is None:
-                outcome = stopping.check(record, terminate=verb == "terminate")
+                outcome = revoking.check(record, terminate=verb == "terminate")
                 outcome = outcome or auditing.done(f"It is {originals.in_words(record)}.")
             else:
-                ready = retrying.prepare(record, canvas.new_id(), 0)
+                ready = retrying.prepare(record, signatures.new_id(), 0)
                 outcome = auditing.done(" ".join(ready.notes))
         except OperationError as error:
             outcome = auditing.refused(str(error))
@@ -292,7 +292,7 @@ class _Retry:
         )
 
     def _retried(self, target: OperationTarget) -> auditing.Outcome:
-        new_id = canvas.new_id()
+        new_id = signatures.new_id()
         try:
             record = originals.record_of(target.project, target.target)
             ready = self.prepare(record, new_id, target.operation_id)

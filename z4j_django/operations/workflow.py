@@ -10,7 +10,7 @@ import msgspec
 
 from z4j_django.agent import events, messages
 from z4j_django.exceptions import OperationError
-from z4j_django.operations import canvas
+from z4j_django.operations import signatures
 
 Signature = dict[str, Any]
 
@@ -101,7 +101,7 @@ class Publishing:
 
     def new(self, old: str) -> str:
         """The new id of a task or group."""
-        return self.ids.setdefault(old, canvas.new_id())
+        return self.ids.setdefault(old, signatures.new_id())
 
     def mark(self, old: str) -> dict[str, Any]:
         """Our header on what is published in place of ``old``."""
@@ -224,7 +224,7 @@ def chord_body(message: Message, group_id: str) -> Mapping[str, Any] | None:
     own = message.embed.get("chord")
     if message.headers.get("group") == group_id:
         return own if isinstance(own, Mapping) else None
-    for signature in canvas.signatures(message.embed):
+    for signature in signatures.inside(message.embed):
         options = signature.get("options") or {}
         if options.get("group_id") == group_id and isinstance(options.get("chord"), Mapping):
             found: Mapping[str, Any] = options["chord"]
@@ -234,7 +234,7 @@ def chord_body(message: Message, group_id: str) -> Mapping[str, Any] | None:
 
 def carried(embed: Mapping[str, Any]) -> Iterator[str]:
     """The ids of the tasks and groups that a message carries along."""
-    for signature in canvas.signatures(embed):
+    for signature in signatures.inside(embed):
         task_id = (signature.get("options") or {}).get("task_id")
         if isinstance(task_id, str):
             yield task_id
@@ -251,7 +251,7 @@ def outer_chord(its_body: Mapping[str, Any]) -> str | None:
 def _foreign(embed: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The options of what belongs to a group that is not in ``embed`` itself."""
     own = frozenset(carried(embed))
-    for signature in canvas.signatures(embed):
+    for signature in signatures.inside(embed):
         options = signature.get("options") or {}
         if options.get("group_id") and options["group_id"] not in own:
             yield options
@@ -273,7 +273,7 @@ def _renewed(embed: Mapping[str, Any], publishing: Publishing) -> dict[str, Any]
             options.pop(key, None)
         return {**signature, "options": options}
 
-    renewed = canvas.renew(canvas.rewrite({**embed}, freed), publishing.ids)
+    renewed = signatures.renew(signatures.rewrite({**embed}, freed), publishing.ids)
     return {key: value for key, value in renewed.items() if value}
 
 

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from z4j_django.api import fields
 from z4j_django.api.serializers.tasks import TaskSerializer
-from z4j_django.operations import many
+from z4j_django.operations import bulk_operations
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
@@ -20,7 +20,9 @@ class PreviewSerializer(serializers.Serializer[Any]):
     capped = serializers.BooleanField(
         help_text="Whether there are more than that; the newest are taken."
     )
-    sample = TaskSerializer(many=True, help_text=f"The newest of them, {many.SAMPLE} at most.")
+    sample = TaskSerializer(
+        many=True, help_text=f"The newest of them, {bulk_operations.SAMPLE} at most."
+    )
     filter = serializers.CharField(help_text="The filter; to be sent back as it is.")
     until = serializers.IntegerField(
         help_text="The newest row that it takes; to be sent back as it is."

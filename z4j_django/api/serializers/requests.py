@@ -25,7 +25,7 @@ from z4j_django.api.serializers.strict import (
     Text,
     Whole,
 )
-from z4j_django.operations import groups, stopping
+from z4j_django.operations import groups, revoking
 from z4j_django.values import LONGEST_DELAY, SHORT
 
 _YEAR: Final = timedelta(seconds=LONGEST_DELAY)
@@ -134,7 +134,7 @@ class TerminateTask(Body):
     """How a task is terminated."""
 
     signal = Choice(
-        choices=stopping.SIGNALS,
+        choices=revoking.SIGNALS,
         required=False,
         help_text="What the process that runs it is sent. `SIGKILL` leaves it no time to clean up; "
         "`SIGUSR1` raises `SoftTimeLimitExceeded` in it. Without it: `SIGTERM`.",

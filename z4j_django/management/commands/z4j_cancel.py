@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from z4j_django.management import operating, targeting
-from z4j_django.operations import stopping
+from z4j_django.operations import revoking
 
 
 class Command(operating.OperatingCommand):
@@ -24,7 +24,7 @@ class Command(operating.OperatingCommand):
         parser.add_argument(
             "--signal",
             metavar="NAME",
-            help=f"with --terminate: {', '.join(stopping.SIGNALS)} (SIGTERM)",
+            help=f"with --terminate: {', '.join(revoking.SIGNALS)} (SIGTERM)",
         )
         super().add_arguments(parser)
 
@@ -34,7 +34,7 @@ class Command(operating.OperatingCommand):
             raise CommandError("--signal is for --terminate.", returncode=operating.USAGE)
         with operating.told_in_words():
             if options["terminate"]:
-                signal = stopping.checked_signal(options["signal"] or "SIGTERM")
+                signal = revoking.checked_signal(options["signal"] or "SIGTERM")
                 targeting.act(self, "terminate", options, {"signal": signal})
             else:
                 targeting.act(self, "cancel", options, {})

@@ -33,8 +33,8 @@ _FIELDS: Final = (
 )
 
 
-class Lines:
-    """The lines of some tasks of a project.
+class RetryChains:
+    """The retry chains of some tasks of a project.
 
     Args:
         project: Whose tasks they are.
@@ -46,7 +46,7 @@ class Lines:
         self._retries: dict[str, list[str]] = defaultdict(list)
 
     def members(self, group_id: str) -> list[TaskRecord]:
-        """The tasks on record of a group, and their lines are known from now on."""
+        """The tasks on record of a group, and their retry chains are known from now on."""
         found = list(self._found(Q(group_id=group_id)))
         self._add(found)
         return sorted((self._records[one.task_id] for one in found), key=lambda one: one.pk)

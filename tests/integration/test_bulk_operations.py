@@ -20,7 +20,7 @@ from z4j_django import control, operations
 from z4j_django import tasks as z4j_tasks
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, TaskRecord
-from z4j_django.operations import auditing, many, tasks
+from z4j_django.operations import auditing, bulk_operations, tasks
 from z4j_django.queries.selection import Selection
 
 pytestmark = pytest.mark.django_db
@@ -64,24 +64,24 @@ def test_few_are_done_at_once_and_each_has_its_outcome(sent: list[int]) -> None:
 
 
 def test_many_are_left_to_a_worker(sent: list[int]) -> None:
-    remember(many.INLINE + 1)
+    remember(bulk_operations.INLINE + 1)
     operation = retry(selection=FAILED)
-    assert (operation.state, operation.total) == ("waiting", many.INLINE + 1)
+    assert (operation.state, operation.total) == ("waiting", bulk_operations.INLINE + 1)
     assert sent == [operation.pk]
-    assert many.carry_on(operation.pk) is None
+    assert bulk_operations.carry_on(operation.pk) is None
     operation.refresh_from_db()
-    assert (operation.state, operation.refused) == ("finished", many.INLINE + 1)
-    assert many.carry_on(operation.pk) is None
+    assert (operation.state, operation.refused) == ("finished", bulk_operations.INLINE + 1)
+    assert bulk_operations.carry_on(operation.pk) is None
 
 
 def test_many_are_done_here_where_that_is_asked_for(sent: list[int]) -> None:
-    remember(many.INLINE + 1)
+    remember(bulk_operations.INLINE + 1)
     seen: list[tuple[int, int]] = []
     operation = retry(
         selection=FAILED, here=True, progress=lambda done, total: seen.append((done, total))
     )
     assert operation.state == "finished"
-    assert seen[-1] == (many.INLINE + 1, many.INLINE + 1)
+    assert seen[-1] == (bulk_operations.INLINE + 1, bulk_operations.INLINE + 1)
     assert sent == []
 
 
@@ -92,9 +92,9 @@ def test_a_broker_that_is_away_leaves_no_operation_that_waits_for_ever(
         raise ConnectionError("nobody there")
 
     monkeypatch.setattr(control, "send_bulk", refuse)
-    remember(many.INLINE + 1)
+    remember(bulk_operations.INLINE + 1)
     operation = retry(selection=FAILED)
-    assert (operation.state, operation.failed) == ("finished", many.INLINE + 1)
+    assert (operation.state, operation.failed) == ("finished", bulk_operations.INLINE + 1)
     reason = operation.targets.order_by("position")[0].reason
     assert reason == "The broker did not take the work: ConnectionError: nobody there"
 
@@ -179,34 +179,34 @@ class TestGoingOn:
 
     def test_one_that_another_process_carries_out_is_left_alone(self, operation: Operation) -> None:
         Operation.objects.filter(pk=operation.pk).update(state="running", updated_at=timezone.now())
-        assert many.carry_on(operation.pk) == many.LOOK_AGAIN
+        assert bulk_operations.carry_on(operation.pk) == bulk_operations.LOOK_AGAIN
         assert operation.targets.filter(outcome="pending").count() == 2
 
     def test_one_whose_process_has_been_silent_is_taken_over(self, operation: Operation) -> None:
-        long_ago = timezone.now() - timedelta(seconds=many.SILENCE + 1)
+        long_ago = timezone.now() - timedelta(seconds=bulk_operations.SILENCE + 1)
         Operation.objects.filter(pk=operation.pk).update(state="running", updated_at=long_ago)
         operation.targets.filter(target="a").update(outcome="acting")
-        assert many.carry_on(operation.pk) is None
+        assert bulk_operations.carry_on(operation.pk) is None
         operation.refresh_from_db()
         assert (operation.unknown, operation.refused) == (1, 1)
 
     def test_one_that_is_not_there_is_told(self) -> None:
         with pytest.raises(LookupError, match="There is no bulk operation 4711"):
-            many.carry_on(4711)
+            bulk_operations.carry_on(4711)
 
     def test_one_whose_arguments_are_not_kept_is_not_gone_on_with(self) -> None:
         chosen = auditing.begin("retry", ["a"], actor="a test", surface="python", waiting=True)
         with pytest.raises(LookupError, match="There is no bulk operation"):
-            many.carry_on(chosen.pk)
+            bulk_operations.carry_on(chosen.pk)
         assert chosen.targets.get().outcome == "pending"
 
     def test_what_is_not_done_in_time_is_left_for_the_next_turn(self, operation: Operation) -> None:
-        assert many.carry_on(operation.pk, seconds=0) == 0.0
+        assert bulk_operations.carry_on(operation.pk, seconds=0) == 0.0
         operation.refresh_from_db()
         assert operation.state == "waiting"
         assert operation.targets.filter(outcome="pending").count() == 1
-        assert many.carry_on(operation.pk, seconds=0) == 0.0
-        assert many.carry_on(operation.pk, seconds=0) is None
+        assert bulk_operations.carry_on(operation.pk, seconds=0) == 0.0
+        assert bulk_operations.carry_on(operation.pk, seconds=0) is None
         operation.refresh_from_db()
         assert (operation.state, operation.refused) == ("finished", 2)
 
@@ -218,8 +218,8 @@ class TestGoingOn:
 
         with monkeypatch.context() as patch:
             patch.setattr(tasks._Retry, "__call__", run_out)
-            assert many.carry_on(operation.pk) == 0.0
-        assert many.carry_on(operation.pk) is None
+            assert bulk_operations.carry_on(operation.pk) == 0.0
+        assert bulk_operations.carry_on(operation.pk) is None
         operation.refresh_from_db()
         assert (operation.state, operation.unknown, operation.refused) == ("finished", 1, 1)
 
@@ -230,7 +230,7 @@ class TestGoingOn:
             raise auditing.TakenOverError
 
         monkeypatch.setattr(auditing, "steps", lose)
-        assert many.carry_on(operation.pk) == many.LOOK_AGAIN
+        assert bulk_operations.carry_on(operation.pk) == bulk_operations.LOOK_AGAIN
         operation.refresh_from_db()
         assert (operation.state, operation.finished_at) == ("running", None)
 
@@ -239,17 +239,17 @@ class TestGoingOn:
         self, operation: Operation, monkeypatch: pytest.MonkeyPatch, project_limit: float | None
     ) -> None:
         turns: list[float] = []
-        monkeypatch.setattr(many, "carry_on", lambda pk, seconds: turns.append(seconds))
+        monkeypatch.setattr(bulk_operations, "carry_on", lambda pk, seconds: turns.append(seconds))
         with monkeypatch.context() as patch:
             if project_limit is not None:
                 patch.setattr(z4j_tasks.bulk, "time_limit", project_limit)
             z4j_tasks.bulk(operation.pk)
-        assert turns == [many.SLICE if project_limit is None else 5]
+        assert turns == [bulk_operations.SLICE if project_limit is None else 5]
 
     def test_one_that_waits_is_over_as_soon_as_it_is_aborted(self, operation: Operation) -> None:
         aborted = operations.abort(operation.pk, actor="a test")
         assert (aborted.state, aborted.done) == ("aborted", 0)
-        assert many.carry_on(operation.pk) is None
+        assert bulk_operations.carry_on(operation.pk) is None
         assert operation.targets.filter(outcome="pending").count() == 2
         with pytest.raises(OperationError, match="is aborted; it can't be aborted"):
             operations.abort(operation.pk, actor="a test")
@@ -265,7 +265,7 @@ class TestGoingOn:
         operation.targets.filter(target="a").update(outcome="done")
         operation.targets.filter(target="b").update(outcome="acting")
         assert operations.abort(operation.pk, actor="a test").finished_at is None
-        long_ago = timezone.now() - timedelta(seconds=many.SILENCE + 1)
+        long_ago = timezone.now() - timedelta(seconds=bulk_operations.SILENCE + 1)
         Operation.objects.filter(pk=operation.pk).update(updated_at=long_ago)
         aborted = operations.abort(operation.pk, actor="a test")
         assert (aborted.state, aborted.done, aborted.unknown) == ("aborted", 1, 1)
@@ -289,7 +289,7 @@ class TestTransactions:
     pytestmark = pytest.mark.django_db(transaction=True)
 
     def test_nothing_is_handed_over(self, sent: list[int]) -> None:
-        remember(many.INLINE + 1)
+        remember(bulk_operations.INLINE + 1)
         with transaction.atomic(), pytest.raises(OperationError, match="inside a transaction"):
             retry(selection=FAILED)
         assert sent == []
@@ -300,7 +300,7 @@ class TestTransactions:
             "retry", ["a"], actor="a test", surface="python", selection={}, waiting=True
         )
         with transaction.atomic(), pytest.raises(OperationError, match="inside a transaction"):
-            many.carry_on(operation.pk)
+            bulk_operations.carry_on(operation.pk)
         assert operation.targets.get().outcome == "pending"
 
 
@@ -316,7 +316,7 @@ class TestWithoutWorkers:
             app.conf.task_always_eager = True
         else:
             app.tasks.unregister(control.BULK_TASK)
-        remember(many.INLINE + 1)
+        remember(bulk_operations.INLINE + 1)
         operation = retry(selection=FAILED)
-        assert (operation.state, operation.refused) == ("finished", many.INLINE + 1)
+        assert (operation.state, operation.refused) == ("finished", bulk_operations.INLINE + 1)
         assert sent == []

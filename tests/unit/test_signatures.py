@@ -12,7 +12,7 @@ import pytest
 from celery import chain, chord, group
 
 from z4j_django.exceptions import OperationError
-from z4j_django.operations import canvas
+from z4j_django.operations import signatures
 
 app = celery.Celery("test", broker="memory://", backend="cache+memory://", set_as_current=False)
 
@@ -49,7 +49,7 @@ def member(header: list[Any], body: Any, place: int = 0) -> dict[str, Any]:
 
 
 def ids_of(embed: dict[str, Any]) -> list[str]:
-    return [canvas.id_of(one) for one in canvas.signatures(embed) if canvas.id_of(one)]
+    return [signatures.id_of(one) for one in signatures.inside(embed) if signatures.id_of(one)]
 
 
 def numbered() -> Any:
@@ -60,7 +60,7 @@ def numbered() -> Any:
 def test_each_step_of_a_chain_gets_a_fresh_id() -> None:
     embed = chained(add.s(1, 2), add.s(3), add.s(4))
     assert len(ids_of(embed)) == 2
-    renewed = canvas.renew(embed, {}, numbered())
+    renewed = signatures.renew(embed, {}, numbered())
     assert sorted(ids_of(renewed)) == ["new-0", "new-1"]
     for old, new in zip(embed["chain"], renewed["chain"], strict=True):
         assert (new["task"], new["args"]) == (old["task"], old["args"])
@@ -70,13 +70,13 @@ def test_each_step_of_a_chain_gets_a_fresh_id() -> None:
 def test_what_was_given_is_left_as_it_is() -> None:
     embed = chained(add.s(1, 2), add.s(3))
     before = json.dumps(embed)
-    canvas.renew(embed, {})
+    signatures.renew(embed, {})
     assert json.dumps(embed) == before
 
 
 def test_one_id_in_several_places_stays_one_id() -> None:
     embed = chained(add.s(1, 2), group(add.s(1), add.s(2)), total.s())
-    old, renewed = ids_of(embed), ids_of(canvas.renew(embed, {}, numbered()))
+    old, renewed = ids_of(embed), ids_of(signatures.renew(embed, {}, numbered()))
     # The body's signature stands in the chord, and once more in each member.
     assert max(Counter(old).values()) > 1
     assert sorted(Counter(renewed).values()) == sorted(Counter(old).values())
@@ -85,8 +85,8 @@ def test_one_id_in_several_places_stays_one_id() -> None:
 
 def test_a_groups_members_are_those_of_the_fresh_group() -> None:
     embed = chained(add.s(1, 2), group(add.s(1), add.s(2)), total.s())
-    renewed = canvas.renew(embed, {})
-    [step] = [one for one in canvas.signatures(renewed) if one["subtask_type"] == "chord"]
+    renewed = signatures.renew(embed, {})
+    [step] = [one for one in signatures.inside(renewed) if one["subtask_type"] == "chord"]
     header = step["kwargs"]["header"]
     members = header["kwargs"]["tasks"]
     frozen = {one["options"]["group_id"] for one in members if "group_id" in one["options"]}
@@ -95,15 +95,15 @@ def test_a_groups_members_are_those_of_the_fresh_group() -> None:
 
 def test_the_group_around_it_keeps_its_id_unless_it_has_a_fresh_one() -> None:
     embed = {"chain": [{"task": "add", "options": {"task_id": "last", "group_id": "outer"}}]}
-    assert canvas.renew(embed, {})["chain"][0]["options"]["group_id"] == "outer"
-    renewed = canvas.renew(embed, {"outer": "fresh"})
+    assert signatures.renew(embed, {})["chain"][0]["options"]["group_id"] == "outer"
+    renewed = signatures.renew(embed, {"outer": "fresh"})
     assert renewed["chain"][0]["options"]["group_id"] == "fresh"
 
 
 def test_root_and_parent_follow_the_tasks_that_are_renewed() -> None:
     options = {"task_id": "next", "root_id": "me", "parent_id": "me", "group_id": None}
     embed = {"chain": [{"task": "add", "options": options}]}
-    renewed = canvas.renew(embed, {"me": "me again"})["chain"][0]["options"]
+    renewed = signatures.renew(embed, {"me": "me again"})["chain"][0]["options"]
     assert (renewed["root_id"], renewed["parent_id"]) == ("me again", "me again")
 
 
@@ -111,17 +111,17 @@ def test_links_at_every_depth_are_renewed() -> None:
     inner = add.s(1).set(task_id="inner")
     step = add.s(2).set(task_id="step", link=[chain(add.s(5), inner, app=app)])
     embed = as_sent({"callbacks": [step], "errbacks": [add.s(1).set(task_id="error")]})
-    renewed = ids_of(canvas.renew(embed, {}))
+    renewed = ids_of(signatures.renew(embed, {}))
     assert len(renewed) == 3
     assert not set(renewed) & {"inner", "step", "error"}
 
 
 def test_a_chords_member_feeds_its_body() -> None:
     embed = member([add.s(1, 1), add.s(2, 2)], total.s().set(task_id="the body"))
-    found = canvas.chord_of(embed)
+    found = signatures.chord_of(embed)
     assert found is not None
-    assert canvas.id_of(found) == "the body"
-    assert canvas.without_chord(embed)["chord"] is None
+    assert signatures.id_of(found) == "the body"
+    assert signatures.without_chord(embed)["chord"] is None
 
 
 @pytest.mark.parametrize(
@@ -141,23 +141,23 @@ def test_the_end_of_a_members_chain_feeds_the_chord(last: Any) -> None:
     embed = as_sent({"chain": tasks[:-1], "chord": None})
     if last.get("subtask_type") == "group":  # as Celery hands it to the group that it publishes
         embed["chain"][0]["options"]["chord"] = as_sent(whole.body)
-    found = canvas.chord_of(embed)
+    found = signatures.chord_of(embed)
     assert found is not None
-    assert canvas.id_of(found) == "the body"
-    assert canvas.chord_of(canvas.without_chord(embed)) is None
+    assert signatures.id_of(found) == "the body"
+    assert signatures.chord_of(signatures.without_chord(embed)) is None
 
 
 def test_a_chord_inside_a_chain_is_no_chord_that_the_first_step_feeds() -> None:
     embed = chained(add.s(1, 2), group(add.s(1), add.s(2)), total.s())
-    assert canvas.chord_of(embed) is None
-    assert canvas.without_chord(embed)["chain"] == embed["chain"]
+    assert signatures.chord_of(embed) is None
+    assert signatures.without_chord(embed)["chain"] == embed["chain"]
 
 
 @pytest.mark.parametrize("embed", [{}, {"chain": None, "chord": None}, {"chain": "text"}])
 def test_nothing_comes_of_nothing(embed: dict[str, Any]) -> None:
-    assert list(canvas.signatures(embed)) == []
-    assert canvas.chord_of(embed) is None
-    assert canvas.renew(embed, {}) == embed
+    assert list(signatures.inside(embed)) == []
+    assert signatures.chord_of(embed) is None
+    assert signatures.renew(embed, {}) == embed
 
 
 @pytest.mark.parametrize(
@@ -174,21 +174,21 @@ def test_nothing_comes_of_nothing(embed: dict[str, Any]) -> None:
 )
 def test_what_is_no_signature_is_left_alone(hostile: Any) -> None:
     embed = {"callbacks": [hostile], "chain": [hostile], "chord": hostile}
-    canvas.renew(embed, {})
-    canvas.chord_of(embed)
-    canvas.without_chord(embed)
+    signatures.renew(embed, {})
+    signatures.chord_of(embed)
+    signatures.without_chord(embed)
 
 
 def test_a_workflow_that_is_nested_too_deeply_is_refused() -> None:
     signature: dict[str, Any] = {"task": "add", "options": {"task_id": "x"}}
-    for _ in range(canvas.DEPTH):
+    for _ in range(signatures.DEPTH):
         signature = {"task": "add", "options": {"link": [signature]}}
     with pytest.raises(OperationError, match="nested more than"):
-        canvas.renew({"callbacks": [signature]}, {})
+        signatures.renew({"callbacks": [signature]}, {})
 
 
 def test_a_workflow_with_too_many_parts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(canvas, "COUNT", 3)
+    monkeypatch.setattr(signatures, "COUNT", 3)
     embed = {"chain": [{"task": "add", "options": {}}] * 4}
     with pytest.raises(OperationError, match="more than 3 parts"):
-        canvas.renew(embed, {})
+        signatures.renew(embed, {})

@@ -112,7 +112,7 @@ def revoke(
     return replies
 
 
-class _Patience:
+class _Deadline:
     """Has a connection listen until all who are expected have answered, and a grace longer.
 
     Celery itself stops after a number of answers, whoever gave them, or waits anew after each.
@@ -156,14 +156,14 @@ def _broadcast(
 
     def call() -> Sequence[Any]:
         with open_connection(app, timeout) as connection:
-            patience = _Patience(connection, timeout, expected, grace)
+            deadline = _Deadline(connection, timeout, expected, grace)
             found: Sequence[Any] = app.control.broadcast(
                 command,
                 arguments=arguments,
                 connection=connection,
                 reply=True,
                 timeout=timeout,
-                callback=patience.hear,
+                callback=deadline.hear,
             )
         return found or ()
 

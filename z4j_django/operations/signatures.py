@@ -53,7 +53,7 @@ def renew(
     Raises:
         OperationError: If it is nested too deeply, or has too many parts.
     """
-    for signature in signatures(embed):
+    for signature in inside(embed):
         task_id = _options(signature).get("task_id")
         if isinstance(task_id, str) and task_id not in ids:
             ids[task_id] = make_id()
@@ -79,7 +79,7 @@ def rewrite(embed: Embed, change: Callable[[Signature], dict[str, Any]]) -> dict
     Raises:
         OperationError: If it is nested too deeply, or has too many parts.
     """
-    for _ in signatures(embed):
+    for _ in inside(embed):
         pass  # counted
     return {
         key: _rewrite(value, change, DEPTH) if key in _EMBEDS else value
@@ -87,7 +87,7 @@ def rewrite(embed: Embed, change: Callable[[Signature], dict[str, Any]]) -> dict
     }
 
 
-def signatures(embed: Embed) -> Iterator[Signature]:
+def inside(embed: Embed) -> Iterator[Signature]:
     """All signatures in ``embed``, at every depth.
 
     Raises:

@@ -28,7 +28,7 @@ _Result = OperationTarget.Outcome
 Identity = tuple[str, bytes]
 
 
-class Doubts:
+class Recovery:
     """Settles what those who were killed left open.
 
     Args:

@@ -14,12 +14,14 @@ from django.utils import timezone
 
 from tests.integration import operators
 from z4j_django import operations
-from z4j_django.control import revoking
+from z4j_django.control import remote_control
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord, WorkerRecord
-from z4j_django.operations import stopping
+from z4j_django.operations import revoking
 
 pytestmark = pytest.mark.django_db
+
+Replies = dict[str, remote_control.Reply]
 
 
 @pytest.fixture
@@ -39,18 +41,18 @@ class Workers:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.found: dict[str, dict[str, str]] = {}
         self.after: dict[str, dict[str, str]] | None = None
-        self.replies: dict[str, revoking.Reply] = {}
+        self.replies: Replies = {}
         self.told: list[tuple[str, ...]] = []
         self.expected: list[set[str]] = []
         self.meanwhile: Callable[[], object] = lambda: None
-        monkeypatch.setattr(revoking, "look", self.look)
-        monkeypatch.setattr(revoking, "revoke", self.revoke)
+        monkeypatch.setattr(remote_control, "look", self.look)
+        monkeypatch.setattr(remote_control, "revoke", self.revoke)
 
     def look(self, app: celery.Celery, ids: Any, **kwargs: Any) -> dict[str, dict[str, str]]:
         self.expected.append(set(kwargs["expected"]))
         return self.after if self.told and self.after is not None else self.found
 
-    def revoke(self, app: celery.Celery, ids: Any, **kwargs: Any) -> dict[str, revoking.Reply]:
+    def revoke(self, app: celery.Celery, ids: Any, **kwargs: Any) -> Replies:
         self.expected.append(set(kwargs["expected"]))
         self.told.append(tuple(ids))
         self.meanwhile()
@@ -79,7 +81,7 @@ def task(state: str, **fields: Any) -> None:
 def test_a_task_in_the_queue_is_refused_by_those_who_answered(workers: Workers) -> None:
     task("PENDING")
     workers.found = {"w1": {}, "w2": {}}
-    workers.replies = {"w1": revoking.Reply(), "w2": revoking.Reply()}
+    workers.replies = {"w1": remote_control.Reply(), "w2": remote_control.Reply()}
     assert cancel() == ("done", "It was PENDING; w1, w2 confirmed to refuse it.")
 
 
@@ -95,14 +97,14 @@ def test_a_task_that_began_on_record_or_in_truth_is_not_cancelled(workers: Worke
 
 def test_a_task_that_began_meanwhile_is_told(workers: Workers) -> None:
     task("RECEIVED", worker="w1")
-    workers.found, workers.replies = {"w1": {"t": "reserved"}}, {"w1": revoking.Reply()}
+    workers.found, workers.replies = {"w1": {"t": "reserved"}}, {"w1": remote_control.Reply()}
     workers.after = {"w1": {"t": "active"}}
     assert cancel()[0] == "refused"
 
 
 def test_a_worker_that_has_it_and_does_not_answer_leaves_it_unknown(workers: Workers) -> None:
     task("RECEIVED", worker="w1")
-    workers.found, workers.replies = {"w2": {}}, {"w2": revoking.Reply()}
+    workers.found, workers.replies = {"w2": {}}, {"w2": remote_control.Reply()}
     assert cancel() == ("unknown", "w1, which has it, did not answer; w2 did.")
 
 
@@ -124,9 +126,9 @@ def test_a_task_that_is_over_in_truth_is_not_terminated(workers: Workers) -> Non
 def test_an_error_of_the_worker_is_told(workers: Workers) -> None:
     task("STARTED", worker="w1")
     workers.found = {"w1": {"t": "active"}}
-    workers.replies = {"w1": revoking.Reply(error="NotImplementedError('…')")}
+    workers.replies = {"w1": remote_control.Reply(error="NotImplementedError('…')")}
     assert terminate() == ("failed", "The pool of w1 can't end a single task.")
-    workers.replies = {"w1": revoking.Reply(error="ProcessLookupError(3)")}
+    workers.replies = {"w1": remote_control.Reply(error="ProcessLookupError(3)")}
     assert terminate() == ("failed", "w1: ProcessLookupError(3)")
 
 
@@ -149,7 +151,7 @@ def test_what_is_no_signal_that_ends_a_task_is_refused(workers: Workers, name: s
 def test_a_transport_without_remote_control_is_told(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revoking, "has_remote_control", lambda app: False)
+    monkeypatch.setattr(remote_control, "has_remote_control", lambda app: False)
     task("PENDING")
     assert cancel() == (
         "refused",
@@ -165,7 +167,7 @@ def online(*hostnames: str, **fields: Any) -> None:
 
 def answering(workers: Workers, *hostnames: str) -> None:
     workers.found = {hostname: {} for hostname in hostnames}
-    workers.replies = {hostname: revoking.Reply() for hostname in hostnames}
+    workers.replies = {hostname: remote_control.Reply() for hostname in hostnames}
 
 
 CONFIRMED = "It was PENDING; w1 confirmed to refuse it"
@@ -207,14 +209,14 @@ def test_a_worker_that_answers_only_in_part_leaves_it_unknown(
 def test_a_worker_that_could_not_refuse_it_leaves_it_unknown(workers: Workers) -> None:
     task("PENDING")
     answering(workers, "w1", "w2")
-    workers.replies["w2"] = revoking.Reply(error="KeyError()")
+    workers.replies["w2"] = remote_control.Reply(error="KeyError()")
     assert cancel() == ("unknown", f"{CONFIRMED}. {NO_ANSWER}")
 
 
 def test_what_its_own_worker_confirms_is_done_whoever_else_is_silent(workers: Workers) -> None:
     task("RECEIVED", worker="w1")
     online("w1", "w2")
-    workers.found, workers.replies = {"w1": {"t": "reserved"}}, {"w1": revoking.Reply()}
+    workers.found, workers.replies = {"w1": {"t": "reserved"}}, {"w1": remote_control.Reply()}
     assert cancel() == ("done", "It was RECEIVED on w1; w1 confirmed to refuse it.")
 
 
@@ -254,7 +256,7 @@ def test_a_task_that_began_before_the_signal_is_not_said_to_be_ended(workers: Wo
     workers.meanwhile = lambda: TaskRecord.objects.update(state="STARTED", worker="w1")
     assert terminate() == ("unknown", "It is STARTED on w1; whether SIGTERM was sent is unknown.")
     TaskRecord.objects.update(state="PENDING", worker="")
-    workers.replies = {"w1": revoking.Reply(terminated=frozenset("t"))}
+    workers.replies = {"w1": remote_control.Reply(terminated=frozenset("t"))}
     assert terminate()[0] == "done"
 
 
@@ -280,7 +282,7 @@ def hang(*args: Any, **kwargs: Any) -> None:
 def test_a_broker_that_is_away_leaves_what_the_records_told(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revoking, "look", hang)
+    monkeypatch.setattr(remote_control, "look", hang)
     failed = ("failed", "No worker was told: TimeoutError: no answer within 20 s")
     assert cancel_three(workers) == {"ended": ENDED, "t": failed, "runs": failed}
     assert workers.told == []
@@ -289,7 +291,7 @@ def test_a_broker_that_is_away_leaves_what_the_records_told(
 def test_a_broker_that_goes_away_while_the_workers_are_told_leaves_it_unknown(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revoking, "revoke", hang)
+    monkeypatch.setattr(remote_control, "revoke", hang)
     words = "Whether the workers were told is unknown: TimeoutError: no answer within 20 s"
     assert cancel_three(workers) == {"ended": ENDED, "t": ("unknown", words), "runs": RUNS}
 
@@ -297,7 +299,7 @@ def test_a_broker_that_goes_away_while_the_workers_are_told_leaves_it_unknown(
 def test_a_broker_that_goes_away_afterwards_leaves_what_was_confirmed_in_the_words(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workers.meanwhile = lambda: monkeypatch.setattr(revoking, "look", hang)
+    workers.meanwhile = lambda: monkeypatch.setattr(remote_control, "look", hang)
     words = f"{CONFIRMED}. Whether it began before is unknown: TimeoutError: no answer within 20 s"
     assert cancel_three(workers) == {"ended": ENDED, "t": ("unknown", words), "runs": RUNS}
 
@@ -311,4 +313,4 @@ def test_the_soft_time_limit_of_who_asks_is_not_taken_for_an_answer(workers: Wor
         raise SoftTimeLimitExceeded
 
     with pytest.raises(SoftTimeLimitExceeded):
-        stopping.stop(find_app, [target])
+        revoking.stop(find_app, [target])

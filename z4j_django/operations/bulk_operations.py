@@ -46,7 +46,7 @@ _State = Operation.State
 
 @dataclass(frozen=True)
 class _Verb:
-    """How a verb is done to many."""
+    """How a verb is done in bulk."""
 
     make_act: Callable[[Operation], auditing.Act]
     at_once: int
@@ -112,7 +112,7 @@ def bulk(
     surface: auditing.Surface = "python",
     **options: Any,
 ) -> Operation:
-    """Retry, cancel or terminate many tasks.
+    """Retry, cancel or terminate tasks in bulk.
 
     Up to 100 it is done before this returns. More are left to a worker, on the queue
     ``Z4J["OPERATIONS_QUEUE"]``; follow the operation that is returned.

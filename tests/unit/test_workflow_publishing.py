@@ -11,7 +11,7 @@ import kombu
 import pytest
 
 from tests import messages
-from z4j_django.control import canvas
+from z4j_django.control import workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.operations import workflow
 
@@ -61,7 +61,9 @@ def group_of(*names: str) -> workflow.Signature:
 
 
 def test_a_whole_workflow_is_published(app: celery.Celery) -> None:
-    sent = canvas.publish(app, group_of("fine", "fine"), ["fine 0", "fine 1"], timeout=10.0)
+    sent = workflow_publishing.publish(
+        app, group_of("fine", "fine"), ["fine 0", "fine 1"], timeout=10.0
+    )
     assert (sent.ids, sent.error) == ({"fine 0", "fine 1"}, None)
     found = [one.headers["id"] for one in messages.taken(app.conf.task_default_queue)]
     assert found == ["fine 0", "fine 1"]
@@ -70,37 +72,39 @@ def test_a_whole_workflow_is_published(app: celery.Celery) -> None:
 def test_of_one_that_stops_halfway_it_is_known_what_left(app: celery.Celery) -> None:
     names = ("fine", "fine", "gone", "fine")
     ids = [f"{name} {index}" for index, name in enumerate(names)]
-    sent = canvas.publish(app, group_of(*names), ids, timeout=10.0)
+    sent = workflow_publishing.publish(app, group_of(*names), ids, timeout=10.0)
     assert sent.ids == {"fine 0", "fine 1"}
     assert isinstance(sent.error, ConnectionError)
 
 
 def test_one_that_takes_too_long_is_not_waited_for(app: celery.Celery) -> None:
-    sent = canvas.publish(app, group_of("fine", "endless"), ["fine 0", "endless 1"], timeout=0.5)
+    sent = workflow_publishing.publish(
+        app, group_of("fine", "endless"), ["fine 0", "endless 1"], timeout=0.5
+    )
     Endless.answer.set()
     assert sent.ids == {"fine 0"}
     assert isinstance(sent.error, TimeoutError)
 
 
 def test_messages_of_others_are_not_taken_for_its_own(app: celery.Celery) -> None:
-    sent = canvas.publish(app, group_of("fine"), ["somebody else's"], timeout=10.0)
+    sent = workflow_publishing.publish(app, group_of("fine"), ["somebody else's"], timeout=10.0)
     assert sent.ids == frozenset()
 
 
 def test_tasks_that_run_where_they_are_called_are_refused(app: celery.Celery) -> None:
-    canvas.require_canvas(app)
+    workflow_publishing.require_canvas(app)
     app.conf.task_always_eager = True
     with pytest.raises(OperationError, match="task_always_eager is on"):
-        canvas.require_canvas(app)
+        workflow_publishing.require_canvas(app)
 
 
 def test_a_queue_that_may_not_be_made_is_refused(app: celery.Celery) -> None:
-    assert canvas.queue_for(app, "", "any") == "any"
+    assert workflow_publishing.queue_for(app, "", "any") == "any"
     app.conf.task_create_missing_queues = False
     with pytest.raises(OperationError, match="The app has no queue 'any'"):
-        canvas.queue_for(app, "", "any")
+        workflow_publishing.queue_for(app, "", "any")
     default = app.conf.task_default_queue
-    assert canvas.queue_for(app, "", default) == default
+    assert workflow_publishing.queue_for(app, "", default) == default
 
 
 def test_of_an_exchange_the_queue_with_its_key_is_declared_or_any_other(
@@ -111,20 +115,20 @@ def test_of_an_exchange_the_queue_with_its_key_is_declared_or_any_other(
         kombu.Queue("all mail", mail, routing_key="mail.#"),
         kombu.Queue("letters", mail, routing_key="mail.letter"),
     ]
-    assert canvas.queue_for(app, "mail", "mail.letter") == "letters"
-    assert canvas.queue_for(app, "mail", "mail.parcel") == "all mail"
+    assert workflow_publishing.queue_for(app, "mail", "mail.letter") == "letters"
+    assert workflow_publishing.queue_for(app, "mail", "mail.parcel") == "all mail"
     with pytest.raises(OperationError, match="no queue of the exchange 'fax'"):
-        canvas.queue_for(app, "fax", "fax.page")
+        workflow_publishing.queue_for(app, "fax", "fax.page")
 
 
 def test_arguments_that_a_task_no_longer_takes_are_refused(app: celery.Celery) -> None:
-    canvas.require_callable(app, "fine", [], {})
-    canvas.require_callable(app, "known elsewhere", [1], {})
+    workflow_publishing.require_callable(app, "fine", [], {})
+    workflow_publishing.require_callable(app, "known elsewhere", [1], {})
     with pytest.raises(OperationError, match=r"fine does not take its arguments \(any more\)"):
-        canvas.require_callable(app, "fine", [1], {})
+        workflow_publishing.require_callable(app, "fine", [1], {})
 
 
 def test_serializers_are_known_by_what_they_write() -> None:
-    assert canvas.serializer_of("application/json") == "json"
+    assert workflow_publishing.serializer_of("application/json") == "json"
     with pytest.raises(OperationError, match="no serializer here for 'text/odd'"):
-        canvas.serializer_of("text/odd")
+        workflow_publishing.serializer_of("text/odd")

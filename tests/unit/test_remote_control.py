@@ -9,7 +9,7 @@ import celery
 import pytest
 from kombu.transport import virtual
 
-from z4j_django.control import revoking
+from z4j_django.control import remote_control
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def answer(app: celery.Celery, *answers: Any) -> list[tuple[Any, dict[str, Any]]
 
 def test_where_tasks_are_is_asked_by_their_ids(app: celery.Celery) -> None:
     told = answer(app, {"w1": {"a": ["active", {}], "other": ["active", {}]}}, {"w2": {}})
-    found = revoking.look(app, ["a", "b"], timeout=2)
+    found = remote_control.look(app, ["a", "b"], timeout=2)
     assert found == {"w1": {"a": "active"}, "w2": {}}
     [(command, given)] = told
     assert (command, given["arguments"]) == ("query_task", {"ids": ["a", "b"]})
@@ -41,10 +41,10 @@ def test_where_tasks_are_is_asked_by_their_ids(app: celery.Celery) -> None:
 
 def test_two_workers_of_one_name_are_both_heard(app: celery.Celery) -> None:
     answer(app, {"w1": {"a": ["active", {}]}}, {"w1": {}})
-    assert revoking.look(app, ["a"], timeout=2) == {"w1": {"a": "active"}}
+    assert remote_control.look(app, ["a"], timeout=2) == {"w1": {"a": "active"}}
     answer(app, {"w1": {"error": "no"}}, {"w1": {"ok": "terminate: a"}})
-    assert revoking.revoke(app, ["a"], timeout=2, signal="SIGTERM") == {
-        "w1": revoking.Reply("no", frozenset("a"))
+    assert remote_control.revoke(app, ["a"], timeout=2, signal="SIGTERM") == {
+        "w1": remote_control.Reply("no", frozenset("a"))
     }
 
 
@@ -78,12 +78,12 @@ def test_one_listens_until_all_who_are_expected_have_answered(
     expected: tuple[str, ...], grace: float, heard: list[str]
 ) -> None:
     connection: Any = Drained("w1", "w2", "w3", "w4")
-    patience = revoking._Patience(connection, 60, expected, grace)
+    deadline = remote_control._Deadline(connection, 60, expected, grace)
     answered = []
     with contextlib.suppress(TimeoutError):
         while True:
             answered.append(connection.drain_events(timeout=1_000))
-            patience.hear({answered[-1]: {}})
+            deadline.hear({answered[-1]: {}})
     assert answered == heard
     assert max(connection.waited) <= 60
     if grace:
@@ -92,8 +92,8 @@ def test_one_listens_until_all_who_are_expected_have_answered(
 
 def test_nobody_may_answer(app: celery.Celery) -> None:
     answer(app)
-    assert revoking.look(app, ["a"], timeout=2) == {}
-    assert revoking.revoke(app, ["a"], timeout=2) == {}
+    assert remote_control.look(app, ["a"], timeout=2) == {}
+    assert remote_control.revoke(app, ["a"], timeout=2) == {}
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,12 @@ def test_nobody_may_answer(app: celery.Celery) -> None:
 )
 def test_nonsense_is_no_answer_about_a_task(app: celery.Celery, nonsense: Any) -> None:
     answer(app, nonsense)
-    assert not any(revoking.look(app, ["a"], timeout=2).values())
+    assert not any(remote_control.look(app, ["a"], timeout=2).values())
 
 
 def test_without_a_signal_nothing_is_terminated(app: celery.Celery) -> None:
     told = answer(app, {"w1": {"ok": "tasks {'a'} flagged as revoked"}})
-    assert revoking.revoke(app, ["a"], timeout=2) == {"w1": revoking.Reply()}
+    assert remote_control.revoke(app, ["a"], timeout=2) == {"w1": remote_control.Reply()}
     assert told[0][1]["arguments"] == {"task_id": ["a"], "terminate": False}
 
 
@@ -114,7 +114,7 @@ def test_what_a_worker_terminates_it_names(app: celery.Celery) -> None:
     told = answer(
         app, {"w1": {"ok": "terminate: a, b"}}, {"w2": {"ok": "terminate: tasks unknown"}}
     )
-    replies = revoking.revoke(app, ["a", "b"], timeout=2, signal="SIGKILL")
+    replies = remote_control.revoke(app, ["a", "b"], timeout=2, signal="SIGKILL")
     assert replies["w1"].terminated == {"a", "b"}
     assert replies["w2"].terminated == frozenset()
     assert told[0][1]["arguments"]["signal"] == "SIGKILL"
@@ -122,11 +122,11 @@ def test_what_a_worker_terminates_it_names(app: celery.Celery) -> None:
 
 def test_an_error_is_cut(app: celery.Celery) -> None:
     answer(app, {"w1": {"error": "x" * 1000}})
-    assert len(revoking.revoke(app, ["a"], timeout=2)["w1"].error) == 200
+    assert len(remote_control.revoke(app, ["a"], timeout=2)["w1"].error) == 200
 
 
 def test_remote_control_wants_a_fanout(app: celery.Celery, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert revoking.has_remote_control(app)
+    assert remote_control.has_remote_control(app)
     without = virtual.Transport.implements.extend(exchange_type=frozenset(["direct"]))
     monkeypatch.setattr("kombu.transport.memory.Transport.implements", without)
-    assert not revoking.has_remote_control(app)
+    assert not remote_control.has_remote_control(app)

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from django.utils import timezone
 
 from z4j_django import states
-from z4j_django.control import revoking
+from z4j_django.control import remote_control
 from z4j_django.exceptions import OperationError
 from z4j_django.models import OperationTarget, TaskRecord, WorkerRecord
 from z4j_django.operations import auditing, originals
@@ -50,7 +50,7 @@ class _Answers:
 
     expected: frozenset[str]
     found: Found
-    replies: dict[str, revoking.Reply]
+    replies: dict[str, remote_control.Reply]
     again: Found | None = None
     trouble: str = ""
 
@@ -157,9 +157,11 @@ def _stopped(find_app: FindApp, records: dict[str, TaskRecord], signal: str) -> 
 
     def look() -> tuple[Any, frozenset[str], Found] | None:
         app, expected = find_app(), _online(project)
-        if not revoking.has_remote_control(app):
+        if not remote_control.has_remote_control(app):
             return None
-        found = revoking.look(app, list(records), timeout=TIMEOUT, expected=expected, grace=GRACE)
+        found = remote_control.look(
+            app, list(records), timeout=TIMEOUT, expected=expected, grace=GRACE
+        )
         return app, expected, found
 
     asked, trouble = _tried(look)
@@ -188,7 +190,7 @@ def _told(
     ids = list(records)
     known = expected | set(found)
     replies, trouble = _tried(
-        lambda: revoking.revoke(app, ids, timeout=TIMEOUT, expected=known, signal=signal)
+        lambda: remote_control.revoke(app, ids, timeout=TIMEOUT, expected=known, signal=signal)
     )
     if replies is None:
         words = f"Whether the workers were told is unknown: {trouble}"
@@ -196,7 +198,9 @@ def _told(
     again: Found | None = None
     if replies and not signal:
         known |= set(replies)
-        again, trouble = _tried(lambda: revoking.look(app, ids, timeout=TIMEOUT, expected=known))
+        again, trouble = _tried(
+            lambda: remote_control.look(app, ids, timeout=TIMEOUT, expected=known)
+        )
     project = next(iter(records.values())).project
     now, unread = _tried(lambda: _states(project, ids))
     answers = _Answers(expected, found, replies, again, trouble or unread)
@@ -210,7 +214,7 @@ def _tried(call: Callable[[], T]) -> tuple[T | None, str]:
     """What ``call`` returns, or in words what went wrong."""
     try:
         return call(), ""
-    except revoking.INTERRUPTION:
+    except remote_control.INTERRUPTION:
         raise
     except Exception as error:  # the trail must say what happened to each target
         logger.exception("Workers could not be asked or told.")
@@ -305,7 +309,9 @@ def _of_all(record: TaskRecord, answers: _Answers) -> auditing.Outcome:
 
 def _active(found: Found | None, task_id: str) -> str:
     """The worker that ran the task when it was asked."""
-    hosts = (host for host, has in (found or {}).items() if has.get(task_id) == revoking.ACTIVE)
+    hosts = (
+        host for host, has in (found or {}).items() if has.get(task_id) == remote_control.ACTIVE
+    )
     return next(hosts, "")
 
 
