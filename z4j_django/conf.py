@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from z4j_django import ages, values
+from z4j_django import retention_policy, values
 from z4j_django.secrets import masking, rules
 
 
@@ -93,13 +93,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return rules.from_setting(self.REDACT.keys, self.REDACT.values, self.REDACT.emails)
 
     @property
-    def retention(self) -> ages.Ages:
+    def retention(self) -> retention_policy.RetentionPolicy:
         """``RETENTION`` as lengths of time.
 
         Raises:
             ValueError: If it is wrong.
         """
-        return ages.from_setting(self.RETENTION or {})
+        return retention_policy.from_setting(self.RETENTION or {})
 
 
 def _load() -> Settings:

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from z4j_django import ages, states
+from z4j_django import retention_policy, states
 from z4j_django.models import TaskEvent, TaskRecord
 
-WEEK = ages.from_setting({"default": "7d"})
+WEEK = retention_policy.from_setting({"default": "7d"})
 
 
 def ago(days: float) -> datetime:

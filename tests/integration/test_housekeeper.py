@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 
 from tests.integration.aged import WEEK, ago, left, task
-from z4j_django import ages
+from z4j_django import retention_policy
 from z4j_django.agent import events, housekeeping, journal, shipper
 from z4j_django.models import JournalCursor, TaskRecord
 from z4j_django.store import retention
@@ -73,7 +73,9 @@ class TestHousekeeper:
         task("a", 8)
         for segment in ("here", "elsewhere"):
             JournalCursor.objects.create(segment=segment, updated_at=ago(31))
-        retention.Housekeeper(ages.Ages(), "default", Clock()).step(["here", "never stored"])
+        retention.Housekeeper(retention_policy.RetentionPolicy(), "default", Clock()).step(
+            ["here", "never stored"]
+        )
         assert left() == {"a"}
         assert list(retention.prune(WEEK, "default"))
         assert JournalCursor.objects.get().segment == "here"

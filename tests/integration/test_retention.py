@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.integration.aged import WEEK, ago, left, task
-from z4j_django import ages, states
+from z4j_django import retention_policy, states
 from z4j_django.agent import batching, events
 from z4j_django.models import (
     GroupRecord,
@@ -27,7 +27,7 @@ from z4j_django.store.writer import DatabaseSink
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def prune(wanted: ages.Ages = WEEK, **options: Any) -> retention.Tally:
+def prune(wanted: retention_policy.RetentionPolicy = WEEK, **options: Any) -> retention.Tally:
     tally = retention.Tally()
     for reached in retention.prune(wanted, "default", **options):
         tally = reached
@@ -39,7 +39,7 @@ def test_each_state_goes_at_its_own_age_and_takes_its_events_along() -> None:
     for days in (8, 31, 91):
         for state in (states.SUCCESS, states.FAILURE, states.REVOKED, states.PENDING):
             task(f"{state} {days}", days, state)
-    tally = prune(ages.from_setting(wanted))
+    tally = prune(retention_policy.from_setting(wanted))
     kept = {"FAILURE 8", "FAILURE 31", "REVOKED 8", "PENDING 8", "PENDING 31", "PENDING 91"}
     assert left() == kept
     assert set(TaskEvent.objects.values_list("task_id", flat=True)) == kept
@@ -150,7 +150,7 @@ def test_without_a_default_only_tasks_and_groups_go() -> None:
     task("old", 8)
     WorkerRecord.objects.create(hostname="silent", last_seen=ago(800))
     JournalLoss.objects.create(host="h", reason="unwritten", count=1, at=ago(800))
-    prune(ages.from_setting({"SUCCESS": "7d"}))
+    prune(retention_policy.from_setting({"SUCCESS": "7d"}))
     assert left() == set()
     assert WorkerRecord.objects.exists()
     assert JournalLoss.objects.exists()

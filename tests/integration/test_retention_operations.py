@@ -9,14 +9,14 @@ from django.db import connection
 
 from tests.integration.aged import WEEK, ago, left, task
 from tests.integration.test_retention import prune
-from z4j_django import ages
+from z4j_django import retention_policy
 from z4j_django.models import Operation, OperationTarget, SavedMessage, TaskPayload
 from z4j_django.store import retention
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DAYS = ages.from_setting({"payloads": "3d"})
-YEAR = ages.from_setting({"operations": "52w"})
+DAYS = retention_policy.from_setting({"payloads": "3d"})
+YEAR = retention_policy.from_setting({"operations": "52w"})
 
 
 def payload(task_id: str, days: float, **fields: Any) -> None:
@@ -66,7 +66,7 @@ def test_a_message_may_go_before_its_task() -> None:
 
 
 def test_a_message_that_goes_by_both_ages_is_counted_once() -> None:
-    both = ages.from_setting({"default": "7d", "payloads": "3d"})
+    both = retention_policy.from_setting({"default": "7d", "payloads": "3d"})
     for days in (2, 4, 8):
         task(str(days), days)
         payload(str(days), days)

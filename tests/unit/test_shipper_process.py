@@ -35,7 +35,7 @@ def test_where_another_process_ships_it_does_not(tmp_path: Path) -> None:
     other = shipper.process_lease(directory)
     assert other.acquire()
     shipped = shipper_process.ship(
-        directory, MemorySink, max_bytes=1000, stop=threading.Event(), patience=0.1
+        directory, MemorySink, max_bytes=1000, stop=threading.Event(), timeout=0.1
     )
     assert not shipped
 

@@ -30,7 +30,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "journal"
 
 
-def ship(directory: Path, sink: MemorySink, patience: float = 0.0) -> list[str]:
+def ship(directory: Path, sink: MemorySink, timeout: float = 0.0) -> list[str]:
     said: list[str] = []
     takeover.ship(
         directory,
@@ -38,7 +38,7 @@ def ship(directory: Path, sink: MemorySink, patience: float = 0.0) -> list[str]:
         max_bytes=1000,
         stop=threading.Event(),
         until=lambda: True,
-        patience=patience,
+        timeout=timeout,
         tell=said.append,
     )
     return said

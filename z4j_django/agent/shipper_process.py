@@ -65,7 +65,7 @@ def ship(
     max_bytes: int,
     stop: threading.Event,
     until: Callable[[], bool] = lambda: False,
-    patience: float = START,
+    timeout: float = START,
     drain: float = DRAIN,
 ) -> bool:
     """Ship ``directory`` until told to stop; then store what is there.
@@ -76,7 +76,7 @@ def ship(
         max_bytes: Size past which the oldest closed segments are dropped.
         stop: Set to stop.
         until: Asked between two batches; true to stop.
-        patience: Seconds to wait for another shipper process to go.
+        timeout: Seconds to wait for another shipper process to go.
         drain: Seconds to spend at the end on what is there.
 
     Returns:
@@ -84,7 +84,7 @@ def ship(
     """
     alone, mine = shipper.process_lease(directory), shipper.lease(directory)
     # Threads see the first lease taken, and give back the second.
-    if not _acquire(alone, patience, stop) or not _acquire(mine, DRAIN, stop):
+    if not _acquire(alone, timeout, stop) or not _acquire(mine, DRAIN, stop):
         alone.release()
         return False
     ships = shipper.Shipper(directory, make_sink(), max_bytes)

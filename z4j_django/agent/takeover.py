@@ -18,7 +18,7 @@ from z4j_django.agent.sink import Sink
 from z4j_django.exceptions import JournalError
 
 #: Seconds that another shipper may take to store what is there and go.
-PATIENCE: Final = shipper_process.DRAIN + 10.0
+TIMEOUT: Final = shipper_process.DRAIN + 10.0
 #: Seconds after which the lease is tried again: another worker may have been quicker.
 _TRY: Final = 2.0
 
@@ -36,7 +36,7 @@ def ship(
     max_bytes: int,
     stop: threading.Event,
     until: Callable[[], bool] = lambda: False,
-    patience: float = PATIENCE,
+    timeout: float = TIMEOUT,
     drain: float = shipper_process.DRAIN,
     tell: Callable[[str], None],
 ) -> None:
@@ -48,14 +48,14 @@ def ship(
         max_bytes: Size past which the oldest closed segments are dropped.
         stop: Set to stop.
         until: Asked between two batches; true to stop.
-        patience: Seconds to wait for another shipper to go.
+        timeout: Seconds to wait for another shipper to go.
         drain: Seconds to spend at the end on what is there.
         tell: Takes a line about what goes on.
 
     Raises:
         JournalError: If someone else ships who can't be asked to go, or does not go.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     asked: set[int] = set()
     while not stop.is_set():
         found = inspection.holder(shipper.process_lease(directory).path)
@@ -69,12 +69,12 @@ def ship(
             max_bytes=max_bytes,
             stop=stop,
             until=until,
-            patience=_TRY,
+            timeout=_TRY,
             drain=drain,
         ):
             return
         if time.monotonic() > deadline:
-            raise JournalError(_who_stays(directory, patience))
+            raise JournalError(_who_stays(directory, timeout))
 
 
 def _ask_to_go(directory: Path, pid: int) -> bool:

@@ -12,8 +12,8 @@ from typing import Any, Final
 import celery
 from kombu.connection import Connection
 
-from z4j_django.patience import within
 from z4j_django.secrets.masking import mask_text
+from z4j_django.timeouts import within
 
 #: Every Celery app has it. Without arguments it returns an empty tuple, and does nothing else.
 PROBE_TASK: Final = "celery.accumulate"

@@ -8,7 +8,7 @@ import celery
 from celery.exceptions import SoftTimeLimitExceeded
 
 from z4j_django.control.connecting import open_connection
-from z4j_django.patience import within
+from z4j_django.timeouts import within
 
 #: The name of the task in ``z4j_django.tasks``.
 BULK_TASK: Final = "z4j_django.bulk"

@@ -20,7 +20,7 @@ from kombu.messaging import Producer
 
 from z4j_django.agent import bootstrap, messages, republishing, sampling
 from z4j_django.exceptions import OperationError, Z4JError
-from z4j_django.patience import within
+from z4j_django.timeouts import within
 
 #: Properties that a publisher sets; all others are the transport's own.
 _PROPERTIES: Final = (

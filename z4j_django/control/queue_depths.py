@@ -10,8 +10,8 @@ from typing import Final
 from z4j_django import wiring
 from z4j_django.control import queues
 from z4j_django.exceptions import Z4JError
-from z4j_django.patience import within
 from z4j_django.secrets.masking import mask_text
+from z4j_django.timeouts import within
 
 logger = logging.getLogger("z4j_django.control")
 

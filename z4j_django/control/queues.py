@@ -15,7 +15,7 @@ from z4j_django.agent import bootstrap, events, messages, sampling
 from z4j_django.control import draining
 from z4j_django.control.connecting import open_connection
 from z4j_django.control.draining import Found
-from z4j_django.patience import within
+from z4j_django.timeouts import within
 
 __all__ = ["Drain", "Found", "count_messages", "record_purge", "task_of"]
 

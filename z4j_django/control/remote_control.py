@@ -13,7 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from kombu.connection import Connection
 
 from z4j_django.control.connecting import open_connection
-from z4j_django.patience import within
+from z4j_django.timeouts import within
 
 #: What a worker says of a task that it runs, and of one that waits in it.
 ACTIVE: Final = "active"

@@ -14,7 +14,7 @@ from celery.backends.base import BaseKeyValueStoreBackend, DisabledBackend
 
 from z4j_django import states
 from z4j_django.exceptions import OperationError
-from z4j_django.patience import within
+from z4j_django.timeouts import within
 
 #: The task of ours that returns the result of another one; see ``z4j_django.tasks``.
 REPLAY_TASK: Final = "z4j_django.replay"

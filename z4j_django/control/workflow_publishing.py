@@ -15,7 +15,7 @@ from kombu import serialization
 
 from z4j_django.control import results
 from z4j_django.exceptions import OperationError
-from z4j_django.patience import within
+from z4j_django.timeouts import within
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import TypeVar
 from django.db import connections
 
 from z4j_django.agent import inspection
-from z4j_django.patience import within
 from z4j_django.queries import health
+from z4j_django.timeouts import within
 
 T = TypeVar("T")
 

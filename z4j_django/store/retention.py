@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import OperationalError, connections, router, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from z4j_django.ages import Ages
+from z4j_django.retention_policy import RetentionPolicy
 from z4j_django.store import sightings
 
 logger = logging.getLogger("z4j_django.retention")
@@ -75,12 +75,12 @@ class Tally:
 
 
 def prune(
-    ages: Ages, project: str, *, batch: int = BATCH, dry_run: bool = False
+    policy: RetentionPolicy, project: str, *, batch: int = BATCH, dry_run: bool = False
 ) -> Iterator[Tally]:
-    """Delete what is older than ``ages``; it may be left after any batch, and begun anew.
+    """Delete what is older than the policy has it; it may be left after any batch, and begun anew.
 
     Args:
-        ages: How old records get.
+        policy: How old records get.
         project: Whose.
         batch: Tasks to look at, and to delete at most, in one go.
         dry_run: Only count. Groups are not counted: they go after the last of their members.
@@ -88,19 +88,19 @@ def prune(
     Yields:
         The same tally after each batch.
     """
-    run = _Run(ages, project, batch, dry_run)
+    run = _Run(policy, project, batch, dry_run)
     parts = (run.payloads, run.tasks, run.groups, run.operations, run.workers, run.journals)
     for part in (*parts, run.losses, run.cursors):
         for _ in part():
             yield run.tally
 
 
-def span(ages: Ages) -> tuple[int, int]:
+def span(policy: RetentionPolicy) -> tuple[int, int]:
     """The ids of tasks between which a run looks, about, found by halving."""
     rows = _rows("TaskRecord")
     first = low = rows.order_by("pk").values_list("pk", flat=True).first() or 0
     high = rows.order_by("-pk").values_list("pk", flat=True).first() or 0
-    cutoff = time.time() - _shortest(ages)
+    cutoff = time.time() - _shortest(policy)
     while low < high:
         middle = (low + high) // 2
         found = _read(rows.filter(pk__gte=middle), _TASK, 1)
@@ -115,15 +115,15 @@ class Housekeeper:
     """A run every hour, for a shipper: one batch whenever it is asked.
 
     Args:
-        ages: How old records get; where they say nothing, cursors are kept and nothing goes.
+        policy: How old records get; where they say nothing, cursors are kept and nothing goes.
         project: Whose.
         clock: Seconds, monotonic.
     """
 
     def __init__(
-        self, ages: Ages, project: str, clock: Callable[[], float] = time.monotonic
+        self, policy: RetentionPolicy, project: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.ages = ages
+        self.policy = policy
         self.project = project
         self._clock = clock
         self._next = clock()
@@ -138,8 +138,8 @@ class Housekeeper:
         if self._run is None and self._clock() >= self._next:
             self._next = self._clock() + EVERY
             keep_cursors(segments)
-            if self.ages != Ages():
-                self._run = prune(self.ages, self.project)
+            if self.policy != RetentionPolicy():
+                self._run = prune(self.policy, self.project)
         run, self._run = self._run, None  # what fails is begun anew in an hour
         for _ in run or ():
             self._run = run
@@ -155,8 +155,8 @@ def keep_cursors(segments: Sequence[str]) -> None:
 
 
 class _Run:
-    def __init__(self, ages: Ages, project: str, batch: int, dry_run: bool) -> None:
-        self.ages = ages
+    def __init__(self, policy: RetentionPolicy, project: str, batch: int, dry_run: bool) -> None:
+        self.policy = policy
         self.project = project
         self.batch = batch
         self.dry_run = dry_run
@@ -165,15 +165,15 @@ class _Run:
 
     def payloads(self) -> Iterator[None]:
         """Messages that have an age of their own; the others go with their task."""
-        if self.ages.payloads is not None:
-            old = Q(project=self.project) & self._before("created_at", self.ages.payloads)
+        if self.policy.payloads is not None:
+            old = Q(project=self.project) & self._before("created_at", self.policy.payloads)
             yield from self._others("payloads", "TaskPayload", old, "project", "task_id")
 
     def tasks(self) -> Iterator[None]:
         """Tasks with their events and their messages."""
-        if not self.ages.tasks:
+        if not self.policy.tasks:
             return
-        cutoff = self.now - _shortest(self.ages)
+        cutoff = self.now - _shortest(self.policy)
         for window in self._windows("TaskRecord", _TASK):
             old = sorted((row for row in window if self._is_old(row)), key=lambda row: row.task_id)
             if old:
@@ -190,9 +190,9 @@ class _Run:
 
     def groups(self) -> Iterator[None]:
         """Groups of whose members, and of whose chord's body, no record is left."""
-        if not self.ages.tasks or self.dry_run:
+        if not self.policy.tasks or self.dry_run:
             return
-        cutoff = _moment(self.now - _shortest(self.ages))
+        cutoff = _moment(self.now - _shortest(self.policy))
         now = _moment(self.now)
         for window in self._windows("GroupRecord", ("pk", "project", "first_seen")):
             old = [
@@ -205,9 +205,9 @@ class _Run:
 
     def operations(self) -> Iterator[None]:
         """What operators did, with its targets and the messages that it saved."""
-        if self.ages.operations is None:
+        if self.policy.operations is None:
             return
-        cutoff, now = _moment(self.now - self.ages.operations.total_seconds()), _moment(self.now)
+        cutoff, now = _moment(self.now - self.policy.operations.total_seconds()), _moment(self.now)
         for window in self._windows("Operation", _OPERATION):
             for row in window:
                 if row.project == self.project and row.finished_at and row.finished_at < cutoff:
@@ -218,22 +218,22 @@ class _Run:
 
     def workers(self) -> Iterator[None]:
         """Workers of which nothing was heard."""
-        if self.ages.rest is not None:
+        if self.policy.rest is not None:
             old = Q(project=self.project)
             for name in ("started_at", "last_seen", "stopped_at"):
-                old &= Q(**{f"{name}__isnull": True}) | self._before(name, self.ages.rest)
+                old &= Q(**{f"{name}__isnull": True}) | self._before(name, self.policy.rest)
             yield from self._others("workers", "WorkerRecord", old, "hostname")
 
     def journals(self) -> Iterator[None]:
         """Journals that were empty when they were last heard of."""
-        if self.ages.rest is not None:
-            old = Q(pending=0) & self._before("seen_at", self.ages.rest)
+        if self.policy.rest is not None:
+            old = Q(pending=0) & self._before("seen_at", self.policy.rest)
             yield from self._others("journals", "JournalRecord", old, "host", "directory")
 
     def losses(self) -> Iterator[None]:
         """What is said of events that were lost."""
-        if self.ages.rest is not None:
-            old = Q(project=self.project) & self._before("at", self.ages.rest)
+        if self.policy.rest is not None:
+            old = Q(project=self.project) & self._before("at", self.policy.rest)
             yield from self._others("losses", "JournalLoss", old, "pk")
 
     def cursors(self) -> Iterator[None]:
@@ -245,7 +245,7 @@ class _Run:
         return Q(**{f"{name}__lt": _moment(self.now - age.total_seconds())})
 
     def _is_old(self, row: Any) -> bool:
-        age = self.ages.tasks.get(row.state)
+        age = self.policy.tasks.get(row.state)
         if age is None or row.project != self.project:
             return False
         last = sightings.last_word(row)
@@ -270,8 +270,8 @@ class _Run:
                 timeline = _rows("TaskEvent").filter(task_id__in=ids, project=self.project)
                 events += timeline.count() if self.dry_run else _delete(timeline)
                 messages = _rows("TaskPayload").filter(task_id__in=ids, project=self.project)
-                if self.dry_run and self.ages.payloads:  # those are counted already
-                    messages = messages.exclude(self._before("created_at", self.ages.payloads))
+                if self.dry_run and self.policy.payloads:  # those are counted already
+                    messages = messages.exclude(self._before("created_at", self.policy.payloads))
                 payloads += messages.count() if self.dry_run else _delete(messages)
                 if not self.dry_run:
                     _delete(_rows("TaskRecord").filter(pk__in=[row.pk for row in still]))
@@ -385,8 +385,8 @@ def _parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield rows[first : first + size]
 
 
-def _shortest(ages: Ages) -> float:
-    return ages.shortest.total_seconds() if ages.shortest is not None else float("inf")
+def _shortest(policy: RetentionPolicy) -> float:
+    return policy.shortest.total_seconds() if policy.shortest is not None else float("inf")
 
 
 def _moment(at: float) -> datetime.datetime:

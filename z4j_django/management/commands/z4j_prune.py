@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from z4j_django import ages, conf, states
+from z4j_django import conf, retention_policy, states
 from z4j_django.management import stopping
 from z4j_django.store import retention
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--state",
             nargs="+",
-            choices=[*states.ALL, ages.UNFINISHED],
+            choices=[*states.ALL, retention_policy.UNFINISHED],
             default=[],
             metavar="STATE",
             help="with --older-than: only tasks in these states, and nothing else",
@@ -60,7 +60,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Prune; exit with 1 where it was stopped before its end."""
         try:
-            wanted = _ages(options["older_than"], options["state"])
+            wanted = _policy(options["older_than"], options["state"])
             project = conf.settings.PROJECT
         except (ImproperlyConfigured, ValueError) as error:
             raise CommandError(str(error)) from error
@@ -80,7 +80,7 @@ class Command(BaseCommand):
 
     def _prune(
         self,
-        wanted: ages.Ages,
+        wanted: retention_policy.RetentionPolicy,
         project: str,
         *,
         batch: int,
@@ -105,7 +105,7 @@ class Command(BaseCommand):
 class _Progress:
     """A bar on a terminal."""
 
-    def __init__(self, stream: Any, wanted: ages.Ages) -> None:
+    def __init__(self, stream: Any, wanted: retention_policy.RetentionPolicy) -> None:
         self._stream = stream
         self._first, self._last = retention.span(wanted)
         self._begun = time.monotonic()
@@ -128,17 +128,17 @@ class _Progress:
         self._stream.flush()
 
 
-def _ages(older_than: str | None, wanted_states: list[str]) -> ages.Ages:
+def _policy(older_than: str | None, wanted_states: list[str]) -> retention_policy.RetentionPolicy:
     if older_than is None:
         if wanted_states:
             raise CommandError("--state says nothing without --older-than.")
-        found: ages.Ages = conf.settings.retention
+        found: retention_policy.RetentionPolicy = conf.settings.retention
     else:
         try:
-            found = ages.of_states(ages.parse(older_than), wanted_states)
+            found = retention_policy.of_states(retention_policy.parse(older_than), wanted_states)
         except ValueError as error:
             raise ValueError(f"--older-than is {error}") from None
-    if found == ages.Ages():
+    if found == retention_policy.RetentionPolicy():
         raise CommandError(_NO_AGES)
     return found
 

@@ -47,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--patience",
             type=float,
-            default=takeover.PATIENCE,
+            default=takeover.TIMEOUT,
             metavar="S",
             help="seconds to wait for a worker's shipper to go",
         )
@@ -74,7 +74,7 @@ class Command(BaseCommand):
                 max_bytes=conf.settings.JOURNAL_MAX_BYTES,
                 stop=stop,
                 until=lambda: drain,
-                patience=patience,
+                timeout=patience,
                 drain=timeout,
                 tell=logger.info,
             )

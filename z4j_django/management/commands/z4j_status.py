@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
-from z4j_django.diagnosis import standing
+from z4j_django.diagnosis import status
 
 
 class Command(BaseCommand):
@@ -29,13 +29,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print it; exit with 1 where the database is away."""
         try:
-            found = standing.standing(options["timeout"])
+            found = status.read(options["timeout"])
         except (OSError, ImproperlyConfigured) as error:
             raise CommandError(f"The journal can't be read: {error}") from error
         if options["json"]:
-            shown = standing.document(found)
+            shown = status.document(found)
             self.stdout.write(json.dumps(shown, indent=2, cls=DjangoJSONEncoder))
         else:
-            self.stdout.write("\n".join(standing.lines(found)))
+            self.stdout.write("\n".join(status.lines(found)))
         if found.health is None:
             sys.exit(1)

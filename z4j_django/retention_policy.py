@@ -26,7 +26,7 @@ _LONGEST: Final = timedelta(weeks=5200)
 
 
 @dataclass(frozen=True)
-class Ages:
+class RetentionPolicy:
     """How old records get.
 
     Attributes:
@@ -63,7 +63,7 @@ def parse(given: Any) -> timedelta:
     return age
 
 
-def from_setting(given: Mapping[str, Any]) -> Ages:
+def from_setting(given: Mapping[str, Any]) -> RetentionPolicy:
     """What ``Z4J["RETENTION"]`` says.
 
     Args:
@@ -85,10 +85,10 @@ def from_setting(given: Mapping[str, Any]) -> Ages:
         except ValueError as error:
             raise ValueError(f"Z4J['RETENTION'][{key!r}] is {error}") from None
     tasks = {state: age for state in states.ALL if (age := _age_of(state, ages)) is not None}
-    return Ages(tasks, ages.get(DEFAULT), ages.get(PAYLOADS), ages.get(OPERATIONS))
+    return RetentionPolicy(tasks, ages.get(DEFAULT), ages.get(PAYLOADS), ages.get(OPERATIONS))
 
 
-def of_states(age: timedelta, wanted: Iterable[str]) -> Ages:
+def of_states(age: timedelta, wanted: Iterable[str]) -> RetentionPolicy:
     """One age for some states, or for all that there is where ``wanted`` is empty."""
     keys = list(wanted) or [DEFAULT]
     return from_setting(dict.fromkeys(keys, age))

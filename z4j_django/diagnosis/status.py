@@ -17,7 +17,7 @@ from z4j_django.queries import health
 
 
 @dataclass(frozen=True)
-class Standing:
+class Status:
     """How capture stands.
 
     Attributes:
@@ -35,7 +35,7 @@ class Standing:
     problem: str = ""
 
 
-def standing(seconds: float) -> Standing:
+def read(seconds: float) -> Status:
     """How capture stands now.
 
     Args:
@@ -49,12 +49,12 @@ def standing(seconds: float) -> Standing:
     now = time.time()
     try:
         lag = records.lag(view, seconds)
-        return Standing(now, view, lag, records.read(seconds, health.health))
+        return Status(now, view, lag, records.read(seconds, health.health))
     except Exception as problem:  # whatever a driver raises
-        return Standing(now, view, None, None, reason(problem))
+        return Status(now, view, None, None, reason(problem))
 
 
-def document(found: Standing) -> dict[str, Any]:
+def document(found: Status) -> dict[str, Any]:
     """The same as plain data."""
     view, lag = found.view, found.lag
     here: dict[str, Any] = {
@@ -81,7 +81,7 @@ def document(found: Standing) -> dict[str, Any]:
     }
 
 
-def lines(found: Standing) -> Iterator[str]:
+def lines(found: Status) -> Iterator[str]:
     """The same for people."""
     yield f"Journal of this host: {found.view.directory}"
     yield from (f"  {label:<11} {value}" for label, value in _here(found))
@@ -110,7 +110,7 @@ def _plain(one: health.Journal) -> dict[str, Any]:
     return {**asdict(one), "lag": lag, "silence": silence}
 
 
-def _here(found: Standing) -> Iterator[tuple[str, str]]:
+def _here(found: Status) -> Iterator[tuple[str, str]]:
     view = found.view
     if not view.exists:
         yield "state", "not there yet: the first event makes it"

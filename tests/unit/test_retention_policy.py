@@ -1,4 +1,4 @@
-"""Ages as people write them."""
+"""RetentionPolicy as people write them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from z4j_django import ages, checks, conf, states
+from z4j_django import checks, conf, retention_policy, states
 
 KEYS = (
     "PENDING, RECEIVED, STARTED, RETRY, IGNORED, REJECTED, REVOKED, FAILURE, SUCCESS, "
@@ -26,25 +26,25 @@ KEYS = (
     ],
 )
 def test_an_age_is_text_or_a_timedelta(given: Any, age: timedelta) -> None:
-    assert ages.parse(given) == age
+    assert retention_policy.parse(given) == age
 
 
 @pytest.mark.parametrize("given", ["", "d", "7", "3m", "7d7", "-7d", "1.5d", "7D", "٣d", 7, True])
 def test_what_is_no_age_is_told(given: Any) -> None:
     with pytest.raises(ValueError, match="no age") as told:
-        ages.parse(given)
+        retention_policy.parse(given)
     assert str(told.value) == f'{given!r}, which is no age; write "12h", "7d" or "4w".'
 
 
 @pytest.mark.parametrize("given", ["0d", "5201w", timedelta(0), timedelta(days=-1)])
 def test_an_age_has_a_length(given: Any) -> None:
     with pytest.raises(ValueError, match="longer than nothing and at most 5200 weeks"):
-        ages.parse(given)
+        retention_policy.parse(given)
 
 
 def test_the_most_particular_age_counts() -> None:
     given = {"SUCCESS": "7d", "RETRY": "2d", "default": "30d", "unfinished": None}
-    found = ages.from_setting(given)
+    found = retention_policy.from_setting(given)
     assert found.tasks["SUCCESS"] == timedelta(days=7)
     assert found.tasks["FAILURE"] == found.rest == timedelta(days=30)
     assert states.UNFINISHED & found.tasks.keys() == {"RETRY"}
@@ -52,19 +52,23 @@ def test_the_most_particular_age_counts() -> None:
 
 
 def test_without_a_default_the_rest_is_kept() -> None:
-    found = ages.from_setting({"SUCCESS": "7d"})
+    found = retention_policy.from_setting({"SUCCESS": "7d"})
     assert (list(found.tasks), found.rest) == (["SUCCESS"], None)
-    assert ages.from_setting({}) == ages.from_setting({"default": None}) == ages.Ages()
-    assert ages.Ages().shortest is None
+    assert (
+        retention_policy.from_setting({})
+        == retention_policy.from_setting({"default": None})
+        == retention_policy.RetentionPolicy()
+    )
+    assert retention_policy.RetentionPolicy().shortest is None
 
 
 def test_one_age_for_some_states_or_for_all() -> None:
     week = timedelta(weeks=1)
-    assert set(ages.of_states(week, ["unfinished", "FAILURE"]).tasks) == {
+    assert set(retention_policy.of_states(week, ["unfinished", "FAILURE"]).tasks) == {
         *states.UNFINISHED,
         "FAILURE",
     }
-    everything = ages.of_states(week, [])
+    everything = retention_policy.of_states(week, [])
     assert (set(everything.tasks), everything.rest) == (set(states.ALL), week)
 
 
@@ -95,9 +99,9 @@ def test_a_wrong_setting_names_key_and_value(settings: Any, given: Any, message:
 
 
 def test_messages_and_operations_have_only_the_age_that_they_are_given() -> None:
-    found = ages.from_setting({"default": "30d"})
+    found = retention_policy.from_setting({"default": "30d"})
     assert (found.payloads, found.operations) == (None, None)
-    found = ages.from_setting({"payloads": "7d", "operations": "52w"})
+    found = retention_policy.from_setting({"payloads": "7d", "operations": "52w"})
     assert (found.payloads, found.operations) == (timedelta(days=7), timedelta(weeks=52))
     assert (found.rest, found.shortest, dict(found.tasks)) == (None, None, {})
 
@@ -107,4 +111,4 @@ def test_the_setting_takes_text_and_timedeltas(settings: Any) -> None:
     assert conf.settings.retention.tasks["SUCCESS"] == timedelta(days=7)
     assert conf.settings.retention.rest == timedelta(days=30)
     settings.Z4J = {}
-    assert conf.settings.retention == ages.Ages()
+    assert conf.settings.retention == retention_policy.RetentionPolicy()

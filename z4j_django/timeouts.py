@@ -30,7 +30,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
         except Exception as error:
             outcome["error"] = error
 
-    thread = threading.Thread(target=run, name="z4j-patience", daemon=True)
+    thread = threading.Thread(target=run, name="z4j-timeout", daemon=True)
     thread.start()
     thread.join(seconds)
     if "error" in outcome:
