@@ -7,6 +7,9 @@ from typing import Any, Final
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+#: Of the column that every record has.
+PROJECT_HELP: Final = "The project that it belongs to."
+
 _COLLATIONS: Final = {
     "mysql": " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
     "postgresql": ' COLLATE "C"',

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from z4j_django.models.fields import IdentifierField
+from z4j_django.models.fields import PROJECT_HELP, IdentifierField
 
 
 class GroupRecord(models.Model):
@@ -18,15 +18,30 @@ class GroupRecord(models.Model):
         GROUP = "group"
         CHORD = "chord"
 
-    project = IdentifierField(max_length=64, default="default")
-    group_id = IdentifierField(max_length=255)
-    kind = models.CharField(max_length=5, choices=Kind.choices, default=Kind.GROUP)
-    #: Members seen so far: one more than the greatest index.
-    size = models.IntegerField(default=0)
-    body_id = IdentifierField(max_length=255, blank=True, default="")
-    body_name = models.CharField(max_length=255, blank=True, default="")
-    root_id = IdentifierField(max_length=255, blank=True, default="")
-    first_seen = models.DateTimeField()
+    project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
+    group_id = IdentifierField(max_length=255, help_text="Its id, as Celery has it.")
+    kind = models.CharField(
+        max_length=5,
+        choices=Kind.choices,
+        default=Kind.GROUP,
+        help_text="`chord` where a body takes the members' results, else `group`.",
+    )
+    size = models.IntegerField(
+        default=0, help_text="How many members it has, as far as they were seen."
+    )
+    body_id = IdentifierField(
+        max_length=255, blank=True, default="", help_text="The chord's body; empty for a group."
+    )
+    body_name = models.CharField(
+        max_length=255, blank=True, default="", help_text="The name of that task."
+    )
+    root_id = IdentifierField(
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="The first task of its workflow; empty where no task published it.",
+    )
+    first_seen = models.DateTimeField(help_text="When the first of its members was seen.")
 
     class Meta:  # noqa: D106
         verbose_name = "group"

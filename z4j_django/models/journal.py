@@ -6,23 +6,21 @@ from typing import ClassVar
 
 from django.db import models
 
-from z4j_django.models.fields import IdentifierField
+from z4j_django.models.fields import PROJECT_HELP, IdentifierField
 
 
 class JournalRecord(models.Model):
     """The newest that the shipper of one journal said of it."""
 
-    host = IdentifierField(max_length=255)
-    directory = IdentifierField(max_length=255)
-    #: The process that ships.
-    pid = models.IntegerField(default=0)
-    segments = models.IntegerField(default=0)
-    #: Bytes on disk, and bytes of them that were not stored yet.
-    size = models.BigIntegerField(default=0)
-    pending = models.BigIntegerField(default=0)
+    host = IdentifierField(max_length=255, help_text="The machine that it is on.")
+    directory = IdentifierField(max_length=255, help_text="Where it is there.")
+    pid = models.IntegerField(default=0, help_text="The process that ships it.")
+    segments = models.IntegerField(default=0, help_text="Its files.")
+    size = models.BigIntegerField(default=0, help_text="Bytes on disk.")
+    pending = models.BigIntegerField(default=0, help_text="Bytes that were not stored yet.")
     #: Time of the oldest event that was not stored yet.
     oldest = models.DateTimeField(null=True, blank=True)
-    seen_at = models.DateTimeField()
+    seen_at = models.DateTimeField(help_text="When its shipper last said so.")
 
     class Meta:  # noqa: D106
         verbose_name = "journal"
@@ -38,7 +36,7 @@ class JournalRecord(models.Model):
 class JournalLoss(models.Model):
     """Events that are on record nowhere. Append-only."""
 
-    project = IdentifierField(max_length=64, default="default")
+    project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
     host = models.CharField(max_length=255)
     reason = models.CharField(max_length=16)
     count = models.BigIntegerField()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from z4j_django.models.fields import IdentifierField
+from z4j_django.models.fields import PROJECT_HELP, IdentifierField
 
 
 class Operation(models.Model):
@@ -30,31 +30,48 @@ class Operation(models.Model):
         FINISHED = "finished"
         ABORTED = "aborted"
 
-    project = IdentifierField(max_length=64, default="default")
-    verb = IdentifierField(max_length=16, choices=Verb.choices)
-    state = IdentifierField(max_length=16, choices=State.choices, default=State.RUNNING)
-    #: Who asked: a user's name, or what a program calls itself.
-    actor = models.CharField(max_length=255)
+    project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
+    verb = IdentifierField(max_length=16, choices=Verb.choices, help_text="What was asked for.")
+    state = IdentifierField(
+        max_length=16,
+        choices=State.choices,
+        default=State.RUNNING,
+        help_text="`waiting` for a worker, `running`, `finished`, or `aborted`.",
+    )
+    actor = models.CharField(
+        max_length=255, help_text="Who asked: a user's name, or what a program calls itself."
+    )
     #: The user's primary key, as text; empty for a program.
     user_id = models.CharField(max_length=255, blank=True, default="")
-    #: By which way: ``admin``, ``api``, ``command`` or ``python``.
-    surface = models.CharField(max_length=16)
-    #: What was asked for besides, redacted.
-    parameters = models.JSONField(default=dict, blank=True)
-    #: The filter that named the targets of a bulk operation, frozen.
-    selection = models.JSONField(null=True, blank=True)
+    surface = models.CharField(
+        max_length=16, help_text="By which way: `admin`, `api`, `command` or `python`."
+    )
+    parameters = models.JSONField(
+        default=dict, blank=True, help_text="What was asked for besides, with secrets masked."
+    )
+    selection = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="The filter that the targets were found by; null where they were named.",
+    )
 
-    total = models.IntegerField(default=0)
-    done = models.IntegerField(default=0)
-    refused = models.IntegerField(default=0)
-    failed = models.IntegerField(default=0)
-    unknown = models.IntegerField(default=0)
+    total = models.IntegerField(default=0, help_text="How many targets it has.")
+    done = models.IntegerField(default=0, help_text="Those that were done.")
+    refused = models.IntegerField(default=0, help_text="Those that were not done, for a reason.")
+    failed = models.IntegerField(default=0, help_text="Those that were tried, and went wrong.")
+    unknown = models.IntegerField(
+        default=0, help_text="Those of which the broker or the workers did not tell in time."
+    )
 
-    created_at = models.DateTimeField()
+    created_at = models.DateTimeField(help_text="When it was asked for.")
     #: When it last did anything; one whose worker was killed is found by it.
-    updated_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True, blank=True)
-    abort_requested = models.BooleanField(default=False)
+    updated_at = models.DateTimeField(help_text="When it last did anything.")
+    finished_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was over; null until then."
+    )
+    abort_requested = models.BooleanField(
+        default=False, help_text="Whether somebody asked for its abort."
+    )
 
     class Meta:  # noqa: D106
         verbose_name = "operation"
@@ -100,17 +117,29 @@ class OperationTarget(models.Model):
         UNKNOWN = "unknown"
 
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="targets")
-    project = IdentifierField(max_length=64, default="default")
-    position = models.IntegerField()
-    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.TASK)
-    #: Id of the task or group, or name of the queue.
-    target = IdentifierField(max_length=255)
-    outcome = IdentifierField(max_length=16, choices=Outcome.choices, default=Outcome.PENDING)
-    #: The outcome in words.
-    reason = models.TextField(blank=True, default="")
-    #: Id of the task or group that was published for it.
-    result_id = IdentifierField(max_length=255, blank=True, default="")
-    at = models.DateTimeField(null=True, blank=True)
+    project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
+    position = models.IntegerField(help_text="Its place among the targets, from 0.")
+    kind = models.CharField(
+        max_length=8, choices=Kind.choices, default=Kind.TASK, help_text="What it is."
+    )
+    target = IdentifierField(
+        max_length=255, help_text="Id of the task or group, or name of the queue."
+    )
+    outcome = IdentifierField(
+        max_length=16,
+        choices=Outcome.choices,
+        default=Outcome.PENDING,
+        help_text="What came of it: `done`; `refused`, for a `reason`; `failed`; `unknown`, where "
+        "the broker or the workers did not answer in time. `pending` or `acting` until then.",
+    )
+    reason = models.TextField(blank=True, default="", help_text="The outcome in words.")
+    result_id = IdentifierField(
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="Id of the task or group that was published for it.",
+    )
+    at = models.DateTimeField(null=True, blank=True, help_text="When that came of it.")
 
     class Meta:  # noqa: D106
         verbose_name = "target of an operation"

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from z4j_django import states
-from z4j_django.models.fields import IdentifierField
+from z4j_django.models.fields import PROJECT_HELP, IdentifierField
 from z4j_django.models.indexes import PartialIndex
 
 STATE_CHOICES = [(state, state) for state in states.ALL]
@@ -17,50 +17,111 @@ STATE_CHOICES = [(state, state) for state in states.ALL]
 class TaskRecord(models.Model):
     """All that is known of one task: the merge of its events, in whatever order they came."""
 
-    project = IdentifierField(max_length=64, default="default")
-    task_id = IdentifierField(max_length=255)
-    name = IdentifierField(max_length=255, blank=True, default="")
-    state = IdentifierField(max_length=16, choices=STATE_CHOICES, default=states.PENDING)
-    queue = IdentifierField(max_length=255, blank=True, default="")
-    exchange = IdentifierField(max_length=255, blank=True, default="")
-    routing_key = IdentifierField(max_length=255, blank=True, default="")
-    priority = models.IntegerField(null=True, blank=True)
-    worker = IdentifierField(max_length=255, blank=True, default="")
-    pid = models.IntegerField(null=True, blank=True)
+    project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
+    task_id = IdentifierField(max_length=255, help_text="Its id, as Celery has it.")
+    name = IdentifierField(
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="Its name; empty where only its id is known.",
+    )
+    state = IdentifierField(
+        max_length=16,
+        choices=STATE_CHOICES,
+        default=states.PENDING,
+        help_text="Celery's name of its state.",
+    )
+    queue = IdentifierField(
+        max_length=255, blank=True, default="", help_text="The queue that it was sent to."
+    )
+    exchange = IdentifierField(
+        max_length=255, blank=True, default="", help_text="The exchange that it was sent to."
+    )
+    routing_key = IdentifierField(
+        max_length=255, blank=True, default="", help_text="Its routing key."
+    )
+    priority = models.IntegerField(
+        null=True, blank=True, help_text="Its priority, where it has one."
+    )
+    worker = IdentifierField(
+        max_length=255, blank=True, default="", help_text="The worker that took it last."
+    )
+    pid = models.IntegerField(null=True, blank=True, help_text="The process that ran it last.")
 
-    #: Redacted copies for the eye. The message itself is never shown.
-    args = models.JSONField(null=True, blank=True)
-    kwargs = models.JSONField(null=True, blank=True)
-    result = models.JSONField(null=True, blank=True)
-    exception_type = models.CharField(max_length=255, blank=True, default="")
-    exception_message = models.TextField(blank=True, default="")
-    traceback = models.TextField(blank=True, default="")
+    args = models.JSONField(
+        null=True, blank=True, help_text="Its arguments: a copy for the eye, with secrets masked."
+    )
+    kwargs = models.JSONField(
+        null=True, blank=True, help_text="Its keyword arguments, masked likewise."
+    )
+    result = models.JSONField(null=True, blank=True, help_text="What it returned, masked likewise.")
+    exception_type = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="The type of its exception, with its modules.",
+    )
+    exception_message = models.TextField(
+        blank=True, default="", help_text="What the exception said, masked."
+    )
+    traceback = models.TextField(blank=True, default="", help_text="Where it was raised, masked.")
 
-    retries = models.IntegerField(default=0)
-    deliveries = models.IntegerField(default=0)
-    eta = models.DateTimeField(null=True, blank=True)
-    expires = models.DateTimeField(null=True, blank=True)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    received_at = models.DateTimeField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    #: Seconds of the newest attempt, by a clock that no one sets.
-    runtime = models.FloatField(null=True, blank=True)
+    retries = models.IntegerField(default=0, help_text="How often it was retried by itself.")
+    deliveries = models.IntegerField(default=0, help_text="How often a worker took it.")
+    eta = models.DateTimeField(null=True, blank=True, help_text="Not to be run before.")
+    expires = models.DateTimeField(null=True, blank=True, help_text="Not to be run after.")
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="When it was published first.")
+    received_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a worker took it last."
+    )
+    started_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its newest attempt began."
+    )
+    finished_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its newest attempt ended."
+    )
+    runtime = models.FloatField(
+        null=True, blank=True, help_text="How long its newest attempt ran, in seconds."
+    )
 
-    root_id = IdentifierField(max_length=255, blank=True, default="")
-    parent_id = IdentifierField(max_length=255, blank=True, default="")
-    group_id = IdentifierField(max_length=255, blank=True, default="")
-    group_index = models.IntegerField(null=True, blank=True)
-    #: The task id of the chord's body that this task feeds.
-    chord_id = IdentifierField(max_length=255, blank=True, default="")
-    #: The periodic task that published it (``django-celery-beat``'s name).
-    schedule = IdentifierField(max_length=255, blank=True, default="")
-    #: Who published it, as ``pid@host``.
-    origin = models.CharField(max_length=255, blank=True, default="")
+    root_id = IdentifierField(
+        max_length=255, blank=True, default="", help_text="The first task of its workflow."
+    )
+    parent_id = IdentifierField(
+        max_length=255, blank=True, default="", help_text="The task that published it."
+    )
+    group_id = IdentifierField(
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="The group or chord that it is a member of.",
+    )
+    group_index = models.IntegerField(
+        null=True, blank=True, help_text="Its place in that group, from 0."
+    )
+    chord_id = IdentifierField(
+        max_length=255, blank=True, default="", help_text="The body of the chord that it feeds."
+    )
+    schedule = IdentifierField(
+        max_length=255, blank=True, default="", help_text="The periodic task that published it."
+    )
+    origin = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="The process that published it: `pid@host`.",
+    )
 
-    #: The task that this one retries, and the number of the operation that published it.
-    retry_of = IdentifierField(max_length=255, blank=True, default="", db_default="")
-    operation = models.BigIntegerField(null=True, blank=True)
+    retry_of = IdentifierField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The task that an operator retried as this one.",
+    )
+    operation = models.BigIntegerField(
+        null=True, blank=True, help_text="The number of the operation that published it."
+    )
 
     #: Keys of the merge, see ``z4j_django.store.folding``.
     attempt = models.BigIntegerField(default=0, editable=False)
@@ -106,15 +167,23 @@ class TaskRecord(models.Model):
 class TaskEvent(models.Model):
     """One event in a task's life, as it was observed. Append-only."""
 
-    project = IdentifierField(max_length=64, default="default")
+    project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
     task_id = IdentifierField(max_length=255)
-    kind = models.CharField(max_length=16)
-    at = models.DateTimeField()
-    retries = models.IntegerField(default=0)
-    worker = models.CharField(max_length=255, blank=True, default="")
-    pid = models.IntegerField(null=True, blank=True)
-    #: What the kind alone does not say: the exception's line, the reason of a revoke.
-    detail = models.TextField(blank=True, default="")
+    kind = models.CharField(
+        max_length=16,
+        help_text="What happened: `task_sent`, `task_started`, `task_failed` and so on.",
+    )
+    at = models.DateTimeField(help_text="When, by the clock of the process that saw it.")
+    retries = models.IntegerField(default=0, help_text="How often it had been retried by itself.")
+    worker = models.CharField(
+        max_length=255, blank=True, default="", help_text="The worker that it happened in."
+    )
+    pid = models.IntegerField(null=True, blank=True, help_text="The process that it happened in.")
+    detail = models.TextField(
+        blank=True,
+        default="",
+        help_text="What the kind does not say: the exception's line, the reason of a revoke.",
+    )
 
     class Meta:  # noqa: D106
         verbose_name = "task event"

@@ -6,24 +6,32 @@ from typing import ClassVar
 
 from django.db import models
 
-from z4j_django.models.fields import IdentifierField
+from z4j_django.models.fields import PROJECT_HELP, IdentifierField
 
 
 class WorkerRecord(models.Model):
     """The newest that a worker said of itself."""
 
-    project = IdentifierField(max_length=64, default="default")
-    hostname = IdentifierField(max_length=255)
-    pid = models.IntegerField(null=True, blank=True)
+    project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
+    hostname = IdentifierField(max_length=255, help_text="Its name, as `celery status` has it.")
+    pid = models.IntegerField(null=True, blank=True, help_text="Its main process.")
     online = models.BooleanField(default=False)
-    pool = models.CharField(max_length=64, blank=True, default="")
-    concurrency = models.IntegerField(null=True, blank=True)
-    queues = models.JSONField(default=list, blank=True)
-    #: Celery's version, as the worker says it.
-    version = models.CharField(max_length=64, blank=True, default="")
-    started_at = models.DateTimeField(null=True, blank=True)
-    last_seen = models.DateTimeField(null=True, blank=True)
-    stopped_at = models.DateTimeField(null=True, blank=True)
+    pool = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        help_text="What kind of pool it has, such as `prefork`.",
+    )
+    concurrency = models.IntegerField(
+        null=True, blank=True, help_text="How many processes, threads or greenlets the pool has."
+    )
+    queues = models.JSONField(
+        default=list, blank=True, help_text="The queues that it takes tasks from."
+    )
+    version = models.CharField(max_length=64, blank=True, default="", help_text="Celery's version.")
+    started_at = models.DateTimeField(null=True, blank=True, help_text="When it came up.")
+    last_seen = models.DateTimeField(null=True, blank=True, help_text="When it last said anything.")
+    stopped_at = models.DateTimeField(null=True, blank=True, help_text="When it last said goodbye.")
 
     #: Key of the merge: microseconds since the epoch of the event that stands.
     state_order = models.BigIntegerField(default=0, editable=False)
