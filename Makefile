@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test contract api-reference bench chaos lint clean
+.PHONY: demo test contract api-schema bench chaos lint clean
 
 # Worker, beat and site on 127.0.0.1; Ctrl-C stops all of them.
 demo: $(VENV)/.demo
@@ -19,9 +19,9 @@ test: $(VENV)/.dev
 contract: $(VENV)/.dev
 	$(BIN)/python -m tests.contract $(OPTIONS)
 
-# docs/reference/api.md, from the API's schema.
-api-reference: $(VENV)/.dev
-	$(BIN)/python docs/api_reference.py
+# z4j_django/api/openapi.json, from what the views declare, and docs/reference/api.md from that.
+api-schema: $(VENV)/.dev
+	$(BIN)/python docs/api_schema.py
 
 # The short forms of all, in about ten minutes; then the tables of figures in README.md and docs/
 # are written anew. FORM= runs the long ones; each script says at its head what else it can do.

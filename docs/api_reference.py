@@ -1,13 +1,8 @@
-"""Writes ``docs/reference/api.md`` from the schema of the API: ``make api-reference``.
-
-A test compares the file with what this would write.
-"""
+"""The reference of the API, ``docs/reference/api.md``, from its schema; see ``api_schema.py``."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,7 +39,7 @@ class _Page:
         self.document = document
         self.components: Schema = document["components"]["schemas"]
         found = [
-            (path, method, operation)
+            (path, method, self.resolved(operation))
             for path, methods in document["paths"].items()
             for method, operation in methods.items()
         ]
@@ -54,6 +49,20 @@ class _Page:
         self.common = sorted(set.intersection(*everywhere))
         #: The first operation with the filter, whose parameters are written once.
         self.filtering: Schema = {}
+
+    def resolved(self, operation: Schema) -> Schema:
+        """The same with the shared parameters and responses in their places."""
+        responses = {code: self.at(one) for code, one in operation["responses"].items()}
+        parameters = [self.at(one) for one in operation["parameters"]]
+        return {**operation, "responses": responses, "parameters": parameters}
+
+    def at(self, part: Schema) -> Schema:
+        """The part itself, or the component that it refers to."""
+        if "$ref" not in part:
+            return part
+        *_, kind, name = part["$ref"].split("/")
+        found: Schema = self.document["components"][kind][name]
+        return found
 
     def lines(self) -> Iterator[str]:
         yield self.head()
@@ -186,8 +195,7 @@ def _default(schema: Schema) -> str:
 
 
 def _shown(parameter: Schema) -> str:
-    values = [one["value"] for one in parameter.get("examples", {}).values()]
-    return "Such as " + ", ".join(f"`{value}`" for value in values) + "." if values else ""
+    return f"Such as `{parameter['example']}`." if "example" in parameter else ""
 
 
 def _anchor(heading: str) -> str:
@@ -216,19 +224,3 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 
 def _row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def main() -> None:
-    """Writes the page."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_project.settings")
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    import django
-
-    django.setup()
-    from z4j_django.api import document
-
-    PAGE.write_text(page(document.generate()))
-
-
-if __name__ == "__main__":
-    main()

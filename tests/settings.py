@@ -26,8 +26,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "rest_framework.authtoken",
-    "django_filters",
-    "drf_spectacular",
     "drf_spectacular_sidecar",
     "z4j_django",
 ]

@@ -12,7 +12,7 @@ from tests.integration import api_client
 from tests.integration.api_client import ROOT, body, problem
 from tests.integration.pages import task
 from tests.integration.test_api_tasks import HOSTILE, listed, whole
-from z4j_django.api import filtersets
+from z4j_django.api import terms
 from z4j_django.models import TaskRecord
 from z4j_django.queries import filters
 
@@ -77,10 +77,10 @@ class TestFilter:
             assert listed(client, **given) == expected[first]
 
     def test_each_term_of_the_grammar_is_a_parameter(self, client) -> None:
-        terms = set(filters.TERMS) - set(filtersets.FAMILIES)
-        assert set(filtersets.TaskFilterSet.base_filters) == terms | {"q"}
+        single = set(filters.TERMS) - set(terms.FAMILIES)
+        assert set(terms.TERMS.names) == single | {"q", "args.*", "kwargs.*"}
         tested = {name for given, _ in self.SAME for name in given}
-        assert terms <= tested
+        assert single <= tested
 
     def test_all_that_is_given_has_to_hold(self, client) -> None:
         whole()
@@ -133,15 +133,6 @@ class TestFilter:
     def test_whatever_is_searched_for_is_no_error_of_the_server(self, client, text: str) -> None:
         for given in ({"q": text}, {"name": text}, {"kwargs.a": text}, {f"kwargs.{text}": "1"}):
             assert client.get(TASKS, given).status_code in (200, 400)
-
-    def test_a_filter_set_serves_a_queryset_too(self) -> None:
-        whole()
-        task("other")
-        found = filtersets.TaskFilterSet({"q": "state:FAILURE", "kwargs.user": "ä"})
-        assert [one.task_id for one in found.qs] == ["whole"]
-        assert filtersets.TaskFilterSet().qs.count() == 2
-        assert filtersets.TaskFilterSet().asked.is_empty
-        assert filtersets.TaskFilterSet({"state": "GONE"}).errors.keys() == {"state"}
 
     def test_terms_without_an_index_are_told(self, client) -> None:
         whole()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.test import RequestFactory
-from rest_framework.request import Request
 
-from z4j_django.api import base, pagination, problems, rendering
+from tests.integration import api_client
+from tests.integration.api_client import ROOT, body, problem
+from z4j_django.api import rendering
 from z4j_django.models import WorkerRecord
 from z4j_django.queries import keyset
 
@@ -28,19 +28,17 @@ def test_whatever_is_on_record_can_be_sent(value: Any, text: bytes) -> None:
     assert rendering.encode(value) == text
 
 
-def request_of(query: str) -> Request:
-    return base.View().initialize_request(RequestFactory().get(f"/?{query}"))
+WORKERS = f"{ROOT}workers/"
 
 
 class TestPages:
     def test_a_list_by_ids_is_walked_both_ways(self) -> None:
         WorkerRecord.objects.bulk_create(WorkerRecord(hostname=f"w{one}") for one in range(5))
-        workers = WorkerRecord.objects.all()
+        client = api_client.client()
 
         def at(address: str | None) -> dict[str, Any]:
-            request = request_of((address or "").partition("?")[2] or "limit=2")
-            page = pagination.id_page(request, workers)
-            return pagination.body(request, page, [row.hostname for row in page.rows])
+            page = body(client.get(address or f"{WORKERS}?limit=2"))
+            return {**page, "results": [row["hostname"] for row in page["results"]]}
 
         first = at(None)
         second = at(first["next"])
@@ -60,12 +58,12 @@ class TestPages:
 
     @pytest.mark.parametrize("given", ["0", "-1", "201", "a", "", "1.5", "٣", "9" * 30])
     def test_a_limit_that_can_not_be_is_told(self, given: str) -> None:
-        with pytest.raises(problems.Invalid):
-            pagination.limit_of(request_of(f"limit={given}"))
+        told = problem(api_client.client().get(WORKERS, {"limit": given}), 400)
+        assert [one["name"] for one in told["errors"]] == ["limit"]
 
     @pytest.mark.parametrize(
         "given", ["", "b", "a", "x" + keyset.Key(1).token(), "b!", "b" + "A" * 500, "bä"]
     )
     def test_a_cursor_that_no_list_gave_is_told(self, given: str) -> None:
-        with pytest.raises(problems.Invalid):
-            pagination.place_of(request_of(f"cursor={given}"))
+        told = problem(api_client.client().get(WORKERS, {"cursor": given}), 400)
+        assert [one["name"] for one in told["errors"]] == ["cursor"]

@@ -3,9 +3,7 @@
 from django.core.exceptions import ImproperlyConfigured
 
 try:
-    import django_filters  # noqa: F401  # only to see that they are there
-    import drf_spectacular  # noqa: F401
-    import rest_framework  # noqa: F401
+    import rest_framework  # noqa: F401  # only to see that it is there
 except ModuleNotFoundError as error:
     raise ImproperlyConfigured(
         f"z4j_django.api needs the package {error.name}, which is not installed. "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final, NoReturn
 from urllib.parse import quote
 
@@ -33,14 +33,13 @@ from rest_framework.views import APIView
 from z4j_django import permissions
 from z4j_django.api import (  # noqa: F401  # converters: so that every list of routes may use them
     converters,
-    openapi,
     parsers,
     problems,
     rendering,
     throttling,
 )
+from z4j_django.api.endpoints import Endpoint
 from z4j_django.conf import settings
-from z4j_django.values import PROJECT_LENGTH
 
 logger = logging.getLogger("z4j_django.api")
 
@@ -58,6 +57,11 @@ _VARY: Final = ("Accept", "Authorization", "Cookie")
 def actor_of(request: Request) -> Any:
     """Who asks; a project may have its framework say None for nobody."""
     return request.user or AnonymousUser()
+
+
+def missing(model: str) -> str:
+    """What is told to whom the permission to view a model's records is missing."""
+    return f"The permission {permissions.view_permission(model)} is missing."
 
 
 class Permitted(BasePermission):
@@ -98,11 +102,17 @@ class View(APIView):
     Attributes:
         reads: The model whose view permission a GET wants, in lower case; with its app's label
             and a dot before it where it is none of ours.
+        also: A model whose view permission everybody needs besides, if any.
         verb: The verb of ``permissions`` that a POST wants.
+        endpoints: What it takes and answers, by method in lower case.
+        asked: The parameters of the path and of the query, as the endpoint reads them.
     """
 
     reads: ClassVar[str] = ""
+    also: ClassVar[str] = ""
     verb: ClassVar[str] = ""
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {}
+    asked: dict[str, Any]
 
     http_method_names: ClassVar = ["get", "head", "post"]
     renderer_classes: ClassVar = [rendering.JSON]
@@ -112,7 +122,8 @@ class View(APIView):
     content_negotiation_class = Negotiation
     metadata_class = None
     versioning_class = None
-    schema = openapi.AutoSchema()
+    #: The generators of a project's own schema leave these views out.
+    schema: Any = None
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -126,17 +137,33 @@ class View(APIView):
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """See who asks, and for what."""
+        super().initial(request, *args, **kwargs)
+        if request.method in self.allowed_methods and self.endpoints:
+            self.asked = {**kwargs, **self.endpoint.read(request.query_params)}
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What this request asks for, as it is declared."""
+        return self.endpoints["get" if self.request.method in SAFE else "post"]
+
     def refuses(self, request: Request) -> str | None:
         """Why whoever asks may not do this; None where they may."""
         actor = actor_of(request)
         if request.method in SAFE:
-            if self.reads and permissions.can_view(actor, self.reads):
-                return None
-            return f"The permission {permissions.view_permission(self.reads)} is missing."
-        if self.verb and permissions.can(actor, self.verb):
-            return None
-        codename = permissions.CODENAMES.get(self.verb, "")
-        return f"The permission {permissions.APP_LABEL}.{codename} is missing."
+            if not self.reads or not permissions.can_view(actor, self.reads):
+                return missing(self.reads)
+        elif not self.verb or not permissions.can(actor, self.verb):
+            codename = permissions.CODENAMES.get(self.verb, "")
+            return f"The permission {permissions.APP_LABEL}.{codename} is missing."
+        if self.also and not permissions.can_view(actor, self.also):
+            return missing(self.also)
+        return None
+
+    def sees(self, model: str) -> bool:
+        """Whether whoever asks may view a model's records."""
+        return permissions.can_view(actor_of(self.request), model)
 
     def perform_authentication(self, request: Request) -> None:
         """Find out who asks; a name or token that PostgreSQL refuses to look up is nobody's."""
@@ -217,49 +244,6 @@ def _conditional(request: Request, response: HttpResponse, data: Any) -> HttpRes
         kept = ("ETag", "Cache-Control", "Vary")
         return HttpResponseNotModified(headers={name: response.headers[name] for name in kept})
     return response
-
-
-def known_parameters(
-    request: Request, names: Collection[str], *, repeatable: Collection[str] = ()
-) -> None:
-    """See that the query has no parameter but ``names``, and each but once.
-
-    Args:
-        request: Which asks.
-        names: Those that there are. ``kwargs.*`` stands for all that begin with ``kwargs.``.
-        repeatable: Those of them that may come several times.
-
-    Raises:
-        Invalid: If it has others, or one twice, or a text that can't be stored.
-    """
-    wrong: list[dict[str, str]] = []
-    for name, values in request.query_params.lists():
-        family = f"{name.partition('.')[0]}.*" if "." in name else name
-        if name not in names and family not in names:
-            known = ", ".join(names) or "none"
-            reason = f"There is no such parameter; those that there are: {known}."
-            wrong.append({"name": name[:100], "reason": reason})
-        elif len(values) > 1 and name not in repeatable and family not in repeatable:
-            wrong.append({"name": name[:100], "reason": "It is given more than once."})
-        elif any("\0" in value for value in (name, *values)):
-            wrong.append({"name": name[:100], "reason": "It has a NUL character."})
-    if wrong:
-        raise problems.Invalid(wrong[:20])
-
-
-def project_of(request: Request) -> str:
-    """The project that ``?project=`` names; by default this one.
-
-    Raises:
-        Invalid: If there can be none of that name.
-    """
-    given: str | None = request.query_params.get("project")
-    if given is None:
-        return str(settings.PROJECT)
-    if not 0 < len(given) <= PROJECT_LENGTH or "\0" in given:
-        reason = f"A project's name has between 1 and {PROJECT_LENGTH} characters."
-        raise problems.Invalid([{"name": "project", "reason": reason}])
-    return given
 
 
 def quoted(text: str) -> str:

@@ -1,16 +1,20 @@
-"""Fields that several nouns share, and the choice among them."""
+"""Fields that several nouns share: moments, addresses, and what is a model's own."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
+from django.db import models
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter
+from django.utils.http import urlencode
 from rest_framework import serializers
+from rest_framework.fields import get_attribute
 from rest_framework.request import Request
 
-from z4j_django.api import openapi, problems
+from z4j_django.api import base
+from z4j_django.queries import grammar
 
 
 def moment(value: datetime | None) -> str | None:
@@ -30,36 +34,107 @@ class Moment(serializers.DateTimeField):
         return moment(value)
 
 
-def described(serializer_class: Any) -> OpenApiParameter:
-    """``?fields=`` for the schema."""
-    names = "|".join(serializer_class._declared_fields)
-    return openapi.parameter(
-        "fields",
-        "The fields wanted, with commas between them; they come in this order.",
-        example="task_id,name,state",
-        pattern=f"^({names})(,({names}))*$",
-    )
+class Seconds(serializers.FloatField):
+    """A length of time."""
+
+    def to_representation(self, value: timedelta) -> float:
+        """In seconds."""
+        return value.total_seconds()
 
 
-def wanted(request: Request, serializer_class: Any, default: tuple[str, ...]) -> tuple[str, ...]:
-    """The fields that ``?fields=`` names, each once, in its order.
+class Counts(serializers.DictField):
+    """How many there are of each, in an order."""
+
+    child = serializers.IntegerField()
+
+    def to_representation(self, value: Any) -> dict[str, int]:
+        """From pairs, or from what has the same."""
+        return dict(value)
+
+
+class Address(serializers.URLField):
+    """The address of a route of ours.
 
     Args:
-        request: Which asks.
-        serializer_class: Whose declared fields there are.
-        default: Those without the parameter.
-
-    Raises:
-        Invalid: If a field is unknown, or none is named.
+        route: Its name.
+        *attributes: Of what is shown, for the route's path.
+        project: Whether it is of one project, which the address then names.
+        **kwargs: As every field takes them.
     """
-    given = request.query_params.get("fields")
-    if given is None:
-        return default
-    names = tuple(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
-    known = serializer_class._declared_fields
-    strange = [name for name in names if name not in known]
-    if strange or not names:
-        reason = f"There is no field {strange[0][:60]!r}." if strange else "It names no field."
-        told = f"{reason} The fields are: {', '.join(known)}."
-        raise problems.Invalid([{"name": "fields", "reason": told}])
-    return names
+
+    def __init__(self, route: str, *attributes: str, project: bool = False, **kwargs: Any) -> None:
+        super().__init__(source="*", read_only=True, **kwargs)
+        self.route = route
+        self.attributes = attributes
+        self.project = {"project": "project"} if project else {}
+
+    def to_representation(self, value: Any) -> str:
+        """The whole address."""
+        parts = [get_attribute(value, [name]) for name in self.attributes]
+        query = {name: get_attribute(value, [one]) for name, one in self.project.items()}
+        return base.uri(self.context["request"], self.route, *parts, **query)
+
+
+class TasksAddress(serializers.URLField):
+    """The address of the list of the tasks that belong to what is shown.
+
+    Args:
+        help_text: As every field takes it.
+        **terms: Terms of the filter, and the attribute that each has to be, or what makes it.
+    """
+
+    def __init__(self, *, help_text: str, **terms: str | Callable[[Any], str]) -> None:
+        super().__init__(source="*", read_only=True, help_text=help_text)
+        self.terms = terms
+
+    def to_representation(self, value: Any) -> str:
+        """The whole address."""
+        terms = {
+            name: one(value) if callable(one) else get_attribute(value, [one])
+            for name, one in self.terms.items()
+        }
+        return tasks_uri(self.context["request"], **terms)
+
+
+def tasks_uri(request: Request, **terms: str) -> str:
+    """The address of the list of the tasks for which some terms hold.
+
+    Args:
+        request: Whose host, and whose mount of this API.
+        **terms: What each has to be; no character of it stands for anything else.
+    """
+    query = {name: grammar.shown(value, "*") for name, value in terms.items()}
+    return f"{base.uri(request, 'tasks')}?{urlencode(query)}"
+
+
+class Row(serializers.IntegerField):
+    """The number of a row.
+
+    Args:
+        nouns: What the rows are.
+    """
+
+    def __init__(self, nouns: str) -> None:
+        told = f"The number of its row; later {nouns} have greater ones."
+        super().__init__(source="pk", read_only=True, help_text=told)
+
+
+class Record(serializers.ModelSerializer[Any]):
+    """Shows columns of a model; their types and their help are the model's."""
+
+    serializer_field_mapping: ClassVar[Any] = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: Moment,
+    }
+
+    def get_extra_kwargs(self) -> dict[str, Any]:
+        """Nothing of it can be written. Where ``Meta.nullable`` is true any of it may be null."""
+        meta: Any = self.Meta
+        shown: dict[str, Any] = {"read_only": True}
+        if getattr(meta, "nullable", False):
+            shown["allow_null"] = True
+        return {name: dict(shown) for name in meta.fields}
+
+    def get_uniqueness_extra_kwargs(self, *args: Any) -> Any:
+        """None: that is for what is written."""
+        return args[2], {}

@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from django.db.models import QuerySet
+from django.db.models import Model
 from django.http import QueryDict
-from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from z4j_django import permissions
-from z4j_django.api import base, lists, openapi, problems
+from z4j_django.api import base, generic, problems
+from z4j_django.api.endpoints import Endpoint
+from z4j_django.api.parameters import Parameter
 from z4j_django.api.serializers import operations as serializers
+from z4j_django.api.serializers import requests
 from z4j_django.api.serializers.strict import Body, is_id
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation
-
-#: The query parameters of what acts on something of a project.
-PARAMETERS: Final = ("project",)
-
-#: How the schema describes them, and the answer.
-DESCRIBED: Final = (lists.PROJECT, openapi.LOCATION)
-ACCEPTED: Final[dict[int | tuple[int, str], Any]] = {202: serializers.OperationDetail}
 
 _VIEW: Final = permissions.view_permission("operation")
 _HIDDEN: Final = f"It was refused. Why is for those to read who have the permission {_VIEW}."
@@ -51,25 +46,67 @@ def body_of(request: Request, kind: type[Body]) -> dict[str, Any]:
     return dict(form.validated_data)
 
 
-def require(queryset: QuerySet[Any], column: str, value: str, noun: str) -> None:
-    """See that what an address names is on record.
+def endpoint(
+    id: str,
+    summary: str,
+    description: str,
+    *parameters: Parameter,
+    body: Any = None,
+    problems: tuple[int, ...] = (404, 409),
+) -> Endpoint:
+    """A POST that answers with an operation; the arguments are those of :class:`Endpoint`."""
+    return Endpoint(
+        id,
+        summary,
+        description,
+        parameters=parameters,
+        answer=serializers.OperationDetail,
+        body=body,
+        problems=problems,
+        status=202,
+    )
 
-    Args:
-        queryset: Where to look.
-        column: Which has it but once.
-        value: As it stands in the address.
-        noun: What it is, for people.
 
-    Raises:
-        NotFound: If it is not.
+class Act(base.View):
+    """Does the verb to what its address names.
+
+    Attributes:
+        on: The model of what must be on record, if anything.
+        column: Its column that the address has.
     """
-    # Operations take an id without the white space around it: that would be another one.
-    if (
-        not is_id(value)
-        or value != value.strip()
-        or lists.named(queryset.only(column), column, value) is None
-    ):
-        raise problems.NotFound(f"There is no {noun} of this id on record.")
+
+    on: ClassVar[type[Model] | None] = None
+    column: ClassVar[str] = ""
+    #: Whether one thing is acted on, whose refusal is an error.
+    single: ClassVar[bool] = True
+
+    def act(self, name: str, **options: Any) -> Operation:
+        """Do it, as the body says.
+
+        Args:
+            name: What the address names.
+            **options: The members of the body.
+        """
+        raise NotImplementedError
+
+    def post(self, request: Request, **path: Any) -> Response:
+        """Do it, and tell what came of it."""
+        (name,) = path.values()
+        options = body_of(request, self.endpoints["post"].body or requests.NoOptions)
+        if self.on is not None:
+            self._require(self.on, name)
+        with refusals_to(request):
+            operation = self.act(name, **options)
+        return answer(request, operation, single=self.single)
+
+    def _require(self, model: type[Model], value: str) -> None:
+        """See that what the address names is on record."""
+        rows = model._default_manager.filter(project=self.asked["project"]).only(self.column)
+        # Operations take an id without the white space around it: that would be another one.
+        known = is_id(value) and value == value.strip()
+        if not known or generic.named(rows, self.column, value) is None:
+            noun = model._meta.verbose_name
+            raise problems.NotFound(f"There is no {noun} of this id on record.")
 
 
 @contextlib.contextmanager
@@ -96,19 +133,13 @@ def answer(request: Request, operation: Operation, *, single: bool = True) -> Re
     Raises:
         Refused: If that one was refused.
     """
-    shown = _representation(request, operation)
+    shown = serializers.detail(request, operation)
+    if not _may_look(request):
+        shown.update(actor="", parameters={}, selection=None, targets=[])
     if single and operation.total == 1 and operation.refused == 1:
         reason = operation.targets.values_list("reason", flat=True).get()
         raise problems.Refused(reason if _may_look(request) else _HIDDEN, shown)
     return Response(shown, status=202, headers={"Location": shown["url"]})
-
-
-def _representation(request: Request, operation: Operation) -> dict[str, Any]:
-    """The operation, as far as whoever asks may see it."""
-    shown = serializers.detail(request, operation)
-    if not _may_look(request):
-        shown.update(actor="", parameters={}, selection=None, targets=[])
-    return shown
 
 
 def may_know_of(request: Request, operation: Operation) -> bool:
@@ -118,50 +149,3 @@ def may_know_of(request: Request, operation: Operation) -> bool:
 
 def _may_look(request: Request) -> bool:
     return permissions.can_view(base.actor_of(request), "operation")
-
-
-def example(name: str, verb: str, *outcomes: tuple[str, str, str], **fields: Any) -> OpenApiExample:
-    """An operation, for the schema.
-
-    Args:
-        name: A line that says what it shows.
-        verb: What was asked for.
-        *outcomes: A target, its outcome, and the reason or what was published, for each.
-        **fields: What differs from an operation that is over.
-    """
-    moment = "2026-11-21T12:00:00.000000Z"
-    kind = "queue" if verb in ("purge_queue", "restore") else "task"
-    found = [outcome for _, outcome, _ in outcomes]
-    names = ("done", "refused", "failed", "unknown", "acting", "pending")
-    address = "https://example.com/z4j/api/operations/7/"
-    shown = {
-        "id": 7,
-        "url": address,
-        "project": "default",
-        "verb": verb,
-        "state": "finished",
-        "actor": "alice",
-        "surface": "api",
-        "parameters": {},
-        "selection": None,
-        "total": len(outcomes),
-        "counts": {one: found.count(one) for one in names},
-        "created_at": moment,
-        "updated_at": moment,
-        "finished_at": moment,
-        "abort_requested": False,
-        "targets_url": f"{address}targets/",
-        "targets": [
-            {
-                "position": place,
-                "kind": kind,
-                "target": target,
-                "outcome": outcome,
-                "reason": words if outcome != "done" or kind == "queue" else "",
-                "result_id": words if outcome == "done" and kind == "task" else "",
-                "at": moment,
-            }
-            for place, (target, outcome, words) in enumerate(outcomes)
-        ],
-    }
-    return openapi.example(name, {**shown, **fields}, status=202)

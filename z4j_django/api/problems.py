@@ -16,15 +16,12 @@ from rest_framework.settings import api_settings
 
 from z4j_django import exceptions
 from z4j_django.api import rendering
-from z4j_django.api.serializers import problems as serializers
 
 logger = logging.getLogger("z4j_django.api")
 
 MEDIA_TYPE = "application/problem+json"
 #: Of a problem that its status says all about.
 BLANK = "about:blank"
-#: The form of a problem, for the schema.
-SCHEMA = serializers.ProblemSerializer
 #: Seconds after which to ask again where the database or the broker is away.
 RETRY_AFTER = 5
 
@@ -118,6 +115,7 @@ class WrongFilter(Problem):
         ]
         detail = " ".join(one["reason"] for one in told)[:_DETAIL]
         super().__init__(400, urn("filter"), "The filter can't be read.", detail, errors=told)
+        self.terms = dict(errors)
 
 
 class Refused(Problem):

@@ -34,8 +34,6 @@ app_name = "z4j_api"
 class UnknownView(base.View):
     """What no other route takes."""
 
-    schema: Any = None
-
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """There is nothing, whoever asks and by whatever method."""
         hint = "" if request.path.endswith(("/", ".csv", ".ndjson")) else " They end with a slash."

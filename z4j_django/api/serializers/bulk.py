@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from rest_framework import serializers
 
 from z4j_django.api import fields
 from z4j_django.api.serializers.tasks import TaskSerializer
 from z4j_django.operations import bulk_operations
+
+
+class _Asked(fields.Moment):
+    """A moment that is written down as a text."""
+
+    def to_representation(self, value: str) -> str | None:
+        return super().to_representation(datetime.fromisoformat(value))
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
@@ -23,27 +31,14 @@ class PreviewSerializer(serializers.Serializer[Any]):
     sample = TaskSerializer(
         many=True, help_text=f"The newest of them, {bulk_operations.SAMPLE} at most."
     )
-    filter = serializers.CharField(help_text="The filter; to be sent back as it is.")
+    filter = serializers.CharField(
+        source="selection.search", help_text="The filter; to be sent back as it is."
+    )
     until = serializers.IntegerField(
-        help_text="The newest row that it takes; to be sent back as it is."
+        source="selection.until",
+        help_text="The newest row that it takes; to be sent back as it is.",
     )
-    asked_at = fields.Moment(
-        help_text="The moment from which its ages count; to be sent back as it is."
+    asked_at = _Asked(
+        source="selection.asked_at",
+        help_text="The moment from which its ages count; to be sent back as it is.",
     )
-
-
-EXAMPLE: Final = {
-    "count": 10_000,
-    "capped": True,
-    "sample": [
-        {
-            "url": "https://example.com/z4j/api/tasks/6f1f4f5e-9a3c-4d0b-8a57-0f6f3f2a1b11/",
-            "task_id": "6f1f4f5e-9a3c-4d0b-8a57-0f6f3f2a1b11",
-            "name": "shop.charge_card",
-            "state": "FAILURE",
-        }
-    ],
-    "filter": "state:FAILURE name:shop.*",
-    "until": 120_391,
-    "asked_at": "2026-11-21T12:00:00.000000Z",
-}

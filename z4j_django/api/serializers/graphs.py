@@ -7,66 +7,49 @@ from typing import Any, Final, get_args
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from z4j_django import states
 from z4j_django.api import base, fields
 from z4j_django.api.serializers import tasks
-from z4j_django.models import GroupRecord
+from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import graphs
 
-_Text = serializers.CharField
-_Whole = serializers.IntegerField
 
-
-class NodeSerializer(serializers.Serializer[Any]):
+class NodeSerializer(fields.Record):
     """A task of a workflow."""
 
-    task_id = _Text(help_text="Its id, as Celery has it.")
+    task_id = serializers.CharField(help_text=TaskRecord._meta.get_field("task_id").help_text)
     known = serializers.BooleanField(
         help_text="False for a task that others name and that is not on record: not yet, or no "
         "more. All that follows is null then."
     )
     url = serializers.URLField(allow_null=True, help_text="Its address.")
-    name = _Text(
-        allow_null=True, allow_blank=True, help_text="Its name; empty where only its id is known."
-    )
-    state = serializers.ChoiceField(
-        choices=states.ALL, allow_null=True, help_text="Celery's name of its state."
-    )
-    queue = _Text(allow_null=True, allow_blank=True, help_text="The queue that it was sent to.")
-    worker = _Text(allow_null=True, allow_blank=True, help_text="The worker that took it last.")
-    retries = _Whole(allow_null=True, help_text="How often it was retried by itself.")
-    group_id = _Text(
-        allow_null=True, allow_blank=True, help_text="The group or chord that it is a member of."
-    )
-    group_index = _Whole(allow_null=True, help_text="Its place in that group, from 0.")
-    sent_at = fields.Moment(allow_null=True, help_text="When it was published first.")
-    started_at = fields.Moment(allow_null=True, help_text="When its newest attempt began.")
-    finished_at = fields.Moment(allow_null=True, help_text="When its newest attempt ended.")
-    runtime = serializers.FloatField(
-        allow_null=True, help_text="How long its newest attempt ran, in seconds."
-    )
+
+    class Meta:  # noqa: D106
+        model = TaskRecord
+        nullable = True
+        fields = (
+            *("task_id", "known", "url", "name", "state", "queue", "worker", "retries"),
+            *("group_id", "group_index", "sent_at", "started_at", "finished_at", "runtime"),
+        )
 
 
-class GraphGroupSerializer(serializers.Serializer[Any]):
+class GraphGroupSerializer(fields.Record):
     """A group or chord of a workflow."""
 
-    group_id = _Text(help_text="Its id, as Celery has it.")
+    group_id = serializers.CharField(help_text=GroupRecord._meta.get_field("group_id").help_text)
     known = serializers.BooleanField(
         help_text="False for a group that its members name and that is not on record: `url`, "
         "`kind` and `size` are null then."
     )
     url = serializers.URLField(allow_null=True, help_text="Its address.")
-    kind = serializers.ChoiceField(
-        choices=GroupRecord.Kind.values,
-        allow_null=True,
-        help_text="`chord` where a body takes the members' results, else `group`.",
+    body_id = serializers.CharField(help_text="The chord's body; empty where none is known.")
+    counts = fields.Counts(
+        help_text="How many of its members among `nodes` are in each state that one of them is in."
     )
-    size = _Whole(allow_null=True, help_text="How many members it has, as far as they were seen.")
-    body_id = _Text(allow_blank=True, help_text="The chord's body; empty where none is known.")
-    counts = serializers.DictField(
-        child=serializers.IntegerField(),
-        help_text="How many of its members among `nodes` are in each state that one of them is in.",
-    )
+
+    class Meta:  # noqa: D106
+        model = GroupRecord
+        nullable = True
+        fields = ("group_id", "known", "url", "kind", "size", "body_id", "counts")
 
 
 class EdgeSerializer(serializers.Serializer[Any]):
@@ -78,15 +61,14 @@ class EdgeSerializer(serializers.Serializer[Any]):
         "task of it; `body`: from a chord to the task that takes its results; `retry`: from a "
         "task to one that retries it.",
     )
-    source = _Text(help_text="Id of a task; of a group for `member` and `body`.")
-    target = _Text(help_text="Id of a task.")
+    source = serializers.CharField(help_text="Id of a task; of a group for `member` and `body`.")
+    target = serializers.CharField(help_text="Id of a task.")
 
 
 class GraphSerializer(serializers.Serializer[Any]):
     """A workflow: its tasks, its groups, and what leads from which to which."""
 
-    root_id = _Text(
-        allow_blank=True,
+    root_id = serializers.CharField(
         help_text="The first task of it; empty for a group that no task published.",
     )
     nodes = NodeSerializer(
@@ -99,7 +81,7 @@ class GraphSerializer(serializers.Serializer[Any]):
     more = serializers.BooleanField(help_text="Whether there is more of it than this.")
 
 
-_COLUMNS: Final = tuple(NodeSerializer._declared_fields)
+_COLUMNS: Final = NodeSerializer.Meta.fields
 _OF_A_RECORD: Final = tuple(name for name in _COLUMNS if name != "known")
 
 

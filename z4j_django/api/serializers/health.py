@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, get_args
 
 from rest_framework import serializers
 
 from z4j_django.api import fields
+from z4j_django.models import JournalRecord
 from z4j_django.queries import health
 
 
-class Seconds(serializers.FloatField):
-    """A length of time."""
-
-    def to_representation(self, value: timedelta) -> float:
-        """In seconds."""
-        return value.total_seconds()
-
-
-class JournalSerializer(serializers.Serializer[Any]):
+class JournalSerializer(fields.Record):
     """A journal, by the last that its shipper said of it."""
 
-    host = serializers.CharField(help_text="The machine that it is on.")
-    directory = serializers.CharField(help_text="Where it is there.")
     state = serializers.ChoiceField(
         choices=get_args(health.JournalState),
         help_text="`shipping`; `behind`, where events wait long for the database; `stopped`, where "
         "the last word was that nothing is left; `silent`, where it was another.",
     )
-    pid = serializers.IntegerField(help_text="The process that ships it.")
-    segments = serializers.IntegerField(help_text="Its files.")
-    size = serializers.IntegerField(help_text="Bytes on disk.")
-    pending = serializers.IntegerField(help_text="Bytes that were not stored yet.")
-    seen_at = fields.Moment(help_text="When its shipper last said so.")
-    lag = Seconds(help_text="Seconds that the oldest event had been waiting then.")
-    silence = Seconds(help_text="Seconds since then.")
+    lag = fields.Seconds(help_text="Seconds that the oldest event had been waiting then.")
+    silence = fields.Seconds(help_text="Seconds since then.")
+
+    class Meta:  # noqa: D106
+        model = JournalRecord
+        fields = (
+            *("host", "directory", "state", "pid", "segments", "size", "pending"),
+            *("seen_at", "lag", "silence"),
+        )
 
 
 class LossSerializer(serializers.Serializer[Any]):

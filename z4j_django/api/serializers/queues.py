@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.request import Request
 
-from z4j_django.api import base
-from z4j_django.api.serializers.pages import tasks_uri
+from z4j_django.api import fields
 from z4j_django.queries import tasks
 
 
 class QueueSerializer(serializers.Serializer[Any]):
     """A queue."""
 
-    url = serializers.URLField(help_text="Its address.")
+    url = fields.Address("queue", "name", help_text="Its address.")
     name = serializers.CharField(help_text="Its name.")
     depth = serializers.IntegerField(
         allow_null=True,
@@ -25,7 +23,9 @@ class QueueSerializer(serializers.Serializer[Any]):
     known = serializers.BooleanField(
         help_text="False where the broker did not tell in time, or has no such queue."
     )
-    tasks_url = serializers.URLField(help_text="Address of the list of the tasks sent to it.")
+    tasks_url = fields.TasksAddress(
+        queue="name", help_text="Address of the list of the tasks sent to it."
+    )
 
 
 class QueueList(serializers.Serializer[Any]):
@@ -35,14 +35,3 @@ class QueueList(serializers.Serializer[Any]):
         many=True, help_text=f"The queues by name, {tasks.CHOICES_LIMIT} at most."
     )
     more = serializers.BooleanField(help_text="Whether there are others on record.")
-
-
-def queue(request: Request, name: str, depth: int | None) -> dict[str, Any]:
-    """A queue, as :class:`QueueSerializer` says."""
-    return {
-        "url": base.uri(request, "queue", name),
-        "name": name,
-        "depth": depth,
-        "known": depth is not None,
-        "tasks_url": tasks_uri(request, queue=name),
-    }

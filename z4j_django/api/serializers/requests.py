@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, get_args
 
 from django.utils import timezone
-from drf_spectacular.serializers import PolymorphicProxySerializerExtension
-from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
 from z4j_django.api import problems
@@ -24,6 +22,7 @@ from z4j_django.api.serializers.strict import (
     TaskIds,
     Text,
     Whole,
+    shaped,
 )
 from z4j_django.operations import groups, revoking
 from z4j_django.values import LONGEST_DELAY, SHORT
@@ -44,12 +43,12 @@ _NOT_BOTH_SHAPE: Final = {"required": ["countdown", "eta"]}
 _QUEUE: Final = {"type": "string", "minLength": 1, "maxLength": SHORT, "format": "z4j-queue"}
 
 
-@extend_schema_field(_QUEUE)
+@shaped(_QUEUE)
 class _Typed(Text):
     """The name of a queue, as somebody types it back."""
 
 
-@extend_schema_field(_QUEUE)
+@shaped(_QUEUE)
 class _Queue(Text):
     """The name of a queue."""
 
@@ -63,9 +62,7 @@ class _Queue(Text):
         return name
 
 
-@extend_schema_field(
-    {"type": "string", "minLength": 1, "maxLength": FILTER_LIMIT, "format": "z4j-filter"}
-)
+@shaped({"type": "string", "minLength": 1, "maxLength": FILTER_LIMIT, "format": "z4j-filter"})
 class _Filter(Text):
     """The text of a filter."""
 
@@ -190,7 +187,12 @@ class Matching(Body):
     )
 
 
-_OF_A_FILTER: Final = [{"required": [name]} for name in ("filter", "until", "asked_at")]
+#: As what must not be: of what has to be one of several, generators of clients make nothing.
+_NOT_TOGETHER: Final = [
+    {"required": ["task_ids", "filter"]},
+    {"not": {"anyOf": [{"required": ["task_ids"]}, {"required": ["filter"]}]}},
+    *({"required": [name], "not": {"required": ["filter"]}} for name in ("until", "asked_at")),
+]
 
 
 class _Many(Body):
@@ -221,12 +223,7 @@ class _Many(Body):
         "goes.",
     )
 
-    shape: ClassVar[Mapping[str, Any]] = {
-        "oneOf": [
-            {"required": ["task_ids"], "not": {"anyOf": _OF_A_FILTER}},
-            {"required": ["filter"], "not": {"required": ["task_ids"]}},
-        ]
-    }
+    shape: ClassVar[Mapping[str, Any]] = {"not": {"anyOf": _NOT_TOGETHER}}
 
     def validate(self, attrs: Any) -> Any:
         """See that it is said which tasks, in one way."""
@@ -243,7 +240,7 @@ class BulkRetry(_Many, _RetryOptions):
 
     verb = Choice(choices=["retry"], help_text="What is done to them.")
 
-    shape: ClassVar[Mapping[str, Any]] = {**_Many.shape, **_RetryOptions.shape}
+    shape: ClassVar[Mapping[str, Any]] = {"not": {"anyOf": [*_NOT_TOGETHER, _NOT_BOTH_SHAPE]}}
 
 
 class BulkCancel(_Many):
@@ -264,20 +261,3 @@ BULK: Final[Mapping[str, type[Body]]] = {
     "cancel": BulkCancel,
     "terminate": BulkTerminate,
 }
-
-
-class Bulk(PolymorphicProxySerializer):
-    """All of :data:`BULK` as one, for the schema."""
-
-    def __init__(self) -> None:
-        super().__init__("Bulk", serializers=dict(BULK), resource_type_field_name="verb")
-
-
-class _BulkExtension(PolymorphicProxySerializerExtension):  # type: ignore[no-untyped-call]
-    """Has the schema say that there must be one of them."""
-
-    target_class = "z4j_django.api.serializers.requests.Bulk"
-
-    def map_serializer(self, auto_schema: Any, direction: Any) -> Any:
-        found = super().map_serializer(auto_schema, direction)  # type: ignore[no-untyped-call]
-        return {**found, "required": ["verb"]}

@@ -7,12 +7,10 @@ over: it may have been meant to hold something back.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
-from drf_spectacular.extensions import OpenApiSerializerExtension
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from z4j_django.conf import settings
@@ -26,8 +24,21 @@ _SHOWN: Final = 60
 _RFC_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
 )
+_C = TypeVar("_C", bound=type)
+
 _MOMENT: Final = {"type": "string", "format": "date-time"}
 _SECONDS: Final = {"type": "number", "minimum": 0, "maximum": LONGEST_DELAY}
+
+
+def shaped(schema: Mapping[str, Any]) -> Callable[[_C], _C]:
+    """Decorates a field with what the schema says of its values."""
+
+    def decorate(field: _C) -> _C:
+        annotated: Any = field
+        annotated.json_schema = schema
+        return field
+
+    return decorate
 
 
 class Body(serializers.Serializer[Any]):
@@ -46,17 +57,6 @@ class Body(serializers.Serializer[Any]):
             told = sorted(str(name)[:_SHOWN] for name in unknown)[:_TOLD]
             raise serializers.ValidationError(dict.fromkeys(told, reason))
         return super().to_internal_value(data)
-
-
-class _BodyExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Has the schema say that there is nothing but what is declared."""
-
-    target_class = "z4j_django.api.serializers.strict.Body"
-    match_subclasses = True
-
-    def map_serializer(self, auto_schema: Any, direction: Any) -> Any:
-        found = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        return {**found, "additionalProperties": False, **self.target.shape}
 
 
 class Text(serializers.CharField):
@@ -112,7 +112,7 @@ class Flag(serializers.BooleanField):
         return data is True
 
 
-@extend_schema_field(_MOMENT)
+@shaped(_MOMENT)
 class Moment(serializers.Field[datetime, Any, str, Any]):
     """A moment of RFC 3339, whose offset nobody has to guess."""
 
@@ -139,7 +139,7 @@ class Moment(serializers.Field[datetime, Any, str, Any]):
         return value.isoformat()
 
 
-@extend_schema_field({"oneOf": [_SECONDS, _MOMENT]})
+@shaped({"oneOf": [_SECONDS, _MOMENT]})
 class SecondsOrMoment(serializers.Field[Any, Any, Any, Any]):
     """A length of time from now on, or a moment; which of them follows from its type."""
 
@@ -172,21 +172,21 @@ class _Arguments(serializers.JSONField):
         return data
 
 
-@extend_schema_field({"type": "array", "items": {}})
+@shaped({"type": "array", "items": {}})
 class Args(_Arguments):
     """Positional arguments of a task."""
 
     kind = list
 
 
-@extend_schema_field({"type": "object", "additionalProperties": {}})
+@shaped({"type": "object", "additionalProperties": {}})
 class Kwargs(_Arguments):
     """Keyword arguments of a task."""
 
     kind = dict
 
 
-@extend_schema_field(
+@shaped(
     {
         "type": "array",
         "minItems": 1,

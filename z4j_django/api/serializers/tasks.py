@@ -4,72 +4,48 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
+from django.db.models import DateTimeField
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from z4j_django import states
 from z4j_django.api import base, fields
+from z4j_django.api.serializers.pages import Page
 from z4j_django.conf import settings
-from z4j_django.models import TaskRecord
+from z4j_django.models import TaskEvent, TaskRecord
 from z4j_django.queries import events, operations, tasks
 
-_Text = serializers.CharField
-_Whole = serializers.IntegerField
 
-
-class TaskSerializer(serializers.Serializer[Any]):
+class TaskSerializer(fields.Record):
     """A task of a list: all that is known of it, merged from its events."""
 
     #: A request names the fields that it wants.
     is_sparse = True
 
-    url = serializers.URLField(help_text="Its address.")
-    row = _Whole(help_text="The number of its row; later tasks have greater ones.")
-    project = _Text(help_text="The project that it belongs to.")
-    task_id = _Text(help_text="Its id, as Celery has it.")
-    name = _Text(allow_blank=True, help_text="Its name; empty where only its id is known.")
-    state = serializers.ChoiceField(choices=states.ALL, help_text="Celery's name of its state.")
-    queue = _Text(allow_blank=True, help_text="The queue that it was sent to.")
-    exchange = _Text(allow_blank=True, help_text="The exchange that it was sent to.")
-    routing_key = _Text(allow_blank=True, help_text="Its routing key.")
-    priority = _Whole(allow_null=True, help_text="Its priority, where it has one.")
-    worker = _Text(allow_blank=True, help_text="The worker that took it last.")
-    pid = _Whole(allow_null=True, help_text="The process that ran it last.")
-    args = serializers.JSONField(
-        allow_null=True, help_text="Its arguments: a copy for the eye, with secrets masked."
-    )
-    kwargs = serializers.JSONField(
-        allow_null=True, help_text="Its keyword arguments, masked likewise."
-    )
-    result = serializers.JSONField(allow_null=True, help_text="What it returned, masked likewise.")
-    exception_type = _Text(
-        allow_blank=True, help_text="The type of its exception, with its modules."
-    )
-    exception_message = _Text(allow_blank=True, help_text="What the exception said, masked.")
-    traceback = _Text(allow_blank=True, help_text="Where it was raised, masked.")
-    retries = _Whole(help_text="How often it was retried by itself.")
-    deliveries = _Whole(help_text="How often a worker took it.")
-    eta = fields.Moment(allow_null=True, help_text="Not to be run before.")
-    expires = fields.Moment(allow_null=True, help_text="Not to be run after.")
-    sent_at = fields.Moment(allow_null=True, help_text="When it was published first.")
-    received_at = fields.Moment(allow_null=True, help_text="When a worker took it last.")
-    started_at = fields.Moment(allow_null=True, help_text="When its newest attempt began.")
-    finished_at = fields.Moment(allow_null=True, help_text="When its newest attempt ended.")
-    runtime = serializers.FloatField(
-        allow_null=True, help_text="How long its newest attempt ran, in seconds."
-    )
-    root_id = _Text(allow_blank=True, help_text="The first task of its workflow.")
-    parent_id = _Text(allow_blank=True, help_text="The task that published it.")
-    group_id = _Text(allow_blank=True, help_text="The group or chord that it is a member of.")
-    group_index = _Whole(allow_null=True, help_text="Its place in that group, from 0.")
-    chord_id = _Text(allow_blank=True, help_text="The body of the chord that it feeds.")
-    schedule = _Text(allow_blank=True, help_text="The periodic task that published it.")
-    origin = _Text(allow_blank=True, help_text="The process that published it: `pid@host`.")
-    retry_of = _Text(allow_blank=True, help_text="The task that an operator retried as this one.")
-    operation = _Whole(allow_null=True, help_text="The number of the operation that published it.")
+    url = fields.Address("task", "task_id", project=True, help_text="Its address.")
+    row = fields.Row("tasks")
+
+    class Meta:  # noqa: D106
+        model = TaskRecord
+        fields: tuple[str, ...] = (
+            *("url", "row", "project", "task_id", "name", "state", "queue", "exchange"),
+            *("routing_key", "priority", "worker", "pid", "args", "kwargs", "result"),
+            *("exception_type", "exception_message", "traceback", "retries", "deliveries"),
+            *("eta", "expires", "sent_at", "received_at", "started_at", "finished_at", "runtime"),
+            *("root_id", "parent_id", "group_id", "group_index", "chord_id", "schedule"),
+            *("origin", "retry_of", "operation"),
+        )
+
+    def to_representation(self, instance: TaskRecord) -> dict[str, Any]:
+        """Without the large fields, in the quick way."""
+        return self._rows.row(instance)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        return Rows(self.context["request"], LISTED)
 
 
 class TaskDetailSerializer(TaskSerializer):
@@ -81,12 +57,13 @@ class TaskDetailSerializer(TaskSerializer):
         f"{operations.RETRIES_LIMIT} at most.",
     )
 
+    class Meta(TaskSerializer.Meta):  # noqa: D106
+        fields = (*TaskSerializer.Meta.fields, "retried_as")
 
-class TaskListSerializer(serializers.Serializer[Any]):
+
+class TaskListSerializer(Page):
     """A page of tasks."""
 
-    next = serializers.URLField(allow_null=True, help_text="The page that follows.")
-    previous = serializers.URLField(allow_null=True, help_text="The page before.")
     results = TaskSerializer(many=True, help_text="The tasks.")
     notes = serializers.ListField(
         child=serializers.CharField(),
@@ -104,28 +81,32 @@ class TaskListSerializer(serializers.Serializer[Any]):
     )
 
 
-class EventSerializer(serializers.Serializer[Any]):
+class EventSerializer(fields.Record):
     """One event of a task's life."""
 
-    row = _Whole(help_text="The number of its row: the order in which events were stored.")
-    kind = _Text(help_text="What happened: `task_sent`, `task_started`, `task_failed` and so on.")
-    at = fields.Moment(help_text="When, by the clock of the process that saw it.")
+    row = serializers.IntegerField(
+        source="pk", help_text="The number of its row: the order in which events were stored."
+    )
     since_previous = serializers.FloatField(
         allow_null=True, help_text="Seconds since the event before; null for the first."
     )
-    retries = _Whole(help_text="How often it had been retried by itself.")
-    worker = _Text(allow_blank=True, help_text="The worker that it happened in.")
-    pid = _Whole(allow_null=True, help_text="The process that it happened in.")
-    detail = _Text(
-        allow_blank=True,
-        help_text="What the kind does not say: the exception's line, the reason of a revoke.",
-    )
+
+    class Meta:  # noqa: D106
+        model = TaskEvent
+        fields = ("row", "kind", "at", "since_previous", "retries", "worker", "pid", "detail")
+
+    def to_representation(self, instance: events.TimelineEntry) -> dict[str, Any]:
+        """An entry of a timeline."""
+        shown = super().to_representation(instance.event)
+        return {**shown, "since_previous": instance.since_previous}
 
 
 class EventListSerializer(serializers.Serializer[Any]):
     """The timeline of a task."""
 
-    results = EventSerializer(many=True, help_text="Its events, in the order of their times.")
+    results = EventSerializer(
+        source="entries", many=True, help_text="Its events, in the order of their times."
+    )
     more = serializers.BooleanField(
         help_text=f"Whether there are others beside the first {events.TIMELINE_LIMIT}."
     )
@@ -134,23 +115,20 @@ class EventListSerializer(serializers.Serializer[Any]):
     )
 
 
-#: The fields of a list: the large ones are to be asked for.
-LISTED: Final = tuple(
-    name for name in TaskSerializer._declared_fields if name not in tasks.HEAVY_FIELDS
-)
-DETAILED: Final = tuple(TaskDetailSerializer._declared_fields)
+#: The fields of one task; and of a list: the large ones are to be asked for.
+DETAILED: Final = TaskDetailSerializer.Meta.fields
+LISTED: Final = tuple(name for name in TaskSerializer.Meta.fields if name not in tasks.HEAVY_FIELDS)
 
+#: What no column holds.
+_MADE: Final = ("url", "row", "retried_as")
 #: What an address is made of, and what a list is ordered by.
 _ALWAYS: Final = ("project", "task_id", "sent_at")
-_MOMENTS: Final = {
-    name for name, one in TaskSerializer._declared_fields.items() if isinstance(one, fields.Moment)
-}
+_MOMENTS: Final = {one.name for one in TaskRecord._meta.fields if isinstance(one, DateTimeField)}
 
 
 def columns(names: Iterable[str]) -> list[str]:
     """What has to be read of a task to show these fields of it."""
-    own = [name for name in names if name not in ("url", "row", "retried_as")]
-    return [*dict.fromkeys((*_ALWAYS, *own))]
+    return [*dict.fromkeys((*_ALWAYS, *(name for name in names if name not in _MADE)))]
 
 
 class Rows:
@@ -187,18 +165,3 @@ class Rows:
         if record.project == settings.PROJECT:
             return address
         return f"{address}?project={quote(record.project, safe='')}"
-
-
-def event(entry: events.TimelineEntry) -> dict[str, Any]:
-    """One event, as :class:`EventSerializer` says."""
-    found = entry.event
-    return {
-        "row": found.pk,
-        "kind": found.kind,
-        "at": fields.moment(found.at),
-        "since_previous": entry.since_previous,
-        "retries": found.retries,
-        "worker": found.worker,
-        "pid": found.pid,
-        "detail": found.detail,
-    }

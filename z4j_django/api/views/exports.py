@@ -12,13 +12,14 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import StreamingHttpResponse
 from django.urls import path
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from z4j_django.api import base, fields, filtersets, openapi, pagination, problems, rendering
+from z4j_django.api import base, problems, rendering
+from z4j_django.api.endpoints import Endpoint
+from z4j_django.api.parameters import Whole
 from z4j_django.api.serializers import tasks as serializers
+from z4j_django.api.terms import ORDERING, TERMS
 from z4j_django.api.views import tasks as lists
 from z4j_django.exceptions import Z4JError
 from z4j_django.models import TaskRecord
@@ -27,9 +28,6 @@ from z4j_django.queries.tasks import HEAVY_FIELDS
 
 logger = logging.getLogger("z4j_django.api")
 
-#: Tasks of a file where none are asked for, and at most.
-DEFAULT: Final = 10_000
-MAXIMUM: Final = 100_000
 #: Tasks that are looked through for a file, at most.
 EXAMINED_LIMIT: Final = 1_000_000
 #: Tasks that are held in memory; where their large columns are asked for, fewer.
@@ -40,18 +38,7 @@ _HEAVY_PAGE: Final = 50
 _FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  # on purpose
 _JSON_FIELDS: Final = frozenset({"args", "kwargs", "result"})
 
-_LIMIT: Final = openapi.parameter(
-    "limit",
-    "How many tasks at most.",
-    kind="integer",
-    example=1000,
-    minimum=1,
-    maximum=MAXIMUM,
-    default=DEFAULT,
-)
-_FIELDS: Final = fields.described(serializers.TaskSerializer)
-_CSV_EXAMPLE: Final = "task_id,name,state\r\n6f1f4f5e,shop.tasks.charge,FAILURE\r\n"
-_NDJSON_EXAMPLE: Final = '{"task_id":"6f1f4f5e","name":"shop.tasks.charge","state":"FAILURE"}\n'
+_LIMIT: Final = Whole("limit", "How many tasks at most.", default=10_000, maximum=100_000)
 
 
 class UnboundedError(Z4JError):
@@ -72,36 +59,37 @@ class NDJSON(BaseRenderer):
     format = "ndjson"
 
 
+class NDJSONText(NDJSON):
+    """The same lines for those who can only read text."""
+
+    media_type = "text/plain"
+
+
 class _Export(base.View):
     """What both files share."""
 
     reads = "taskrecord"
-    content_type: ClassVar[str]
     filename: ClassVar[str]
 
     def write(self, names: tuple[str, ...], pages: Iterable[list[dict[str, Any]]]) -> Iterator[Any]:
         """The file in pieces, of which the first needs no page."""
         raise NotImplementedError
 
-    def export(self, request: Request) -> StreamingHttpResponse:
+    def get(self, request: Request) -> StreamingHttpResponse:
         """The file; its first page is read at once, so that what fails can still be told."""
-        known = (*filtersets.PARAMETERS, "ordering", "fields", "limit")
-        base.known_parameters(request, known, repeatable=filtersets.PARAMETERS)
-        names = fields.wanted(request, serializers.TaskSerializer, serializers.LISTED)
-        asked = lists.asked_of(request)
+        asked, names = self.asked[TERMS.name], self.asked["fields"]
         if terms := asked.unindexed():
-            raise problems.Invalid(
-                [{"name": filtersets.WHOLE, "reason": _UNINDEXED.format(terms=", ".join(terms))}]
-            )
-        order = lists.order_of(request, asked)
-        limit = pagination.limit_of(request, DEFAULT, MAXIMUM)
+            reason = _UNINDEXED.format(terms=", ".join(terms))
+            raise problems.Invalid([{"name": TERMS.name, "reason": reason}])
+        order = asked.order(self.asked["ordering"])
         show = serializers.Rows(request, names)
-        read = (show.all(page) for page in _pages(asked, order, names, limit))
+        read = (show.all(page) for page in _pages(asked, order, names, self.asked["limit"]))
         chunks = self.write(names, _begun(read))
         content: Any = _in_turns(chunks) if isinstance(request._request, ASGIRequest) else chunks
+        kind = request.accepted_media_type
         return StreamingHttpResponse(
             content,
-            content_type=self.content_type,
+            content_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,
             headers={
                 "Cache-Control": "no-store",
                 "Content-Disposition": f'attachment; filename="{self.filename}"',
@@ -109,30 +97,33 @@ class _Export(base.View):
         )
 
 
+def _endpoint(id: str, summary: str, description: str, answer: str, renderers: Any) -> Endpoint:
+    return Endpoint(
+        id,
+        summary,
+        f"{description} A transfer that breaks off is not complete.",
+        parameters=(TERMS, ORDERING, lists.FIELDS, _LIMIT),
+        answer=answer,
+        media_types=tuple(one.media_type for one in renderers),
+    )
+
+
 class CSVView(_Export):
     """``tasks.csv``."""
 
     renderer_classes: ClassVar = [CSV]
-    content_type = "text/csv; charset=utf-8"
     filename = "tasks.csv"
-
-    @openapi.operation(
-        "tasks_csv",
-        tag="tasks",
-        summary="Export tasks as CSV",
-        description=(
+    endpoints: ClassVar = {
+        "get": _endpoint(
+            "tasks_csv",
+            "Export tasks as CSV",
             "The tasks of a filter as a table, with the names of the fields in its first line. "
             "Texts that a spreadsheet would take for formulas begin with an apostrophe; arguments "
-            "and results are JSON. A transfer that breaks off is not complete."
-        ),
-        parameters=[*lists.described_terms(), lists.ORDERING, _FIELDS, _LIMIT],
-        responses={(200, CSV.media_type): OpenApiResponse(OpenApiTypes.STR, "The table.")},
-        examples=[openapi.example("Three columns", _CSV_EXAMPLE)],
-        has_etag=False,
-    )
-    def get(self, request: Request) -> StreamingHttpResponse:
-        """The table."""
-        return self.export(request)
+            "and results are JSON.",
+            "The table.",
+            renderer_classes,
+        )
+    }
 
     def write(self, names: tuple[str, ...], pages: Iterable[list[dict[str, Any]]]) -> Iterator[str]:
         """A line of names, then a line for each task."""
@@ -149,26 +140,17 @@ class CSVView(_Export):
 class NDJSONView(_Export):
     """``tasks.ndjson``."""
 
-    renderer_classes: ClassVar = [NDJSON]
-    content_type = NDJSON.media_type
+    renderer_classes: ClassVar = [NDJSON, NDJSONText]
     filename = "tasks.ndjson"
-
-    @openapi.operation(
-        "tasks_ndjson",
-        tag="tasks",
-        summary="Export tasks as NDJSON",
-        description=(
-            "The tasks of a filter, one JSON object a line. A transfer that breaks off is not "
-            "complete."
-        ),
-        parameters=[*lists.described_terms(), lists.ORDERING, _FIELDS, _LIMIT],
-        responses={(200, NDJSON.media_type): OpenApiResponse(OpenApiTypes.STR, "The lines.")},
-        examples=[openapi.example("Three fields", _NDJSON_EXAMPLE)],
-        has_etag=False,
-    )
-    def get(self, request: Request) -> StreamingHttpResponse:
-        """The lines."""
-        return self.export(request)
+    endpoints: ClassVar = {
+        "get": _endpoint(
+            "tasks_ndjson",
+            "Export tasks as NDJSON",
+            "The tasks of a filter, one JSON object a line.",
+            "The lines.",
+            renderer_classes,
+        )
+    }
 
     def write(
         self, names: tuple[str, ...], pages: Iterable[list[dict[str, Any]]]
