@@ -15,6 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from api_links import links
+from api_problems import COMPONENTS, PROBLEMS
+
 HERE: Final = Path(__file__).parent
 PACKAGE: Final = HERE.parent / "z4j_django"
 DOCUMENT: Final = PACKAGE / "api" / "openapi.json"
@@ -42,26 +45,6 @@ _SECURITY: Final[Schema] = {
         "project's `DEFAULT_AUTHENTICATION_CLASSES` take.",
     },
     "cookieAuth": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
-}
-#: Problems by status: a name for the response, and when it is the answer.
-_PROBLEMS: Final = {
-    400: ("BadRequest", "Something in the request is wrong; `errors` says what, and where."),
-    401: ("Unauthorized", "Nobody is signed in, or the token is not known."),
-    403: ("Forbidden", "The permission is missing, or with the session's cookie the CSRF token."),
-    404: ("NotFound", "There is none of this name or number on record."),
-    406: ("NotAcceptable", "The `Accept` header names nothing that can be answered."),
-    409: (
-        "Refused",
-        "Refused; `detail` says why. Where the refusal is on record, `operation` is its record "
-        "and `instance` its address.",
-    ),
-    413: ("TooLarge", "The body is larger than 1 MiB."),
-    415: ("UnsupportedMediaType", "The body is not JSON."),
-    429: ("Throttled", "Too many requests; `Retry-After` says in how many seconds to try again."),
-    503: (
-        "Unavailable",
-        "The database or the broker can't be used just now. What was begun before is on record.",
-    ),
 }
 _HEADERS: Final = {
     "ETag": "Stands for this answer.",
@@ -158,7 +141,6 @@ class _Document:
         return {"requestBody": {"content": {"application/json": content}, **needed}}
 
     def responses(self, endpoint: Any, method: str, is_kept: bool) -> Schema:
-        from api_links import links
 
         from z4j_django.api.endpoints import ALWAYS, OF_A_BODY
 
@@ -174,7 +156,7 @@ class _Document:
         return {
             str(endpoint.status): good,
             **({"304": {"$ref": "#/components/responses/NotModified"}} if is_kept else {}),
-            **{str(one): {"$ref": f"#/components/responses/{_PROBLEMS[one][0]}"} for one in wrong},
+            **{str(one): {"$ref": f"#/components/responses/{PROBLEMS[one][0]}"} for one in wrong},
         }
 
     def answer(self, endpoint: Any) -> Schema:
@@ -199,13 +181,13 @@ class _Document:
 
     def problems(self) -> Schema:
         from z4j_django.api import problems
-        from z4j_django.api.serializers.problems import ProblemSerializer
 
+        self.components.found.update(COMPONENTS)
         found: Schema = {}
-        for status, (name, told) in _PROBLEMS.items():
+        for status, (name, told) in PROBLEMS.items():
             shown = self.examples["problems"][str(status)]
             content = {
-                "schema": self.components.serializer(ProblemSerializer()),
+                "schema": {"$ref": "#/components/schemas/Problem"},
                 "examples": _named({shown["title"]: shown}),
             }
             found[name] = {"description": told, "content": {problems.MEDIA_TYPE: content}}

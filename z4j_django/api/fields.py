@@ -11,7 +11,6 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from rest_framework import serializers
 from rest_framework.fields import get_attribute
-from rest_framework.request import Request
 
 from z4j_django.api import base
 from z4j_django.queries import grammar
@@ -66,13 +65,13 @@ class Address(serializers.URLField):
         super().__init__(source="*", read_only=True, **kwargs)
         self.route = route
         self.attributes = attributes
-        self.project = {"project": "project"} if project else {}
+        self.project = project
 
     def to_representation(self, value: Any) -> str:
         """The whole address."""
         parts = [get_attribute(value, [name]) for name in self.attributes]
-        query = {name: get_attribute(value, [one]) for name, one in self.project.items()}
-        return base.uri(self.context["request"], self.route, *parts, **query)
+        project = get_attribute(value, ["project"]) if self.project else None
+        return base.uri(self.context["request"], self.route, *parts, project=project)
 
 
 class TasksAddress(serializers.URLField):
@@ -80,7 +79,8 @@ class TasksAddress(serializers.URLField):
 
     Args:
         help_text: As every field takes it.
-        **terms: Terms of the filter, and the attribute that each has to be, or what makes it.
+        **terms: Terms of the filter, and the attribute that each has to be, or what makes it. No
+            character of it stands for anything else.
     """
 
     def __init__(self, *, help_text: str, **terms: str | Callable[[Any], str]) -> None:
@@ -89,22 +89,12 @@ class TasksAddress(serializers.URLField):
 
     def to_representation(self, value: Any) -> str:
         """The whole address."""
-        terms = {
+        values = {
             name: one(value) if callable(one) else get_attribute(value, [one])
             for name, one in self.terms.items()
         }
-        return tasks_uri(self.context["request"], **terms)
-
-
-def tasks_uri(request: Request, **terms: str) -> str:
-    """The address of the list of the tasks for which some terms hold.
-
-    Args:
-        request: Whose host, and whose mount of this API.
-        **terms: What each has to be; no character of it stands for anything else.
-    """
-    query = {name: grammar.shown(value, "*") for name, value in terms.items()}
-    return f"{base.uri(request, 'tasks')}?{urlencode(query)}"
+        query = urlencode({name: grammar.shown(one, "*") for name, one in values.items()})
+        return f"{base.uri(self.context['request'], 'tasks')}?{query}"
 
 
 class Row(serializers.IntegerField):

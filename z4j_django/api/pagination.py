@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+from rest_framework import serializers
 from rest_framework.request import Request
 
 from z4j_django.api import base, problems
@@ -41,6 +42,32 @@ LIMIT: Final = Whole("limit", "How many rows at most.", default=50, maximum=200)
 CURSOR: Final = Cursor()
 #: What every list takes.
 PAGE: Final = (LIMIT, CURSOR)
+
+
+class Page(serializers.Serializer[Any]):
+    """A page of a list."""
+
+    #: The serializer of a row.
+    row: ClassVar[Any]
+
+    next = serializers.URLField(allow_null=True, help_text="The page that follows.")
+    previous = serializers.URLField(allow_null=True, help_text="The page before.")
+
+
+def page_of(row: Any, nouns: str) -> type[Page]:
+    """The serializer of a page.
+
+    Args:
+        row: The serializer of a row.
+        nouns: What the rows are.
+    """
+    name = row.__name__.removesuffix("Serializer")
+    members = {
+        "__doc__": f"A page of {nouns}.",
+        "row": row,
+        "results": row(many=True, help_text=f"The {nouns}."),
+    }
+    return type(f"{name}Page", (Page,), members)
 
 
 def wrong_cursor() -> problems.Invalid:

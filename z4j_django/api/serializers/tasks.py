@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from z4j_django.api import base, fields
-from z4j_django.api.serializers.pages import Page
+from z4j_django.api.pagination import Page
 from z4j_django.conf import settings
 from z4j_django.models import TaskEvent, TaskRecord
 from z4j_django.queries import events, operations, tasks

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from django.core.exceptions import PermissionDenied
 from django.urls import path
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,14 +15,48 @@ from z4j_django import operations, permissions
 from z4j_django.api import base, fields, generic, operating, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import OPERATION, PROJECT
-from z4j_django.api.serializers import bulk as serializers
 from z4j_django.api.serializers import requests
 from z4j_django.api.serializers.strict import Body
+from z4j_django.api.serializers.tasks import TaskSerializer
 from z4j_django.api.views import operations as reading
 from z4j_django.exceptions import FilterError
+from z4j_django.operations import bulk_operations
 from z4j_django.queries import filters
 from z4j_django.queries import operations as queries
 from z4j_django.queries.selection import Selection
+
+
+class _Asked(fields.Moment):
+    """A moment that is written down as a text."""
+
+    def to_representation(self, value: str) -> str | None:
+        return super().to_representation(datetime.fromisoformat(value))
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """The tasks that a filter finds now."""
+
+    count = serializers.IntegerField(
+        help_text="How many there are, at most `Z4J['BULK_LIMIT']`: 10,000 by default."
+    )
+    capped = serializers.BooleanField(
+        help_text="Whether there are more than that; the newest are taken."
+    )
+    sample = TaskSerializer(
+        many=True, help_text=f"The newest of them, {bulk_operations.SAMPLE} at most."
+    )
+    filter = serializers.CharField(
+        source="selection.search", help_text="The filter; to be sent back as it is."
+    )
+    until = serializers.IntegerField(
+        source="selection.until",
+        help_text="The newest row that it takes; to be sent back as it is.",
+    )
+    asked_at = _Asked(
+        source="selection.asked_at",
+        help_text="The moment from which its ages count; to be sent back as it is.",
+    )
+
 
 _TASKS: Final = "taskrecord"
 
@@ -74,7 +110,7 @@ class PreviewView(generic.Shown):
             "Does nothing. `filter`, `until` and `asked_at` are to be sent back as they are: the "
             "operation then takes these tasks and none that came meanwhile.",
             parameters=(PROJECT,),
-            answer=serializers.PreviewSerializer,
+            answer=PreviewSerializer,
             body=requests.Matching,
             problems=(409,),
         )

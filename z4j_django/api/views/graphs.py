@@ -2,17 +2,124 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, get_args
 
 from django.urls import path
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from z4j_django.api import base, generic, problems
+from z4j_django.api import base, fields, generic, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import GROUP_ID, PROJECT, TASK_ID, Parameter
-from z4j_django.api.serializers import graphs as serializers
+from z4j_django.api.serializers import tasks
+from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import graphs
+
+
+class NodeSerializer(fields.Record):
+    """A task of a workflow."""
+
+    task_id = serializers.CharField(help_text=TaskRecord._meta.get_field("task_id").help_text)
+    known = serializers.BooleanField(
+        help_text="False for a task that others name and that is not on record: not yet, or no "
+        "more. All that follows is null then."
+    )
+    url = serializers.URLField(allow_null=True, help_text="Its address.")
+
+    class Meta:  # noqa: D106
+        model = TaskRecord
+        nullable = True
+        fields = (
+            *("task_id", "known", "url", "name", "state", "queue", "worker", "retries"),
+            *("group_id", "group_index", "sent_at", "started_at", "finished_at", "runtime"),
+        )
+
+
+class GraphGroupSerializer(fields.Record):
+    """A group or chord of a workflow."""
+
+    group_id = serializers.CharField(help_text=GroupRecord._meta.get_field("group_id").help_text)
+    known = serializers.BooleanField(
+        help_text="False for a group that its members name and that is not on record: `url`, "
+        "`kind` and `size` are null then."
+    )
+    url = serializers.URLField(allow_null=True, help_text="Its address.")
+    body_id = serializers.CharField(help_text="The chord's body; empty where none is known.")
+    counts = fields.Counts(
+        help_text="How many of its members among `nodes` are in each state that one of them is in."
+    )
+
+    class Meta:  # noqa: D106
+        model = GroupRecord
+        nullable = True
+        fields = ("group_id", "known", "url", "kind", "size", "body_id", "counts")
+
+
+class EdgeSerializer(serializers.Serializer[Any]):
+    """What leads from one to another."""
+
+    kind = serializers.ChoiceField(
+        choices=get_args(graphs.EdgeKind),
+        help_text="`parent`: from a task to one that it published; `member`: from a group to a "
+        "task of it; `body`: from a chord to the task that takes its results; `retry`: from a "
+        "task to one that retries it.",
+    )
+    source = serializers.CharField(help_text="Id of a task; of a group for `member` and `body`.")
+    target = serializers.CharField(help_text="Id of a task.")
+
+
+class GraphSerializer(serializers.Serializer[Any]):
+    """A workflow: its tasks, its groups, and what leads from which to which."""
+
+    root_id = serializers.CharField(
+        help_text="The first task of it; empty for a group that no task published.",
+    )
+    nodes = NodeSerializer(
+        many=True,
+        help_text=f"The tasks, {graphs.LIMIT:,} at most: those on record in the order in which "
+        "they came there, then those that are only named.",
+    )
+    groups = GraphGroupSerializer(many=True, help_text="The groups and chords.")
+    edges = EdgeSerializer(many=True, help_text="Between the tasks, and from groups to tasks.")
+    more = serializers.BooleanField(help_text="Whether there is more of it than this.")
+
+
+_COLUMNS: Final = NodeSerializer.Meta.fields
+_OF_A_RECORD: Final = tuple(name for name in _COLUMNS if name != "known")
+
+
+def graph(request: Request, found: graphs.Graph) -> dict[str, Any]:
+    """A workflow, as :class:`GraphSerializer` says."""
+    rows = tasks.Rows(request, _OF_A_RECORD)
+    nodes = [
+        {**dict.fromkeys(_COLUMNS), "task_id": node.task_id, "known": False}
+        if node.record is None
+        else {"known": True, **rows.row(node.record)}
+        for node in found.nodes
+    ]
+    return {
+        "root_id": found.root_id,
+        "nodes": nodes,
+        "groups": [_group(request, one) for one in found.groups],
+        "edges": [
+            {"kind": edge.kind, "source": edge.source, "target": edge.target}
+            for edge in found.edges
+        ],
+        "more": found.more,
+    }
+
+
+def _group(request: Request, found: graphs.Group) -> dict[str, Any]:
+    record = found.record
+    shown: dict[str, Any] = {"group_id": found.group_id, "known": record is not None}
+    if record is None:
+        shown |= {"url": None, "kind": None, "size": None}
+    else:
+        url = base.uri(request, "group", record.group_id, project=record.project)
+        shown |= {"url": url, "kind": record.kind, "size": record.size}
+    return {**shown, "body_id": found.body_id, "counts": dict(found.counts)}
+
 
 _ABOUT: Final = (
     "All that hangs together: the tasks of one root, the members of a group, a chord's body, a "
@@ -27,7 +134,7 @@ def _endpoint(id: str, summary: str, which: Parameter) -> Endpoint:
         summary,
         _ABOUT,
         parameters=(which, PROJECT),
-        answer=serializers.GraphSerializer,
+        answer=GraphSerializer,
         problems=(404,),
     )
 
@@ -47,7 +154,7 @@ class _GraphView(base.View):
         found = self.find(self.asked["project"], name) if generic.may_be(name) else None
         if found is None:
             raise problems.NotFound(f"There is no {self.noun} of this id on record.")
-        return Response(serializers.graph(request, found))
+        return Response(graph(request, found))
 
 
 class TaskGraphView(_GraphView):

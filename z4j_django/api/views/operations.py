@@ -10,7 +10,6 @@ from z4j_django.api import generic, pagination, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import OPERATION, PROJECT, Choice, Text
 from z4j_django.api.serializers import operations as serializers
-from z4j_django.api.serializers.pages import page_of
 from z4j_django.models import Operation, OperationTarget
 from z4j_django.queries import operations
 
@@ -37,7 +36,7 @@ class OperationsView(generic.List):
                 PROJECT,
                 *pagination.PAGE,
             ),
-            answer=page_of(serializers.OperationSerializer, "operations"),
+            answer=pagination.page_of(serializers.OperationSerializer, "operations"),
         )
     }
 
@@ -84,7 +83,7 @@ class TargetsView(generic.List):
                 Choice("outcome", "Only those that came out so.", OperationTarget.Outcome.values),
                 *pagination.PAGE,
             ),
-            answer=page_of(serializers.TargetSerializer, "targets, in their order"),
+            answer=pagination.page_of(serializers.TargetSerializer, "targets, in their order"),
             problems=(404,),
         )
     }

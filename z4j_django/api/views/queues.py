@@ -5,16 +5,44 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 from django.urls import path
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from z4j_django.api import generic
+from z4j_django.api import fields, generic
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import QUEUE
-from z4j_django.api.serializers.queues import QueueList, QueueSerializer
 from z4j_django.control import queue_depths
 from z4j_django.models import TaskRecord
 from z4j_django.queries import lookups, tasks
+
+
+class QueueSerializer(serializers.Serializer[Any]):
+    """A queue."""
+
+    url = fields.Address("queue", "name", help_text="Its address.")
+    name = serializers.CharField(help_text="Its name.")
+    depth = serializers.IntegerField(
+        allow_null=True,
+        help_text="How many messages wait in it, without those that a worker holds already; null "
+        "where that is not known.",
+    )
+    known = serializers.BooleanField(
+        help_text="False where the broker did not tell in time, or has no such queue."
+    )
+    tasks_url = fields.TasksAddress(
+        queue="name", help_text="Address of the list of the tasks sent to it."
+    )
+
+
+class QueueList(serializers.Serializer[Any]):
+    """Queues."""
+
+    results = QueueSerializer(
+        many=True, help_text=f"The queues by name, {tasks.CHOICES_LIMIT} at most."
+    )
+    more = serializers.BooleanField(help_text="Whether there are others on record.")
+
 
 _ABOUT: Final = (
     f"The broker has {queue_depths.TIMEOUT:g} seconds to tell; where it does not, `known` is false "
