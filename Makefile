@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test contract api-schema bench chaos lint clean
+.PHONY: demo test contract api-schema verb-tables bench chaos lint clean
 
 # Worker, beat and site on 127.0.0.1; Ctrl-C stops all of them.
 demo: $(VENV)/.demo
@@ -22,6 +22,10 @@ contract: $(VENV)/.dev
 # z4j_django/api/openapi.json, from what the views declare, and docs/reference/api.md from that.
 api-schema: $(VENV)/.dev
 	$(BIN)/python docs/api_schema.py
+
+# The tables of docs/ about verbs, their options and permissions, from the declarations.
+verb-tables: $(VENV)/.dev
+	$(BIN)/python docs/verb_tables.py
 
 # The short forms of all, in about ten minutes; then the tables of figures in README.md and docs/
 # are written anew. FORM= runs the long ones; each script says at its head what else it can do.

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
+from z4j_django import options
+
 Schema = dict[str, Any]
 
 #: Fields that say nothing of themselves; the first that fits counts.
@@ -27,6 +29,12 @@ _BOUNDS: Final = {
     "min_length": "minLength",
     "max_length": "maxLength",
 }
+#: Tasks are named by their ids, or by a filter with what belongs to it.
+_OF_A_FILTER: Final = [{"required": [name]} for name in ("filter", "until", "asked_at")]
+_IN_ONE_WAY: Final = [
+    {"required": ["task_ids"], "not": {"anyOf": _OF_A_FILTER}},
+    {"required": ["filter"], "not": {"required": ["task_ids"]}},
+]
 _INT32: Final = 2**31 - 1
 
 
@@ -54,23 +62,19 @@ class Components:
         return _reference(name)
 
     def body(self, kind: Any) -> Schema:
-        """A reference to a form of body; several by verb are one of them."""
+        """A reference to the options of a body; several by verb are one of them."""
         if isinstance(kind, Mapping):
             return self._one_of(kind)
-        name = f"{kind.__name__}Request"
-        form = kind()
-        made = self._object(form, form.fields)
-        if required := sorted(name for name, one in form.fields.items() if one.required):
-            made["required"] = required
-        self.found[name] = {**made, "additionalProperties": False, **form.shape}
+        name = f"{kind.__name__.removesuffix('Options')}Request"
+        self.found[name] = {"description": inspect.getdoc(kind), **options.schema(kind)}
         return _reference(name)
 
     def whole(self, schema: Schema) -> Schema:
         """What a reference stands for."""
         return self.found[schema["$ref"].rpartition("/")[2]]
 
-    def _one_of(self, kinds: Mapping[str, Any]) -> Schema:
-        references = {verb: self.body(kind) for verb, kind in kinds.items()}
+    def _one_of(self, forms: Mapping[str, Any]) -> Schema:
+        references = {verb: self._bulk(verb, kinds) for verb, kinds in forms.items()}
         self.found["BulkRequest"] = {
             "oneOf": list(references.values()),
             "discriminator": {
@@ -80,6 +84,20 @@ class Components:
             "required": ["verb"],
         }
         return _reference("BulkRequest")
+
+    def _bulk(self, verb: str, kinds: tuple[type[options.Options], ...]) -> Schema:
+        made = options.schema(*kinds, in_bulk=True)
+        chosen = {"type": "string", "enum": [verb], "description": "What is done to them."}
+        properties = {"verb": chosen, **made["properties"]}
+        name = f"Bulk{verb.title().replace('_', '')}Request"
+        self.found[name] = {
+            "description": f"{verb.capitalize()} many tasks.",
+            **made,
+            "properties": properties,
+            "required": ["verb"],
+            "oneOf": _IN_ONE_WAY,
+        }
+        return _reference(name)
 
     def _object(self, of: Any, fields: Mapping[str, Any]) -> Schema:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 #: Characters that are quoted of a term which can't be read.
@@ -33,6 +34,18 @@ class DiscoveryError(Z4JError):
 
 class OperationError(Z4JError):
     """The operation was refused as a whole; nothing was done."""
+
+
+class OptionsError(OperationError):
+    """What was asked for makes no sense.
+
+    Attributes:
+        errors: What is wrong, as a sentence, by the name of the option.
+    """
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        super().__init__(" ".join(f"{name}: {reason}" for name, reason in self.errors.items()))
 
 
 class FilterError(Z4JError):

@@ -13,21 +13,12 @@ from django.apps import AppConfig, apps
 from django.core.exceptions import PermissionDenied
 from django.db import router
 
+from z4j_django import verbs
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
 APP_LABEL: Final = "z4j_django"
-
-#: The permission that each verb wants.
-CODENAMES: Final = {
-    "retry": "retry_task",
-    "cancel": "cancel_task",
-    "terminate": "terminate_task",
-    "retry_group": "retry_group",
-    "bulk": "run_bulk",
-    "purge_queue": "purge_queue",
-    "restore": "purge_queue",
-}
 
 #: Models that a role may look at; ``taskpayload`` and ``savedmessage`` nobody sees.
 _VISIBLE: Final = (
@@ -41,8 +32,8 @@ _VISIBLE: Final = (
     "operationtarget",
 )
 _VIEWER: Final = tuple(f"view_{model}" for model in _VISIBLE)
-_OPERATOR: Final = ("retry_task", "cancel_task", "terminate_task", "retry_group", "run_bulk")
-_ADMIN: Final = ("purge_queue", "control_worker", "control_schedule")
+_OPERATOR: Final = tuple(one.codename for one in verbs.PERMISSIONS if one.role == "operator")
+_ADMIN: Final = tuple(one.codename for one in verbs.PERMISSIONS if one.role == "admin")
 
 #: The groups that ``migrate`` makes, and the codenames of their permissions.
 ROLES: Final = {
@@ -59,12 +50,12 @@ def can(actor: Actor, verb: str) -> bool:
 
     Args:
         actor: A user, or a program's name.
-        verb: A key of :data:`CODENAMES`.
+        verb: One of ``verbs.VERBS``, or ``bulk``.
     """
     if isinstance(actor, str):
         return bool(actor)
     user: Any = actor
-    return bool(user.is_active and user.has_perm(f"{APP_LABEL}.{CODENAMES[verb]}"))
+    return bool(user.is_active and user.has_perm(f"{APP_LABEL}.{verbs.codename(verb)}"))
 
 
 def view_permission(model: str) -> str:
@@ -100,7 +91,7 @@ def require(actor: Actor, verb: str) -> None:
     if not can(actor, verb):
         raise PermissionDenied(
             f"{name_of(actor)} may not do this: "
-            f"the permission {APP_LABEL}.{CODENAMES[verb]} is missing."
+            f"the permission {APP_LABEL}.{verbs.codename(verb)} is missing."
         )
 
 
@@ -111,9 +102,10 @@ def name_of(actor: Actor) -> str:
     return str(actor.get_username()) or "An anonymous user"
 
 
-def verbs_of(actor: Actor, verbs: Iterable[str] = CODENAMES) -> frozenset[str]:
-    """Those of ``verbs`` that ``actor`` may do."""
-    return frozenset(verb for verb in verbs if can(actor, verb))
+def verbs_of(actor: Actor, among: Iterable[str] | None = None) -> frozenset[str]:
+    """The verbs that ``actor`` may do; ``bulk`` is one of them where all are asked about."""
+    asked = (*verbs.VERBS, "bulk") if among is None else among
+    return frozenset(verb for verb in asked if can(actor, verb))
 
 
 def make_roles(sender: AppConfig, using: str, **kwargs: Any) -> None:

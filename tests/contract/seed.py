@@ -106,6 +106,7 @@ def _tasks() -> None:
 def _others() -> None:
     from django.utils import timezone
 
+    from z4j_django import verbs
     from z4j_django.models import GroupRecord, Operation, OperationTarget, WorkerRecord
 
     now = timezone.now()
@@ -118,7 +119,7 @@ def _others() -> None:
             hostname=text, pool=text[:64], queues=[text, 7], version=text[:64], last_seen=now
         )
     for number, text in enumerate(HOSTILE):
-        verb = Operation.Verb.values[number % len(Operation.Verb.values)]
+        verb = list(verbs.VERBS)[number % len(verbs.VERBS)]
         goes_on = number % 3 == 0
         made = Operation.objects.create(
             verb=verb,

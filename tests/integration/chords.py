@@ -16,11 +16,10 @@ from celery.canvas import Signature
 from tests import messages
 from tests.integration import operators
 from tests.integration.pages import NOW
-from z4j_django import states
+from z4j_django import operations, states
 from z4j_django.agent import events
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, Operation, TaskPayload, TaskRecord
-from z4j_django.operations import groups
 from z4j_django.secrets import sealing
 
 
@@ -61,7 +60,7 @@ class Sent:
     def refusal(self, **options: Any) -> str:
         """Why it is refused to be retried; nothing was begun or published."""
         with pytest.raises(OperationError) as raised:
-            groups.retry_group(self.id, actor="the test", **options)
+            operations.retry_group(self.id, actor="the test", **options)
         assert not Operation.objects.exists()
         assert not list(messages.taken(self.app.conf.task_default_queue))
         return str(raised.value)

@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.integration.pages import NOW
-from z4j_django import operations, permissions, wiring
+from z4j_django import operations, permissions, verbs, wiring
 from z4j_django.agent import discovery, events
 from z4j_django.control import queue_depths
 from z4j_django.models import Operation, OperationTarget, TaskPayload, TaskRecord
+from z4j_django.operations import auditing
 from z4j_django.secrets import sealing
 
 #: Who comes to the admin, from the one who may least on.
@@ -151,15 +152,26 @@ class Pretence:
         self.error: Exception | None = None
         self.depth: int | None = 3
 
-    def act(self, verb: str) -> Any:
-        def pretended(targets: Any = None, *, actor: Any, **given: Any) -> Operation:
-            permissions.require(actor, verb)
-            if self.error is not None:
-                raise self.error
-            self.calls.append((verb, targets, given))
-            return operation("retry" if verb == "bulk" else verb, actor=str(actor), done=1)
+    def perform(self, verb: str, target: Any, options: Any, *, actor: Any, **how: Any) -> Operation:
+        """Reads the options as ever, and does nothing."""
+        permissions.require(actor, verb)
+        read = auditing.options_of(verb, options, surface=how["surface"])
+        if verbs.VERBS[verb].noun == "task" and isinstance(target, str):
+            target = [target]
+        return self._note(
+            verb, target, actor, {name: getattr(read, name) for name in options} | how
+        )
 
-        return pretended
+    def bulk(self, verb: str, *, actor: Any, **given: Any) -> Operation:
+        for one in ("bulk", verb):
+            permissions.require(actor, one)
+        return self._note("bulk", verb, actor, given)
+
+    def _note(self, verb: str, target: Any, actor: Any, given: dict[str, Any]) -> Operation:
+        if self.error is not None:
+            raise self.error
+        self.calls.append((verb, target, given))
+        return operation("retry" if verb == "bulk" else verb, actor=str(actor), done=1)
 
     def abort(self, operation_id: int, *, actor: Any) -> Operation:
         found = Operation.objects.get(pk=operation_id)
@@ -171,8 +183,7 @@ class Pretence:
 def pretend(monkeypatch: Any) -> Pretence:
     """Put a :class:`Pretence` in the place of ``operations``, and of the broker's depths."""
     pretence = Pretence()
-    for verb in permissions.CODENAMES:
-        monkeypatch.setattr(operations, verb, pretence.act(verb), raising=False)
-    monkeypatch.setattr(operations, "abort", pretence.abort, raising=False)
+    for name in ("perform", "bulk", "abort"):
+        monkeypatch.setattr(operations, name, getattr(pretence, name))
     monkeypatch.setattr(queue_depths, "count_messages", lambda name: pretence.depth)
     return pretence

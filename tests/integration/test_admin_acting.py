@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tests.integration.operators import (
     QUEUES,
@@ -131,9 +134,26 @@ class TestTaskPages:
         assert options["countdown"] == 1.5
         assert options["force"] is True
 
+    def test_when_it_may_run_is_typed_in_the_zone_that_the_page_names(
+        self, admin_client, pretence, settings
+    ) -> None:
+        settings.TIME_ZONE = "Asia/Tokyo"
+        where = address("taskrecord_retry") + ids(kept("a"))
+        assert "A moment is in Asia/Tokyo." in text(admin_client.get(where))
+        begin = timezone.localtime().replace(microsecond=0) + timedelta(hours=1)
+        given = {"eta": f"{begin:%Y-%m-%dT%H:%M:%S}", "expires": "7200", "keep_ids": "on"}
+        admin_client.post(where, given)
+        options = pretence.calls[0][2]
+        assert (options["eta"], options["expires"], options["keep_ids"]) == (begin, 7200.0, True)
+        admin_client.post(where, {"expires": f"{begin:%Y-%m-%d %H:%M:%S}"})
+        assert pretence.calls[1][2]["expires"] == begin
+
     @pytest.mark.parametrize(
         "given",
         [
+            {"eta": "soon"},
+            {"expires": "never"},
+            {"eta": "2020-01-01T00:00", "countdown": "1"},
             {"countdown": "soon"},
             {"countdown": "-1"},
             {"countdown": "nan"},

@@ -90,14 +90,14 @@ class TestGroups:
         from z4j_django import operations
 
         one, other = self.group(), self.group(group_id="h")
-        real = operations.retry_group
+        real = operations.perform
 
-        def picky(group_id: str, **given):
+        def picky(verb: str, group_id: str, *args, **given):
             if group_id == "g":
                 raise OperationError("A result is gone.")
-            return real(group_id, **given)
+            return real(verb, group_id, *args, **given)
 
-        monkeypatch.setattr(operations, "retry_group", picky)
+        monkeypatch.setattr(operations, "perform", picky)
         where = address("grouprecord_retry_all") + ids(one, other)
         shown = text(admin_client.post(where, follow=True))
         assert "Chord g: A result is gone." in shown

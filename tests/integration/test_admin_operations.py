@@ -165,7 +165,8 @@ class TestOperations:
         purge, other = operation("purge_queue", ("mail",)), operation()
         assert "Put them back" in text(admin_client.get(address("operation_restore", purge.pk)))
         admin_client.post(address("operation_restore", purge.pk))
-        assert pretence.calls == [("restore", purge.pk, {"surface": "admin"})]
+        [(verb, _, given)] = pretence.calls
+        assert (verb, given["operation"], given["surface"]) == ("restore", purge.pk, "admin")
         refused = admin_client.get(address("operation_restore", other.pk), follow=True)
         assert "Only a purge can be undone" in text(refused)
 
@@ -228,7 +229,7 @@ class TestWithABroker:
     ) -> None:
         queue = f"edited-{uuid.uuid4()}"
         record = kept("a", 1, queue=queue, kwargs={})
-        given = {"args": "[2]", "kwargs": '{"api_key": "hunter2\\u0000"}'}
+        given = {"args": "[2]", "kwargs": '{"api_key": "hunter2\\u0001"}'}
         response = admin_client.post(address("taskrecord_edit", record.pk), given, follow=True)
         shown = text(response)
         assert "Retry: 1 done." in shown
@@ -236,7 +237,7 @@ class TestWithABroker:
         assert "hunter2" not in json.dumps(Operation.objects.get().parameters)
         message = waiting(queue)
         assert message.headers["z4j"]["retry_of"] == "a"
-        assert json.loads(message.body)[:2] == [[2], {"api_key": "hunter2\0"}]
+        assert json.loads(message.body)[:2] == [[2], {"api_key": "hunter2\x01"}]
 
     def test_arguments_that_the_task_does_not_take_are_told_on_the_form(
         self, admin_client, app

@@ -12,7 +12,6 @@ from django.core.exceptions import SuspiciousOperation
 from django.db import OperationalError, connection
 from django.test import Client, override_settings
 from django.urls import path
-from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -263,12 +262,6 @@ class TestBodies:
     )
     def test_what_is_no_json_or_can_not_be_stored_is_told(self, body: bytes) -> None:
         problem(post(body), 400)
-
-    def test_nesting_within_reason_is_read(self) -> None:
-        depth = parsers.DEPTH_LIMIT
-        assert parsers.decode(b"[" * depth + b"]" * depth)
-        with pytest.raises(ParseError):
-            parsers.decode(b"[" * (depth + 1) + b"]" * (depth + 1))
 
 
 class TestThrottles:

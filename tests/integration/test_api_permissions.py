@@ -18,7 +18,7 @@ from tests.integration import api_client
 from tests.integration.api_client import address, problem
 from tests.integration.operators import Pretence, kept, operation, pretend
 from tests.integration.pages import NOW
-from z4j_django import permissions
+from z4j_django import permissions, verbs
 from z4j_django.api import urls
 from z4j_django.models import GroupRecord, Operation, TaskRecord, WorkerRecord
 
@@ -69,7 +69,7 @@ class Route:
         if self.name in WANTED:
             return WANTED[self.name]
         if self.method == "POST":
-            return (permissions.CODENAMES[self.view.verb],)
+            return (verbs.codename(self.view.verb),)
         return (permissions.view_permission(self.view.reads).removeprefix(f"{_OURS}."),)
 
 

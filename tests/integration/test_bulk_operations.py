@@ -144,8 +144,11 @@ def test_a_selection_is_capped_and_ids_past_the_limit_are_refused() -> None:
         (lambda: retry(), "Give either task ids or a selection."),
         (lambda: retry(task_ids=["a"], selection=FAILED), "Give either task ids or a selection."),
         (lambda: retry(task_ids=[]), "no target was given"),
-        (lambda: retry(task_ids=["a"], rate=0), "The rate is a number of targets a second"),
-        (lambda: retry(task_ids=["a"], args=[1]), "retry has no option args in bulk."),
+        (
+            lambda: retry(task_ids=["a"], rate=0),
+            "rate: This has to be a number from 0.01 to 100,000",
+        ),
+        (lambda: retry(task_ids=["a"], args=[1]), "args: This can't be said of many at once."),
         (
             lambda: operations.bulk("purge_queue", actor="a test", task_ids=["a"]),
             "purge_queue can't be done in bulk; retry, cancel, terminate can.",

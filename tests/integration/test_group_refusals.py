@@ -14,7 +14,7 @@ from django.test import override_settings
 from tests.integration import chords
 from tests.integration.chords import Sent, keep
 from tests.integration.pages import NOW
-from z4j_django import states
+from z4j_django import operations, states
 from z4j_django.agent import events
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, TaskPayload, TaskRecord
@@ -37,7 +37,7 @@ def sent(app: celery.Celery) -> Sent:
 
 def test_a_group_that_is_not_on_record_is_refused(app: celery.Celery) -> None:
     with pytest.raises(OperationError, match="There is no group nobody on record"):
-        groups.retry_group("nobody", actor="the test")
+        operations.retry_group("nobody", actor="the test")
 
 
 def test_a_group_of_another_project_is_not_found(sent: Sent) -> None:
@@ -100,13 +100,13 @@ def test_what_has_not_ended_is_refused_unless_forced(sent: Sent, state: str) -> 
         f"1 tasks of {sent.id} have not ended: {busy} is {state}. Cancel them or wait; with force "
         "they run a second time."
     )
-    assert groups.preview(sent.id, members="failed", force=True).runs == [busy]
+    assert groups.preview(sent.id, {"members": "failed", "force": True}).runs == [busy]
 
 
 def test_a_body_that_runs_is_refused_unless_forced(sent: Sent) -> None:
     TaskRecord.objects.create(task_id=sent.body, state=states.STARTED, sent_at=NOW)
     assert f"{sent.body} is STARTED" in sent.refusal(members="all")
-    assert groups.preview(sent.id, members="all", force=True).runs == sent.members
+    assert groups.preview(sent.id, {"members": "all", "force": True}).runs == sent.members
 
 
 def test_a_result_that_is_gone_is_refused(sent: Sent, app: celery.Celery) -> None:
@@ -153,7 +153,7 @@ def test_the_password_of_what_does_not_answer_is_masked(
 def test_what_can_be_no_id_of_a_group_is_refused(app: celery.Celery) -> None:
     for group_id in ("a\0b", "a\ud800b"):
         with pytest.raises(OperationError, match="is no id of a group"):
-            groups.retry_group(group_id, actor="the test")
+            operations.retry_group(group_id, actor="the test")
 
 
 def test_more_tasks_than_are_allowed_at_once_are_refused(sent: Sent) -> None:
@@ -167,20 +167,20 @@ def test_tasks_that_run_where_they_are_called_are_refused(sent: Sent, app: celer
 
 
 def test_only_three_ways_are_known(sent: Sent) -> None:
-    assert sent.refusal(members="some") == "members is one of all, failed, body, not 'some'."
+    assert sent.refusal(members="some") == "members: This has to be one of: all, failed, body."
 
 
 def test_who_may_not_is_told_nothing_of_the_group(sent: Sent) -> None:
     user = User.objects.create_user("viewer")
     with pytest.raises(PermissionDenied, match="retry_group is missing"):
-        groups.retry_group("nobody", actor=user)
+        operations.retry_group("nobody", actor=user)
 
 
 def test_what_was_retried_a_moment_ago_is_not_retried_twice(sent: Sent) -> None:
-    first = groups.retry_group(sent.id, actor="the test", members="failed")
+    first = operations.retry_group(sent.id, actor="the test", members="failed")
     with pytest.raises(OperationError, match=f"Operation {first.pk} has just retried {sent.id}"):
-        groups.retry_group(sent.id, actor="the test", members="failed")
-    groups.retry_group(sent.id, actor="the test", members="failed", force=True)
+        operations.retry_group(sent.id, actor="the test", members="failed")
+    operations.retry_group(sent.id, actor="the test", members="failed", force=True)
     assert Operation.objects.count() == 2
 
 

@@ -14,7 +14,7 @@ from tests import messages
 from tests.integration import chords
 from tests.integration.chords import Chained, Sent, published, record
 from tests.integration.pages import NOW
-from z4j_django import states
+from z4j_django import operations, states
 from z4j_django.control import workflow_publishing
 from z4j_django.control.results import REPLAY_TASK
 from z4j_django.exceptions import OperationError
@@ -43,7 +43,7 @@ def plain(app: celery.Celery) -> Sent:
 
 
 def test_the_trail_names_each_task_and_what_became_of_it(sent: Sent, app: celery.Celery) -> None:
-    operation = groups.retry_group(sent.id, actor="the test", members="failed")
+    operation = operations.retry_group(sent.id, actor="the test", members="failed")
     assert (operation.total, operation.done, operation.verb) == (3, 3, "retry_group")
     targets = list(operation.targets.order_by("position"))
     assert [target.target for target in targets] == sent.members
@@ -59,7 +59,7 @@ def test_the_trail_names_each_task_and_what_became_of_it(sent: Sent, app: celery
 
 
 def test_a_preview_says_what_will_run_and_publishes_nothing(sent: Sent, app: celery.Celery) -> None:
-    plan = groups.preview(sent.id, members="failed")
+    plan = groups.preview(sent.id, {"members": "failed"})
     assert (plan.runs, plan.replays) == ([sent.members[1]], [sent.members[0], sent.members[2]])
     assert (plan.body_id, plan.kept) == (sent.body, [])
     assert not list(published(app))
@@ -67,18 +67,18 @@ def test_a_preview_says_what_will_run_and_publishes_nothing(sent: Sent, app: cel
 
 def test_kept_ids_are_those_of_the_body(sent: Sent, app: celery.Celery) -> None:
     app.backend.store_result(sent.body, ValueError("a member failed"), states.FAILURE)
-    operation = groups.retry_group(sent.id, actor="the test", members="failed", keep_ids=True)
+    operation = operations.retry_group(sent.id, actor="the test", members="failed", keep_ids=True)
     assert operation.parameters["new_body_id"] == sent.body
     assert app.AsyncResult(sent.body).state == states.PENDING
 
 
 def test_of_a_group_only_what_failed_is_published(plain: Sent, app: celery.Celery) -> None:
-    groups.retry_group(plain.id, actor="the test", members="failed")
+    operations.retry_group(plain.id, actor="the test", members="failed")
     assert list(published(app)) == [("pay", [1])]
 
 
 def test_replays_are_not_run_as_members_of_their_own(sent: Sent, app: celery.Celery) -> None:
-    groups.retry_group(sent.id, actor="the test", members="failed")
+    operations.retry_group(sent.id, actor="the test", members="failed")
     again = list(messages.taken(app.conf.task_default_queue))
     for message in again:
         record(
@@ -90,10 +90,10 @@ def test_replays_are_not_run_as_members_of_their_own(sent: Sent, app: celery.Cel
     GroupRecord.objects.create(
         group_id=new_id, kind="chord", size=3, body_id="new body", first_seen=NOW
     )
-    plan = groups.preview(new_id, members="failed")
+    plan = groups.preview(new_id, {"members": "failed"})
     assert plan.replays == [sent.members[0], sent.members[2]]
     assert plan.runs == [again[1].headers["id"]]
-    groups.retry_group(new_id, actor="the test", members="all")
+    operations.retry_group(new_id, actor="the test", members="all")
     assert list(published(app)) == [("pay", [0]), ("pay", [1]), ("pay", [2])]
 
 
@@ -104,7 +104,7 @@ def test_a_retry_that_stops_halfway_says_what_was_sent(
         return workflow_publishing.Sent(frozenset(ids[:1]), ConnectionError("the broker went away"))
 
     monkeypatch.setattr(groups.workflow_publishing, "publish", halfway)
-    operation = groups.retry_group(sent.id, actor="the test")
+    operation = operations.retry_group(sent.id, actor="the test")
     first, second, third = operation.targets.order_by("position")
     assert first.outcome == "done"
     assert first.reason.endswith("not all of its group was: the group can't complete.")
@@ -119,7 +119,7 @@ def test_what_the_broker_did_not_confirm_is_unknown_and_named(
         return workflow_publishing.Sent(frozenset(), TimeoutError("no answer"))
 
     monkeypatch.setattr(groups.workflow_publishing, "publish", silent)
-    operation = groups.retry_group(sent.id, actor="the test")
+    operation = operations.retry_group(sent.id, actor="the test")
     assert operation.unknown == operation.total == 3
     assert all(target.result_id for target in operation.targets.all())
 
@@ -132,7 +132,7 @@ def test_the_newest_run_of_a_member_counts(sent: Sent, app: celery.Celery) -> No
         sent_at=NOW + timedelta(hours=1),
     )
     app.backend.store_result("the retry", 1, states.SUCCESS)
-    plan = groups.preview(sent.id, members="failed")
+    plan = groups.preview(sent.id, {"members": "failed"})
     assert plan.replays == [sent.members[0], "the retry", sent.members[2]]
 
 
@@ -159,7 +159,7 @@ def test_the_command_refuses_in_words(app: celery.Celery) -> None:
 def test_a_chain_that_failed_goes_on_from_its_failed_step(app: celery.Celery) -> None:
     chained = Chained(app)
     chained.turn(state=states.FAILURE)
-    operation = groups.retry_group(chained.id, actor="the test", members="failed")
+    operation = operations.retry_group(chained.id, actor="the test", members="failed")
     first, second = operation.targets.order_by("position")
     assert (first.target, first.reason) == (
         chained.first.headers["id"],
@@ -173,7 +173,7 @@ def test_a_chain_whose_next_step_was_lost_goes_on_after_the_last_result(
     app: celery.Celery,
 ) -> None:
     chained = Chained(app)
-    operation = groups.retry_group(chained.id, actor="the test", members="failed")
+    operation = operations.retry_group(chained.id, actor="the test", members="failed")
     first = operation.targets.order_by("position")[0]
     assert first.reason == "Its result stands and is replayed; the chain goes on after it."
     sent = list(messages.taken(app.conf.task_default_queue))
@@ -184,7 +184,7 @@ def test_a_chain_whose_next_step_was_lost_goes_on_after_the_last_result(
 def test_all_of_a_chain_starts_at_its_first_step(app: celery.Celery) -> None:
     chained = Chained(app)
     TaskRecord.objects.filter(task_id=chained.last).update(state=states.SUCCESS, sent_at=NOW)
-    assert groups.preview(chained.id, members="all").runs == [
+    assert groups.preview(chained.id, {"members": "all"}).runs == [
         chained.first.headers["id"],
         chained.other.headers["id"],
     ]
@@ -194,11 +194,11 @@ def test_a_chain_without_its_first_step_on_record_is_refused(app: celery.Celery)
     chained = Chained(app)
     TaskRecord.objects.filter(task_id=chained.first.headers["id"]).delete()
     with pytest.raises(OperationError, match="never ran, and no task is on record"):
-        groups.preview(chained.id, members="failed")
+        groups.preview(chained.id, {"members": "failed"})
 
 
 def test_a_chain_under_way_is_refused(app: celery.Celery) -> None:
     chained = Chained(app)
     chained.turn(state=states.STARTED)
     with pytest.raises(OperationError, match=f"{chained.first.headers['id']} is STARTED"):
-        groups.preview(chained.id, members="failed")
+        groups.preview(chained.id, {"members": "failed"})

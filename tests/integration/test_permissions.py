@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 
-from z4j_django import permissions
+from z4j_django import permissions, verbs
 
 pytestmark = pytest.mark.django_db
 
@@ -38,13 +38,13 @@ def test_each_role_may_do_what_the_table_says(role: str | None) -> None:
 def test_nobody_may_do_anything_and_a_superuser_everything() -> None:
     assert not permissions.verbs_of(AnonymousUser())
     boss = User.objects.create_superuser("boss")
-    assert permissions.verbs_of(boss) == set(permissions.CODENAMES)
+    assert permissions.verbs_of(boss) == {*verbs.VERBS, "bulk"}
     boss.is_active = False
     assert not permissions.verbs_of(boss)
 
 
 def test_a_program_may_do_everything_if_it_says_who_it_is() -> None:
-    assert permissions.verbs_of("nightly clean-up") == set(permissions.CODENAMES)
+    assert permissions.verbs_of("nightly clean-up") == {*verbs.VERBS, "bulk"}
     assert not permissions.verbs_of("")
 
 

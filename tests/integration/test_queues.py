@@ -82,7 +82,7 @@ def test_no_column_shows_what_a_message_says(publish: Publish) -> None:
 @pytest.mark.parametrize("confirm", ["", "Mail", "mail ", "other"])
 def test_a_name_that_is_not_typed_back_purges_nothing(publish: Publish, confirm: str) -> None:
     publish(1)
-    with pytest.raises(OperationError, match="must be typed back"):
+    with pytest.raises(OperationError, match=r"must be typed back|1 to 255 characters"):
         purge(confirm=confirm)
     assert operations.count_messages(QUEUE) == 1
     assert not Operation.objects.exists()

@@ -7,15 +7,15 @@ that leads to it did, and as the operation will do once more.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.contrib.admin import helpers
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
 from django.db import DEFAULT_DB_ALIAS, router, transaction
 from django.db.models import QuerySet
-from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
@@ -25,6 +25,7 @@ from django.utils.safestring import SafeString
 from django.views.generic import View
 
 from z4j_django import permissions
+from z4j_django.admin.forms import OptionsForm
 from z4j_django.admin.readonly import ReadOnlyAdmin
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import Operation
@@ -53,27 +54,24 @@ def chosen(request: HttpRequest) -> list[int]:
     return keys(given)
 
 
+class Action(NamedTuple):
+    """A line of the list's menu, and the page that it leads to."""
+
+    name: str
+    description: str
+    page: str
+    verb: str
+
+
+def _to_page(page: str) -> Callable[..., HttpResponse]:
+    return lambda model_admin, request, queryset: model_admin.to_page(request, page)
+
+
 class ActingAdmin(ReadOnlyAdmin):
     """A list of which rows can be chosen, and pages that act on them."""
 
     actions: Any = ()
     actions_on_top = True
-
-    def has_retry_permission(self, request: HttpRequest) -> bool:
-        """For Django's actions; the predicate is the operation's own."""
-        return permissions.can(request.user, "retry")
-
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """The same for this verb."""
-        return permissions.can(request.user, "cancel")
-
-    def has_terminate_permission(self, request: HttpRequest) -> bool:
-        """The same for this verb."""
-        return permissions.can(request.user, "terminate")
-
-    def has_retry_group_permission(self, request: HttpRequest) -> bool:
-        """The same for this verb."""
-        return permissions.can(request.user, "retry_group")
 
     def action_checkbox(self, obj: Any) -> SafeString:
         """As Django's own, but without a template for each row, a third of the page's time."""
@@ -85,11 +83,19 @@ class ActingAdmin(ReadOnlyAdmin):
             str(obj),
         )
 
+    def offered(self) -> Iterable[Action]:
+        """What may be done to the rows that are chosen."""
+        return ()
+
     def get_actions(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Only what this page declares: a project's own actions change rows."""
-        own = set(self.actions)
-        allowed = super().get_actions(request, *args, **kwargs)
-        return {name: action for name, action in allowed.items() if name in own}
+        """Only what this page offers to this user: a project's own actions change rows."""
+        if IS_POPUP_VAR in request.GET:  # where a row is only looked for
+            return {}
+        return {
+            one.name: (_to_page(one.page), one.name, one.description)
+            for one in self.offered()
+            if permissions.can(request.user, one.verb)
+        }
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
@@ -152,7 +158,7 @@ class ActingPage(View):
             messages.error(request, str(error))
             return HttpResponseRedirect(self.back())
 
-    def shown(self, form: Form, **context: Any) -> HttpResponse:
+    def shown(self, form: OptionsForm, **context: Any) -> HttpResponse:
         """The page with its form."""
         site = self.model_admin.admin_site
         opts = self.model_admin.opts

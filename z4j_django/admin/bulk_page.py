@@ -9,23 +9,16 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
 
-from z4j_django import operations, permissions
+from z4j_django import operations, permissions, verbs
 from z4j_django.admin import formatting, forms
 from z4j_django.admin.acting import ActingPage
 from z4j_django.admin.forecasts import forecast
-from z4j_django.admin.task_pages import NOTES
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
 from z4j_django.operations import bulk_operations
 from z4j_django.queries import lookups
 from z4j_django.queries.selection import Selection
-
-FORMS: dict[str, type[forms.Options]] = {
-    "retry": forms.BulkRetryOptions,
-    "cancel": forms.BulkOptions,
-    "terminate": forms.BulkTerminateOptions,
-}
 
 #: The list's parameters, as the selection takes them.
 PARAMETERS = ("state", "name", "queue", "worker", "q")
@@ -35,14 +28,14 @@ class BulkPage(ActingPage):
     """Does one verb to all tasks of a selection."""
 
     template_name = "admin/z4j_django/bulk.html"
-    verb = ""
+    verb = verbs.RETRY
     selection: Selection | None = None
     #: The parameters of the list that was to be acted on, whatever they mean.
     query: Mapping[str, str] = MappingProxyType({})
 
     def verbs(self) -> tuple[str, ...]:
         """Many at once is a permission of its own, beside the verb's."""
-        return ("bulk", self.verb)
+        return ("bulk", self.verb.name)
 
     def back(self) -> str:
         """The list under the same filter."""
@@ -52,28 +45,31 @@ class BulkPage(ActingPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show how many there are, and some of them."""
         self._select(request.GET)
-        return self._ask(FORMS[self.verb]())
+        return self._ask(self._form())
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Act on what was found when the preview was made."""
         self._select(request.POST)
-        form = FORMS[self.verb](request.POST)
+        form = self._form(request.POST)
         if self._selection.until is None:
             raise OperationError("This has to be previewed first.")
         if not form.is_valid():
             return self._ask(form)
         try:
             operation = operations.bulk(
-                self.verb,
+                self.verb.name,
                 actor=request.user,
                 selection=self._selection,
                 surface="admin",
                 **form.options(),
             )
         except Z4JError as error:
-            form.add_error(None, str(error))
+            form.refuse(error)
             return self._ask(form)
         return self.outcome(operation)
+
+    def _form(self, data: Any = None) -> forms.OptionsForm:
+        return forms.form_for(verbs.BulkOptions, self.verb.options)(data)
 
     @property
     def _selection(self) -> Selection:
@@ -90,15 +86,15 @@ class BulkPage(ActingPage):
         if self.selection.is_empty:
             raise OperationError("An empty filter would mean every task there is: choose one.")
 
-    def _ask(self, form: forms.Options) -> HttpResponse:
+    def _ask(self, form: forms.OptionsForm) -> HttpResponse:
         context: dict[str, Any] = {
-            "title": f"{self.verb.capitalize()} all that match?",
-            "note": NOTES[self.verb],
-            "verb": self.verb,
+            "title": f"{self.verb.label} all that match?",
+            "note": self.verb.about,
+            "verb": self.verb.name,
             "project": self._selection.project,
             "projects": self._others(lookups.projects(TaskRecord)),
             "choices": self._choices(),
-            "dangerous": self.verb == "terminate",
+            "dangerous": self.verb.dangerous,
         }
         try:
             preview = operations.preview(self._selection)
@@ -115,8 +111,8 @@ class BulkPage(ActingPage):
             empty=not preview.count,
             capped=preview.capped,
             inline=preview.count <= bulk_operations.INLINE,
-            sample=self.model_admin.forecast_rows(forecast(self.verb, preview.sample)),
-            submit=f"{self.verb.capitalize()} {_tasks(preview.count)}",
+            sample=self.model_admin.forecast_rows(forecast(self.verb, preview.sample, {})),
+            submit=f"{self.verb.label} {_tasks(preview.count)}",
         )
 
     def _choices(self) -> list[dict[str, Any]]:
@@ -124,18 +120,18 @@ class BulkPage(ActingPage):
         query = {**self.query, "project": self._selection.project}
         return [
             {
-                "label": verb.capitalize(),
-                "url": self.model_admin.page_url(f"bulk_{verb}", **query),
-                "chosen": verb == self.verb,
+                "label": verb.label,
+                "url": self.model_admin.page_url(f"bulk_{verb.name}", **query),
+                "chosen": verb is self.verb,
             }
-            for verb in FORMS
-            if permissions.can(self.request.user, verb)
+            for verb in verbs.in_bulk()
+            if permissions.can(self.request.user, verb.name)
         ]
 
     def _others(self, projects: list[str]) -> list[dict[str, Any]]:
         """The same filter in other projects, where several share the tables."""
         own = self._selection.project
-        page = f"bulk_{self.verb}"
+        page = f"bulk_{self.verb.name}"
         return [
             {"label": name, "url": self.model_admin.page_url(page, **self.query, project=name)}
             for name in projects

@@ -5,11 +5,11 @@ The operation looks again, at the moment of acting, and has the last word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from z4j_django import states
+from z4j_django import states, verbs
 from z4j_django.models import OperationTarget, TaskRecord
 from z4j_django.operations import tasks
 
@@ -29,13 +29,15 @@ class Forecast:
     refused: bool = False
 
 
-def forecast(verb: str, records: Sequence[TaskRecord], **options: Any) -> list[Forecast]:
+def forecast(
+    verb: verbs.Verb, records: Sequence[TaskRecord], options: Mapping[str, Any]
+) -> list[Forecast]:
     """What ``verb`` will do to some tasks of one project.
 
     Args:
-        verb: ``retry``, ``cancel`` or ``terminate``.
+        verb: One that acts on tasks.
         records: At most a page of tasks.
-        **options: As the verb takes them.
+        options: The verb's.
 
     Returns:
         A forecast for each, in their order.
@@ -46,7 +48,8 @@ def forecast(verb: str, records: Sequence[TaskRecord], **options: Any) -> list[F
     if not records:
         return []
     ids = [record.task_id for record in records]
-    expected = dict(tasks.preview(verb, records[0].project, ids, **options))
+    project = records[0].project
+    expected = dict(tasks.preview(verb.name, project, ids, options, surface="admin"))
     found = []
     for record in records:
         outcome = expected[record.task_id]
@@ -56,10 +59,8 @@ def forecast(verb: str, records: Sequence[TaskRecord], **options: Any) -> list[F
     return found
 
 
-def _promise(verb: str, record: TaskRecord) -> str:
+def _promise(verb: verbs.Verb, record: TaskRecord) -> str:
     """What is done to a task that nothing speaks against."""
-    if verb == "retry":
-        return "Runs again under a new id."
-    if verb == "terminate" and record.state == states.STARTED:
-        return "Its process is sent the signal."
-    return "Will not begin, unless a worker is quicker."
+    if verb is verbs.TERMINATE and record.state != states.STARTED:
+        return verbs.CANCEL.promise
+    return verb.promise

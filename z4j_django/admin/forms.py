@@ -1,84 +1,136 @@
-"""The options of each operation, as an operator types them."""
+"""The options of each verb as an operator types them: made from their declarations."""
 
 from __future__ import annotations
 
+import functools
 import json
-from typing import Any, Never
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
-from z4j_django.operations import revoking
-from z4j_django.secrets import placeholders
+from z4j_django import json_text, options
+from z4j_django.exceptions import OptionsError
 from z4j_django.secrets.masking import MASK
-from z4j_django.values import LONGEST_DELAY, SHORT
 
 #: Characters of arguments that are taken.
 JSON_LIMIT = 1_000_000
+_AS_TYPED = {"autocomplete": "off", "spellcheck": "false"}
 
 
 class JSONText(forms.CharField):
     """JSON of one type, as text.
 
     Args:
-        kind: ``list`` or ``dict``.
+        declared: The option.
         shown: The redacted value that the field begins with; None where none is on record.
         **kwargs: As ``CharField`` takes them.
     """
 
-    def __init__(self, *, kind: type, shown: Any, **kwargs: Any) -> None:
-        self.kind = kind
+    def __init__(self, *, declared: options.Option, shown: Any = None, **kwargs: Any) -> None:
+        self.declared = declared
         self.shown = shown
         initial = "" if shown is None else json.dumps(shown, indent=2, ensure_ascii=False)
-        widget = forms.Textarea(
-            attrs={
-                "class": "z4j-json",
-                "data-z4j-json": kind.__name__,
-                "data-z4j-mask": MASK,
-                "rows": min(max(initial.count("\n") + 2, 4), 20),
-                "spellcheck": "false",
-                "autocomplete": "off",
-            }
-        )
-        super().__init__(
-            initial=initial,
-            required=False,
-            strip=True,
-            max_length=JSON_LIMIT,
-            widget=widget,
-            **kwargs,
-        )
+        attrs = {
+            "class": "z4j-json",
+            "data-z4j-json": "list" if declared.kind == "list" else "dict",
+            "data-z4j-mask": MASK,
+            "rows": min(max(initial.count("\n") + 2, 4), 20),
+            **_AS_TYPED,
+        }
+        widget = forms.Textarea(attrs=attrs)
+        super().__init__(initial=initial, max_length=JSON_LIMIT, widget=widget, **kwargs)
 
     def clean(self, value: Any) -> Any:
         """The value, or None where it stays as it was."""
         text = super().clean(value)
         if not text:
             return None
-        data = _load(text)
-        if self.shown is not None and _spelled(data) == _spelled(self.shown):
-            return None
-        if not isinstance(data, self.kind):
-            wanted = "a list: [ … ]" if self.kind is list else "an object: { … }"
-            raise ValidationError(f"This has to be {wanted}")
-        if place := placeholders.place_of(data):
-            raise ValidationError(
-                f"The value at {place} is masked or cut; it can't be sent as it stands. Type the "
-                "real one, or put the whole field back as it was: then it goes as it was."
-            )
-        return data
+        try:
+            data = json_text.read(text)
+            if self.shown is not None and _spelled(data) == _spelled(self.shown):
+                return None
+            return self.declared.read(data)
+        except json_text.JSONTextError as error:
+            raise ValidationError(f"This can't be taken: {error}.") from None
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
 
 
-def _load(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
-    except json.JSONDecodeError as error:
-        raise ValidationError(
-            f"This is no JSON: {error.msg}, line {error.lineno}, column {error.colno}."
-        ) from None
-    except RecursionError:
-        raise ValidationError("This is nested too deeply.") from None
-    except ValueError as error:
-        raise ValidationError(f"This is no JSON: {error}") from None
+class SecondsOrMoment(forms.CharField):
+    """A number of seconds, or a moment in the project's time zone."""
+
+    def clean(self, value: Any) -> Any:
+        """Seconds, or the moment."""
+        text = super().clean(value)
+        try:
+            return float(text) if text else None
+        except ValueError:
+            return forms.DateTimeField().clean(text)
+
+
+class OptionsForm(forms.Form):
+    """Options; their names are those of commands, for a filter's may stand on the same page."""
+
+    declared: dict[str, options.Option]
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data)
+        zone = timezone.get_current_timezone_name()  # of this request
+        for one in self.declared.values():
+            if one.kind in ("moment", "seconds_or_moment"):
+                self.fields[one.argument].help_text += f" A moment is in {zone}."
+
+    def options(self) -> dict[str, Any]:
+        """What was given, as the operation takes it."""
+        given = {name: self.cleaned_data.get(one.argument) for name, one in self.declared.items()}
+        return {name: value for name, value in given.items() if value not in (None, "", False)}
+
+    def refuse(self, error: Exception) -> None:
+        """Say what the operation has against it, each beside its field."""
+        if not isinstance(error, OptionsError):
+            self.add_error(None, str(error))
+            return
+        for name, reason in error.errors.items():
+            place = self.declared[name].argument if name in self.declared else None
+            self.add_error(place, reason if place else f"{name}: {reason}")
+
+
+@functools.cache
+def form_for(
+    *kinds: type[options.Options], once: bool = False, without: tuple[str, ...] = ()
+) -> type[OptionsForm]:
+    """The form of some options.
+
+    Args:
+        *kinds: The structs that declare them.
+        once: Also what can't be said of many targets.
+        without: What the page says by itself.
+    """
+    declared = {
+        name: one
+        for kind in kinds
+        for name, one in options.described(kind).items()
+        if (once or not one.once) and name not in without
+    }
+    fields: dict[str, Any] = {one.argument: _field(one) for one in declared.values()}
+    return type("Form", (OptionsForm,), {**fields, "declared": declared})
+
+
+def edit_form(kind: type[options.Options], shown: dict[str, Any], data: Any = None) -> OptionsForm:
+    """The form of some options with what is on record of the arguments, redacted.
+
+    Args:
+        kind: The struct.
+        shown: What some options begin with, by their names.
+        data: What was posted.
+    """
+    form = form_for(kind, once=True)(data)
+    for name, value in shown.items():
+        one = form.declared[name]
+        form.fields[one.argument] = _field(one, shown=value)
+    return form
 
 
 def _spelled(value: Any) -> str:
@@ -86,143 +138,31 @@ def _spelled(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"there is no {name} in JSON.")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("an object has the same key twice.")
-    return found
-
-
-class Options(forms.Form):
-    """What may be said besides; ``options()`` is how the operation takes it."""
-
-    def options(self) -> dict[str, Any]:
-        """The options that were given."""
-        return {
-            name.removeprefix("to_"): value
-            for name, value in self.cleaned_data.items()
-            if value not in (None, "", False)
-        }
-
-
-class RetryOptions(Options):
-    """How tasks are retried."""
-
-    #: Not ``queue``: that is a filter's name, on the page that acts on all that match.
-    to_queue = forms.CharField(
-        label="Queue",
-        required=False,
-        max_length=SHORT,
-        help_text="Empty: each goes to the queue that it had.",
-    )
-    countdown = forms.FloatField(
-        required=False,
-        min_value=0,
-        max_value=LONGEST_DELAY,
-        label="Countdown",
-        help_text="Seconds until it may begin. Empty: at once.",
-    )
-    force = forms.BooleanField(
-        required=False,
-        label="Force",
-        help_text="Retry also what still waits or runs, which may then run twice; and a member of "
-        "a chord, which then does not complete it.",
-    )
-
-
-class NoOptions(Options):
-    """Where there is nothing to choose."""
-
-
-class TerminateOptions(Options):
-    """How running tasks are terminated."""
-
-    signal = forms.ChoiceField(
-        choices=[(name, name) for name in revoking.SIGNALS],
-        help_text="What the process that runs it is sent. SIGKILL leaves it no time to clean up.",
-    )
-
-
-class EditOptions(RetryOptions):
-    """A retry of one task with other arguments.
-
-    Args:
-        args: Its arguments as they are shown, redacted.
-        kwargs: Its keyword arguments, likewise.
-        data: What was posted.
-    """
-
-    field_order = ("args", "kwargs", "to_queue", "countdown", "force")
-
-    def __init__(self, *, args: Any, kwargs: Any, data: Any = None) -> None:
-        super().__init__(data)
-        self.fields["args"] = JSONText(kind=list, shown=args, label="Arguments")
-        self.fields["kwargs"] = JSONText(kind=dict, shown=kwargs, label="Keyword arguments")
-        self.order_fields(self.field_order)
-
-
-class GroupOptions(Options):
-    """How a group is run again."""
-
-    keep_ids = forms.BooleanField(
-        required=False,
-        label="Keep the ids",
-        help_text="The chord's body and what follows keep their ids, so that whoever waits for "
-        "the first result gets this one.",
-    )
-    force = forms.BooleanField(
-        required=False,
-        label="Force",
-        help_text="Also where members still wait or run: they may then run twice.",
-    )
-
-
-class BulkOptions(Options):
-    """What every bulk operation takes."""
-
-    rate = forms.FloatField(
-        required=False,
-        min_value=0.01,
-        max_value=100_000,
-        label="Rate",
-        help_text="Tasks a second, at most. Empty: as fast as it goes.",
-    )
-
-
-class BulkRetryOptions(BulkOptions, RetryOptions):
-    """How many tasks are retried."""
-
-
-class BulkTerminateOptions(BulkOptions, TerminateOptions):
-    """How many tasks are terminated."""
-
-
-class PurgeOptions(Options):
-    """The name of the queue, typed back.
-
-    Args:
-        queue: What has to be typed.
-        data: What was posted.
-    """
-
-    confirm = forms.CharField(
-        max_length=SHORT,
-        strip=False,
-        label="Name of the queue",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-
-    def __init__(self, *, queue: str, data: Any = None) -> None:
-        super().__init__(data)
-        self.queue = queue
-
-    def clean_confirm(self) -> str:
-        """The name, if it is this queue's."""
-        given: str = self.cleaned_data["confirm"]
-        if given != self.queue:
-            raise ValidationError("This is not the queue's name. Type it exactly as it stands.")
-        return given
+def _field(one: options.Option, **json_field: Any) -> forms.Field:
+    said: dict[str, Any] = {
+        "label": one.label,
+        "help_text": one.help.replace("`", ""),
+        "required": one.required,
+    }
+    least, most = one.bounds
+    match one.kind:
+        case "flag":
+            return forms.BooleanField(**said)
+        case "choice":
+            said |= {"required": False, "initial": one.default}
+            return forms.ChoiceField(choices=[(name, name) for name in one.choices], **said)
+        case "number":
+            return forms.FloatField(min_value=least, max_value=most, **said)
+        case "whole":
+            return forms.IntegerField(min_value=least, max_value=most, **said)
+        case "moment":
+            widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"})
+            return forms.DateTimeField(widget=widget, **said)
+        case "seconds_or_moment":
+            return SecondsOrMoment(max_length=40, **said)
+        case "list" | "object":
+            return JSONText(declared=one, **json_field, **said)
+        case _:
+            plain = forms.TextInput(attrs=_AS_TYPED)
+            strip = not one.required  # what has to be typed back is compared as it is
+            return forms.CharField(max_length=most, strip=strip, widget=plain, **said)

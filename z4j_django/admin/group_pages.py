@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
-from z4j_django import operations
+from z4j_django import operations, verbs
 from z4j_django.admin import forms
 from z4j_django.admin.acting import ActingPage, chosen
 from z4j_django.exceptions import OperationError, Z4JError
@@ -22,21 +22,31 @@ NOTES = {
     "body": "No member runs again. The chord's body runs with the results that are stored.",
 }
 
+#: Of the members that run again, the line of the list's menu.
+ACTIONS = {
+    "all": "Retry all of selected groups…",
+    "failed": "Retry what failed of selected groups…",
+    "body": "Run bodies of selected chords again…",
+}
+
 STANDS = "Its result stands, and is replayed."
 
 TITLES = {"all": "Retry all of", "failed": "Retry what failed of", "body": "Run the body again of"}
+
+#: Which members is what the page is about.
+FORM = forms.form_for(verbs.RETRY_GROUP.options, without=("members",))
 
 
 class GroupPage(ActingPage):
     """Runs some groups again."""
 
     template_name = "admin/z4j_django/confirm_group.html"
-    members: planning.Members = "all"
+    members = "all"
     records: tuple[GroupRecord, ...] = ()
 
     def verbs(self) -> tuple[str, ...]:
         """The same for each way."""
-        return ("retry_group",)
+        return (verbs.RETRY_GROUP.name,)
 
     def back(self) -> str:
         """The group, where it is one."""
@@ -47,12 +57,12 @@ class GroupPage(ActingPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Ask."""
         self._choose(request)
-        return self._ask(forms.GroupOptions())
+        return self._ask(FORM())
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Act on one after the other; a group that is refused as a whole keeps none back."""
         self._choose(request)
-        form = forms.GroupOptions(request.POST)
+        form = FORM(request.POST)
         if not form.is_valid():
             return self._ask(form)
         done: list[Operation] = []
@@ -60,13 +70,13 @@ class GroupPage(ActingPage):
         for record in self.records:
             try:
                 done.append(
-                    operations.retry_group(
+                    operations.perform(
+                        verbs.RETRY_GROUP.name,
                         record.group_id,
+                        {**form.options(), "members": self.members},
                         actor=request.user,
-                        members=self.members,
                         project=record.project,
                         surface="admin",
-                        **form.options(),
                     )
                 )
             except Z4JError as error:
@@ -85,7 +95,7 @@ class GroupPage(ActingPage):
         if not self.records:
             raise OperationError("None of these groups is on record.")
 
-    def _ask(self, form: forms.Options) -> HttpResponse:
+    def _ask(self, form: forms.OptionsForm) -> HttpResponse:
         many = len(self.records) > 1
         first = self.records[0]
         noun = f"{len(self.records)} groups" if many else f"{first.kind} of {first.size}"
@@ -102,9 +112,8 @@ class GroupPage(ActingPage):
     def _plan(self, group: GroupRecord, options: dict[str, Any]) -> dict[str, Any]:
         """What will become of each task that is published, as the operation itself plans it."""
         try:
-            plan = planning.preview(
-                group.group_id, members=self.members, project=group.project, **options
-            )
+            given = {**options, "members": self.members}
+            plan = planning.preview(group.group_id, given, project=group.project, surface="admin")
         except Z4JError as error:
             return {"refusal": str(error)}
         context = {"again": len(plan.runs), "stand": len(plan.replays), "has_body": plan.body_id}

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
+from z4j_django import verbs
 from z4j_django.admin import formatting, trails
-from z4j_django.admin.acting import ActingAdmin
-from z4j_django.admin.group_pages import GroupPage
+from z4j_django.admin.acting import ActingAdmin, Action
+from z4j_django.admin.group_pages import ACTIONS, GroupPage
 from z4j_django.admin.readonly import facts
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import groups, keyset, tasks
@@ -21,7 +22,6 @@ from z4j_django.queries import groups, keyset, tasks
 class GroupAdmin(ActingAdmin):
     """Every group and chord, newest first."""
 
-    actions = ("retry_all", "retry_failed", "retry_body")
     list_display = ("shown_id", "kind", "shown_size", "shown_body", "body_state", "seen")
     list_display_links = None
     search_fields = ("group_id", "body_id")
@@ -32,24 +32,16 @@ class GroupAdmin(ActingAdmin):
         """With the pages that run groups again."""
         own = [
             self.page(f"retry/{members}/", f"retry_{members}", GroupPage, members=members)
-            for members in ("all", "failed", "body")
+            for members in ACTIONS
         ]
         return [*own, *super().get_urls()]
 
-    @admin.action(permissions=["retry_group"], description="Retry all of selected groups…")
-    def retry_all(self, request: HttpRequest, queryset: QuerySet[GroupRecord]) -> HttpResponse:
-        """Ask whether to run every member again."""
-        return self.to_page(request, "retry_all")
-
-    @admin.action(permissions=["retry_group"], description="Retry what failed of selected groups…")
-    def retry_failed(self, request: HttpRequest, queryset: QuerySet[GroupRecord]) -> HttpResponse:
-        """Ask whether to run again what failed."""
-        return self.to_page(request, "retry_failed")
-
-    @admin.action(permissions=["retry_group"], description="Run bodies of selected chords again…")
-    def retry_body(self, request: HttpRequest, queryset: QuerySet[GroupRecord]) -> HttpResponse:
-        """Ask whether to run the bodies alone."""
-        return self.to_page(request, "retry_body")
+    def offered(self) -> list[Action]:
+        """Each way to run groups again."""
+        return [
+            Action(f"retry_{members}", words, f"retry_{members}", verbs.RETRY_GROUP.name)
+            for members, words in ACTIONS.items()
+        ]
 
     def chosen_rows(self, chosen: Iterable[GroupRecord]) -> list[dict[str, str]]:
         """Lines for a table of groups."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from z4j_django import operations, permissions
+from z4j_django import operations, permissions, verbs
 from z4j_django.admin import forms
 from z4j_django.admin.acting import ActingPage, keys
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import Operation
 from z4j_django.queries import operations as queries
+
+NO_OPTIONS = forms.form_for()
 
 
 class _OperationPage(ActingPage):
@@ -35,27 +37,27 @@ class RestorePage(_OperationPage):
 
     def verbs(self) -> tuple[str, ...]:
         """The one."""
-        return ("restore",)
+        return (verbs.RESTORE.name,)
 
     def get(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask."""
-        return self._ask(self.find(object_id), forms.NoOptions())
+        return self._ask(self.find(object_id), NO_OPTIONS())
 
     def post(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Put them back."""
         operation = self.find(object_id)
-        form = forms.NoOptions(request.POST)
+        form = NO_OPTIONS(request.POST)
         form.is_valid()
         try:
             return self.outcome(
                 operations.restore(operation.pk, actor=request.user, surface="admin")
             )
         except Z4JError as error:
-            form.add_error(None, str(error))
+            form.refuse(error)
             return self._ask(operation, form)
 
-    def _ask(self, operation: Operation, form: forms.Options) -> HttpResponse:
-        if operation.verb != Operation.Verb.PURGE_QUEUE:
+    def _ask(self, operation: Operation, form: forms.OptionsForm) -> HttpResponse:
+        if operation.verb != verbs.PURGE_QUEUE.name:
             raise OperationError(f"Only a purge can be undone; this is: {operation}.")
         return self.shown(
             form,

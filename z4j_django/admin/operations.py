@@ -12,7 +12,7 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from z4j_django import permissions
+from z4j_django import permissions, verbs
 from z4j_django.admin import formatting, operation_pages, queues
 from z4j_django.admin.acting import ActingAdmin
 from z4j_django.admin.filters import value_filter
@@ -78,7 +78,7 @@ class OperationAdmin(ActingAdmin):
     )
     list_display_links = None
     list_filter = (
-        value_filter("verb", lambda: list(Operation.Verb.values)),
+        value_filter("verb", lambda: list(verbs.VERBS)),
         value_filter("state", lambda: list(Operation.State.values)),
     )
     search_fields = ("targets__target",)
@@ -166,7 +166,7 @@ class OperationAdmin(ActingAdmin):
 
     def _can_be_restored(self, operation: Operation) -> bool:
         """Whether it is a purge that is over, or was killed, and messages of it are left."""
-        if operation.verb != Operation.Verb.PURGE_QUEUE:
+        if operation.verb != verbs.PURGE_QUEUE.name:
             return False
         silent_since = timezone.now() - KILLED_AFTER
         going = operation.finished_at is None and operation.updated_at > silent_since
@@ -206,7 +206,7 @@ class OperationAdmin(ActingAdmin):
         purge = given.get("restores")
         if isinstance(purge, int) and (undone := queries.find(purge)):
             lines.append(("Puts back", self.link(self.url(undone), f"operation {purge}")))
-        if operation.verb == Operation.Verb.PURGE_QUEUE:
+        if operation.verb == verbs.PURGE_QUEUE.name:
             lines += [
                 ("Put back by", self.link(self.url(one), f"operation {one.pk} of {one.actor}"))
                 for one in queries.restores(operation)

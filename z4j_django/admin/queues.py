@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from z4j_django import operations, permissions
+from z4j_django import operations, permissions, verbs
 from z4j_django.admin import forms
 from z4j_django.admin.acting import ActingPage
 from z4j_django.control import queue_depths
@@ -18,6 +18,8 @@ from z4j_django.values import SHORT
 
 #: Seconds that one page waits for the broker; queues that are left are not counted.
 TIMEOUT = queue_depths.TIMEOUT
+
+FORM = forms.form_for(verbs.PURGE_QUEUE.options)
 
 
 class QueuesPage(ActingPage):
@@ -33,7 +35,7 @@ class QueuesPage(ActingPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The list."""
         return self.shown(
-            forms.NoOptions(),
+            forms.form_for()(),
             title="Queues",
             may_purge=permissions.can(request.user, "purge_queue"),
             purge_url=self.model_admin.page_url("purge"),
@@ -58,7 +60,7 @@ class PurgePage(ActingPage):
 
     def verbs(self) -> tuple[str, ...]:
         """The one."""
-        return ("purge_queue",)
+        return (verbs.PURGE_QUEUE.name,)
 
     def back(self) -> str:
         """The queues."""
@@ -67,23 +69,24 @@ class PurgePage(ActingPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show what would go, and ask for the name."""
         self._choose(request)
-        return self._ask(forms.PurgeOptions(queue=self.queue))
+        return self._ask(FORM())
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Purge it."""
         self._choose(request)
-        form = forms.PurgeOptions(queue=self.queue, data=request.POST)
+        form = FORM(request.POST)
         if not form.is_valid():
             return self._ask(form)
         try:
-            operation = operations.purge_queue(
+            operation = operations.perform(
+                verbs.PURGE_QUEUE.name,
                 self.queue,
+                form.options(),
                 actor=request.user,
-                confirm=form.cleaned_data["confirm"],
                 surface="admin",
             )
         except Z4JError as error:
-            form.add_error(None, str(error))
+            form.refuse(error)
             return self._ask(form)
         return self.outcome(operation)
 
@@ -92,7 +95,7 @@ class PurgePage(ActingPage):
         if not self.queue or len(self.queue) > SHORT or "\0" in self.queue:
             raise OperationError("That is no name of a queue.")
 
-    def _ask(self, form: forms.PurgeOptions) -> HttpResponse:
+    def _ask(self, form: forms.OptionsForm) -> HttpResponse:
         depth = queue_depths.count(self.queue, TIMEOUT)
         return self.shown(
             form,

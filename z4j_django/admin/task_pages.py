@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 
-from z4j_django import operations
+from z4j_django import operations, verbs
 from z4j_django.admin import forms
 from z4j_django.admin.acting import ActingPage, chosen, keys
 from z4j_django.admin.forecasts import Forecast, forecast
@@ -15,31 +15,16 @@ from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
 from z4j_django.queries import tasks
 
-FORMS: dict[str, type[forms.Options]] = {
-    "retry": forms.RetryOptions,
-    "cancel": forms.NoOptions,
-    "terminate": forms.TerminateOptions,
-}
-
-#: What each verb does, for the page that asks.
-NOTES = {
-    "retry": "Each is published again as it was, under a new id: same queue, priority, headers, "
-    "limits, callbacks and rest of its chain.",
-    "cancel": "The workers are told not to begin them. What runs already goes on.",
-    "terminate": "The process that runs a task is sent a signal, in the middle of whatever it "
-    "does. What has not begun will not begin.",
-}
-
 
 class TaskPage(ActingPage):
     """Does one verb to some tasks."""
 
-    verb = ""
+    verb = verbs.RETRY
     records: tuple[TaskRecord, ...] = ()
 
     def verbs(self) -> tuple[str, ...]:
         """The one."""
-        return (self.verb,)
+        return (self.verb.name,)
 
     def back(self) -> str:
         """The task, where it is one."""
@@ -50,25 +35,25 @@ class TaskPage(ActingPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Ask."""
         self._choose(request)
-        return self._ask(FORMS[self.verb]())
+        return self._ask(forms.form_for(self.verb.options)())
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Act."""
         self._choose(request)
-        form = FORMS[self.verb](request.POST)
+        form = forms.form_for(self.verb.options)(request.POST)
         if not form.is_valid():
             return self._ask(form)
-        act = getattr(operations, self.verb)
         try:
-            operation = act(
+            operation = operations.perform(
+                self.verb.name,
                 [record.task_id for record in self.records],
+                form.options(),
                 actor=request.user,
                 project=self.records[0].project,
                 surface="admin",
-                **form.options(),
             )
         except Z4JError as error:
-            form.add_error(None, str(error))
+            form.refuse(error)
             return self._ask(form)
         return self.outcome(operation)
 
@@ -89,18 +74,18 @@ class TaskPage(ActingPage):
                 f"These tasks belong to several projects: {', '.join(projects)}. Choose of one."
             )
 
-    def _ask(self, form: forms.Options) -> HttpResponse:
+    def _ask(self, form: forms.OptionsForm) -> HttpResponse:
         options = form.options() if form.is_bound and form.is_valid() else {}
-        forecasts = forecast(self.verb, self.records, **options)
+        forecasts = forecast(self.verb, self.records, options)
         many = len(self.records) > 1
         noun = f"{len(self.records)} tasks" if many else self.records[0].name or "the task"
         return self.shown(
             form,
-            title=f"{self.verb.capitalize()} {noun}?",
-            note=NOTES[self.verb],
-            verb=self.verb,
-            submit=f"{self.verb.capitalize()} {'them' if many else 'it'}",
-            dangerous=self.verb == "terminate",
+            title=f"{self.verb.label} {noun}?",
+            note=self.verb.about,
+            verb=self.verb.name,
+            submit=f"{self.verb.label} {'them' if many else 'it'}",
+            dangerous=self.verb.dangerous,
             forecasts=self.model_admin.forecast_rows(forecasts),
             tally=tally(forecasts),
         )
@@ -120,7 +105,7 @@ class EditPage(ActingPage):
 
     def verbs(self) -> tuple[str, ...]:
         """A retry, whatever is edited."""
-        return ("retry",)
+        return (verbs.RETRY.name,)
 
     def back(self) -> str:
         """The task."""
@@ -129,29 +114,29 @@ class EditPage(ActingPage):
 
     def get(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the form with what is known of the arguments."""
-        record = self._find(object_id)
-        return self._ask(forms.EditOptions(args=record.args, kwargs=record.kwargs))
+        return self._ask(_edited(self._find(object_id)))
 
     def post(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Retry it."""
         record = self._find(object_id)
-        form = forms.EditOptions(args=record.args, kwargs=record.kwargs, data=request.POST)
+        form = _edited(record, request.POST)
         if not form.is_valid():
             return self._ask(form)
         try:
             # What can be told now is told here, where it can be corrected.
-            [expected] = forecast("retry", [record], **form.options())
+            [expected] = forecast(verbs.RETRY, [record], form.options())
             if expected.refused:
                 raise OperationError(expected.words)
-            operation = operations.retry(
+            operation = operations.perform(
+                verbs.RETRY.name,
                 [record.task_id],
+                form.options(),
                 actor=request.user,
                 project=record.project,
                 surface="admin",
-                **form.options(),
             )
         except Z4JError as error:
-            form.add_error(None, str(error))
+            form.refuse(error)
             return self._ask(form)
         return self.outcome(operation)
 
@@ -162,12 +147,17 @@ class EditPage(ActingPage):
             raise Http404("There is no such task on record.")
         return self.record
 
-    def _ask(self, form: forms.EditOptions) -> HttpResponse:
+    def _ask(self, form: forms.OptionsForm) -> HttpResponse:
         assert self.record is not None  # noqa: S101 - found before
         context: dict[str, Any] = {
             "title": f"Edit and retry {self.record.name or 'the task'}",
             "task": self.record,
-            "forecasts": self.model_admin.forecast_rows(forecast("retry", [self.record])),
+            "forecasts": self.model_admin.forecast_rows(forecast(verbs.RETRY, [self.record], {})),
             "submit": "Retry with these",
         }
         return self.shown(form, **context)
+
+
+def _edited(record: TaskRecord, data: Any = None) -> forms.OptionsForm:
+    shown = {"args": record.args, "kwargs": record.kwargs}
+    return forms.edit_form(verbs.RETRY.options, shown, data)

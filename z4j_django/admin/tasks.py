@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
-from z4j_django import permissions, states
+from z4j_django import permissions, states, verbs
 from z4j_django.admin import formatting, task_pages, trails
-from z4j_django.admin.acting import ActingAdmin
+from z4j_django.admin.acting import ActingAdmin, Action
 from z4j_django.admin.bulk_page import BulkPage
 from z4j_django.admin.filters import TASK_FILTERS
 from z4j_django.admin.forecasts import Forecast
@@ -32,7 +32,6 @@ _WAIT = {"sent": "Queue wait", "eta": "Wait since ETA", "received": "Wait since 
 class TaskAdmin(ActingAdmin):
     """Every task, newest first."""
 
-    actions = ("retry_chosen", "cancel_chosen", "terminate_chosen")
     list_display = (
         "shown_state",
         "shown_name",
@@ -55,10 +54,15 @@ class TaskAdmin(ActingAdmin):
 
     def get_urls(self) -> list[Any]:
         """With the pages that act on tasks."""
-        verbs = tuple(task_pages.FORMS)
         own = [
-            *(self.page(f"{verb}/", verb, task_pages.TaskPage, verb=verb) for verb in verbs),
-            *(self.page(f"bulk/{verb}/", f"bulk_{verb}", BulkPage, verb=verb) for verb in verbs),
+            *(
+                self.page(f"{verb.name}/", verb.name, task_pages.TaskPage, verb=verb)
+                for verb in verbs.of("task")
+            ),
+            *(
+                self.page(f"bulk/{verb.name}/", f"bulk_{verb.name}", BulkPage, verb=verb)
+                for verb in verbs.in_bulk()
+            ),
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
         ]
         return [*own, *super().get_urls()]
@@ -71,29 +75,19 @@ class TaskAdmin(ActingAdmin):
         context = {"tools": [{"label": "Queues", "url": queues}], "terms": filters.TERMS.values()}
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
-    @admin.action(permissions=["retry"], description="Retry selected tasks…")
-    def retry_chosen(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> HttpResponse:
-        """Ask whether to retry them."""
-        return self.to_page(request, "retry")
-
-    @admin.action(permissions=["cancel"], description="Cancel selected tasks…")
-    def cancel_chosen(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> HttpResponse:
-        """Ask whether to cancel them."""
-        return self.to_page(request, "cancel")
-
-    @admin.action(permissions=["terminate"], description="Terminate selected tasks…")
-    def terminate_chosen(
-        self, request: HttpRequest, queryset: QuerySet[TaskRecord]
-    ) -> HttpResponse:
-        """Ask whether to terminate them."""
-        return self.to_page(request, "terminate")
+    def offered(self) -> list[Action]:
+        """Each verb that acts on tasks."""
+        return [
+            Action(f"{verb.name}_chosen", f"{verb.label} selected tasks…", verb.name, verb.name)
+            for verb in verbs.of("task")
+        ]
 
     def bulk_link(self, request: HttpRequest, query: dict[str, Any]) -> str:
         """The page that acts on all that the list's filters find, for those who may."""
         if not query or not permissions.can(request.user, "bulk"):
             return ""
-        allowed = permissions.verbs_of(request.user, task_pages.FORMS)
-        verb = next((verb for verb in task_pages.FORMS if verb in allowed), "")
+        allowed = (one.name for one in verbs.in_bulk() if permissions.can(request.user, one.name))
+        verb = next(allowed, "")
         address = self.page_url(f"bulk_{verb}") if verb else None
         return f"{address}?{urlencode(query, doseq=True)}" if address else ""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from z4j_django import permissions, states
+from z4j_django import permissions, states, verbs
 from z4j_django.admin import formatting, operations
 from z4j_django.admin.readonly import Fact, ReadOnlyAdmin, facts
 from z4j_django.models import GroupRecord, Operation, TaskRecord
@@ -29,27 +29,31 @@ class Button:
 
 def task_buttons(admin: Any, request: HttpRequest, task: TaskRecord) -> list[Button]:
     """What this user may do to ``task``; what can't be done now says why."""
-    allowed = permissions.verbs_of(request.user, ("retry", "cancel", "terminate"))
     found: list[Button] = []
-    if "retry" in allowed:
-        kept = queries.kept_messages(task.project, [task.task_id])
-        why = "" if kept else _NO_MESSAGE
-        edit = admin.page_url("edit", task.pk)
-        found.append(Button("Retry…", admin.page_url("retry", id=task.pk), why))
-        found.append(Button("Edit and retry…", edit, why))
-    over = f"It is over: {task.state}." if task.state in states.FINISHED else ""
-    begun = "It runs already; only terminating stops it." if task.state == states.STARTED else ""
-    if "cancel" in allowed:
-        found.append(Button("Cancel…", admin.page_url("cancel", id=task.pk), over or begun))
-    if "terminate" in allowed:
-        url = admin.page_url("terminate", id=task.pk)
-        found.append(Button("Terminate…", url, over, dangerous=True))
+    for verb in verbs.of("task"):
+        if not permissions.can(request.user, verb.name):
+            continue
+        why, url = _why_not(verb, task), admin.page_url(verb.name, id=task.pk)
+        found.append(Button(f"{verb.label}…", url, why, dangerous=verb.dangerous))
+        if verb is verbs.RETRY:
+            found.append(Button("Edit and retry…", admin.page_url("edit", task.pk), why))
     return found
+
+
+def _why_not(verb: verbs.Verb, task: TaskRecord) -> str:
+    """Why ``verb`` can't be done to ``task`` as it is, as far as one look tells."""
+    if verb is verbs.RETRY:
+        return "" if queries.kept_messages(task.project, [task.task_id]) else _NO_MESSAGE
+    if verb in (verbs.CANCEL, verbs.TERMINATE) and task.state in states.FINISHED:
+        return f"It is over: {task.state}."
+    if verb is verbs.CANCEL and task.state == states.STARTED:
+        return "It runs already; only terminating stops it."
+    return ""
 
 
 def group_buttons(admin: Any, request: HttpRequest, group: GroupRecord) -> list[Button]:
     """What this user may do to ``group``."""
-    if not permissions.can(request.user, "retry_group"):
+    if not permissions.can(request.user, verbs.RETRY_GROUP.name):
         return []
     no_body = "" if group.body_id else "It has no body: it is no chord."
     return [

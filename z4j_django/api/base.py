@@ -30,7 +30,7 @@ from rest_framework.response import Response
 from rest_framework.utils.mediatypes import media_type_matches
 from rest_framework.views import APIView
 
-from z4j_django import permissions
+from z4j_django import permissions, verbs
 from z4j_django.api import (  # noqa: F401  # converters: so that every list of routes may use them
     converters,
     parsers,
@@ -155,7 +155,7 @@ class View(APIView):
             if not self.reads or not permissions.can_view(actor, self.reads):
                 return missing(self.reads)
         elif not self.verb or not permissions.can(actor, self.verb):
-            codename = permissions.CODENAMES.get(self.verb, "")
+            codename = verbs.codename(self.verb) if self.verb else ""
             return f"The permission {permissions.APP_LABEL}.{codename} is missing."
         if self.also and not permissions.can_view(actor, self.also):
             return missing(self.also)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from z4j_django.api import base, pagination, problems
 from z4j_django.queries import keyset, lists
-from z4j_django.values import SHORT
+from z4j_django.values import SHORT, UNSTORABLE
 
 #: What is wanted of a list, and the indexes that lead to it; without any the primary key's.
 Wanted = tuple[QuerySet[Any], Sequence[keyset.Way]]
@@ -78,7 +78,7 @@ class Detail(Shown):
 
 def may_be(name: str) -> bool:
     """Whether a record can have ``name`` for its id or name."""
-    return 0 < len(name) <= SHORT and "\0" not in name
+    return 0 < len(name) <= SHORT and not UNSTORABLE.search(name)
 
 
 def named(queryset: QuerySet[Any], column: str, name: str) -> Any:

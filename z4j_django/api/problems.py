@@ -177,6 +177,9 @@ def _of_ours(error: Exception) -> Problem | None:
         return error
     if isinstance(error, exceptions.FilterError):
         return WrongFilter({"q": error})
+    if isinstance(error, exceptions.OptionsError):
+        told = error.errors.items()
+        return Invalid([{"name": name, "reason": reason} for name, reason in told])
     if isinstance(error, exceptions.OperationError):
         return Refused(str(error))
     if isinstance(error, exceptions.DiscoveryError):

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from z4j_django.api import base, problems
 from z4j_django.api.views import (
+    acting,
     bulk,
     exports,
     graphs,
@@ -22,7 +23,6 @@ from z4j_django.api.views import (
     schedules,
     schema,
     tasks,
-    verbs,
     workers,
 )
 
@@ -45,7 +45,7 @@ urlpatterns = [
     *bulk.urlpatterns,
     *exports.urlpatterns,
     *graphs.urlpatterns,
-    *verbs.urlpatterns,
+    *acting.urlpatterns,
     *tasks.urlpatterns,
     *groups.urlpatterns,
     *queues.urlpatterns,

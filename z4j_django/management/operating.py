@@ -130,29 +130,6 @@ def told_in_words() -> Iterator[None]:
         raise CommandError(f"The database did not do it: {error}") from error
 
 
-def parsed_json(text: str | None, option: str, kind: type) -> Any:
-    """The value of an option that is JSON, or ``None`` where it was not given.
-
-    Args:
-        text: What was given.
-        option: Its name, for the message.
-        kind: ``list`` or ``dict``.
-
-    Raises:
-        CommandError: If it is no JSON, or not of ``kind``.
-    """
-    if text is None:
-        return None
-    noun = "a JSON array" if kind is list else "a JSON object"
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CommandError(f"{option} is {noun}: {error}", returncode=USAGE) from None
-    if not isinstance(value, kind):
-        raise CommandError(f"{option} is {noun}, not {text[:80]}.", returncode=USAGE)
-    return value
-
-
 def document(operation: Operation) -> dict[str, Any]:
     """An operation with all its targets, for JSON."""
     fields = ("target", "outcome", "reason", "result_id", "at")

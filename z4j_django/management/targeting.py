@@ -6,18 +6,35 @@ from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 
-from z4j_django import permissions, states
+from z4j_django import operations, permissions, states, verbs
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError
-from z4j_django.management import operating
+from z4j_django.management import operating, option_arguments
 from z4j_django.models import Operation
-from z4j_django.operations import bulk_operations, tasks
+from z4j_django.operations import auditing, tasks
+from z4j_django.options import described
 from z4j_django.queries.selection import Selection
 
 #: Ids that are acted on as they are; more of them are an operation in bulk.
 _FEW: Final = 100
 _FILTERS: Final = ("state", "name", "queue", "worker", "search")
-_RUN: Final = {"retry": tasks.retry, "cancel": tasks.cancel, "terminate": tasks.terminate}
+
+
+class TaskCommand(operating.OperatingCommand):
+    """Does one verb to tasks, by their ids or by a filter."""
+
+    verb: verbs.Verb
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which tasks, and the verb's options."""
+        add_arguments(parser)
+        option_arguments.add(parser, self.verb.options)
+        super().add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it; exit with 1 unless all of it was done."""
+        with operating.told_in_words():
+            act(self, self.verb, options, option_arguments.given(self.verb.options, options))
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -32,26 +49,22 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="FILTER",
         help="tasks that a filter finds, as in the admin's search, such as 'sent:<2h -name:mail.*'",
     )
-    parser.add_argument(
-        "--rate", type=float, metavar="N", help="with a filter: at most so many a second"
-    )
+    option_arguments.add(parser, verbs.BulkOptions)
 
 
 def act(
     command: operating.OperatingCommand,
-    verb: str,
+    verb: verbs.Verb,
     options: dict[str, Any],
-    parameters: dict[str, Any],
-    arguments: dict[str, Any] | None = None,
+    given: dict[str, Any],
 ) -> None:
     """Find the tasks, ask, do it, and print what came of it.
 
     Args:
         command: The command.
-        verb: ``retry``, ``cancel`` or ``terminate``.
+        verb: What to do to them.
         options: The command's.
-        parameters: Those of the operation, as JSON.
-        arguments: New arguments, if any.
+        given: The verb's options.
 
     Raises:
         CommandError: If it is refused as a whole.
@@ -59,33 +72,45 @@ def act(
     selection = _selection(options)
     actor = operating.find_actor(options)
     project = options["project"] or settings.PROJECT
-    arguments = {name: value for name, value in (arguments or {}).items() if value is not None}
     in_bulk = selection is not None or len(options["ids"]) > _FEW
-    if in_bulk and arguments:
-        raise CommandError(
-            f"--args and --kwargs are for at most {_FEW} ids, and not for a filter.",
-            returncode=operating.USAGE,
-        )
-    permissions.require(actor, verb)
+    if in_bulk:
+        _require_bulk(verb, given)
+    permissions.require(actor, verb.name)
+    how: dict[str, Any] = {"surface": "command"}
     if options["dry_run"]:
         ids = options["ids"] if selection is None else _found(selection)
-        command.preview(tasks.preview(verb, project, ids, **parameters, **arguments), options)
+        command.preview(tasks.preview(verb.name, project, ids, given, **how), options)
         return
-    command.confirm(f"{verb.capitalize()} {_described(selection, options['ids'])}.", options)
-    common: dict[str, Any] = {"actor": actor, "surface": "command", **parameters}
+    auditing.options_of(verb.name, given, **how)  # before anybody is asked
+    command.confirm(f"{verb.label} {_described(selection, options['ids'])}.", options)
+    operation: Operation
     if in_bulk:
         which = {"task_ids": options["ids"], "project": project}
-        operation: Operation = bulk_operations.bulk(
-            verb,
+        operation = operations.bulk(
+            verb.name,
+            actor=actor,
             here=True,
             progress=command.progress(),
             rate=options["rate"],
             **(which if selection is None else {"selection": selection}),
-            **common,
+            **how,
+            **given,
         )
     else:
-        operation = _RUN[verb](options["ids"], project=project, **common, **arguments)
+        operation = operations.perform(
+            verb.name, options["ids"], given, actor=actor, project=project, **how
+        )
     command.finish(operation, options)
+
+
+def _require_bulk(verb: verbs.Verb, given: dict[str, Any]) -> None:
+    once = [one for one in described(verb.options).values() if one.once and one.name in given]
+    if once:
+        names = " and ".join(f"--{one.name}" for one in once)
+        raise CommandError(
+            f"{names}: only for at most {_FEW} ids, and not for a filter.",
+            returncode=operating.USAGE,
+        )
 
 
 def _selection(options: dict[str, Any]) -> Selection | None:
@@ -120,6 +145,6 @@ def _found(selection: Selection) -> list[str]:
 def _described(selection: Selection | None, ids: list[str]) -> str:
     if selection is None:
         return f"{len(ids):,} tasks" if len(ids) > 1 else ids[0]
-    seen = bulk_operations.preview(selection)
+    seen = operations.preview(selection)
     most = f", the newest of those that match: {seen.count:,} is the most" if seen.capped else ""
     return f"{seen.count:,} tasks ({selection.describe()}){most}"

@@ -6,21 +6,12 @@ from typing import ClassVar
 
 from django.db import models
 
+from z4j_django import verbs
 from z4j_django.models.fields import PROJECT_HELP, IdentifierField
 
 
 class Operation(models.Model):
     """One thing that somebody asked for."""
-
-    class Verb(models.TextChoices):
-        """What was asked for."""
-
-        RETRY = "retry"
-        CANCEL = "cancel"
-        TERMINATE = "terminate"
-        RETRY_GROUP = "retry_group", "retry group"
-        PURGE_QUEUE = "purge_queue", "purge queue"
-        RESTORE = "restore"
 
     class State(models.TextChoices):
         """How far it is."""
@@ -31,7 +22,7 @@ class Operation(models.Model):
         ABORTED = "aborted"
 
     project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
-    verb = IdentifierField(max_length=16, choices=Verb.choices, help_text="What was asked for.")
+    verb = IdentifierField(max_length=16, choices=verbs.choices, help_text="What was asked for.")
     state = IdentifierField(
         max_length=16,
         choices=State.choices,
@@ -76,23 +67,14 @@ class Operation(models.Model):
     class Meta:  # noqa: D106
         verbose_name = "operation"
         verbose_name_plural = "operations"
-        permissions: ClassVar = [
-            ("retry_task", "Can retry tasks"),
-            ("cancel_task", "Can cancel tasks"),
-            ("terminate_task", "Can terminate running tasks"),
-            ("retry_group", "Can retry groups and chords"),
-            ("run_bulk", "Can act on many tasks at once"),
-            ("purge_queue", "Can purge queues and restore what was purged"),
-            ("control_worker", "Can control workers"),
-            ("control_schedule", "Can control schedules"),
-        ]
+        permissions: ClassVar = [(one.codename, one.words) for one in verbs.PERMISSIONS]
         indexes: ClassVar = [
             models.Index(fields=["verb", "id"], name="z4j_operation_verb"),
             models.Index(fields=["state", "id"], name="z4j_operation_state"),
         ]
 
     def __str__(self) -> str:
-        return f"operation {self.pk}: {self.get_verb_display()} by {self.actor}"
+        return f"operation {self.pk}: {self.get_verb_display().lower()} by {self.actor}"
 
 
 class OperationTarget(models.Model):

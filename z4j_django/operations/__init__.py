@@ -1,17 +1,40 @@
-"""What an operator does: the public functions, each with its permission and its audit row."""
+"""What an operator does: the public functions, each with its permission and its audit row.
 
+Each takes, beside its target:
+
+    actor: Who asks: a user, whose permissions are asked, or a program's name.
+    project: Whose the target is; by default this project's.
+    surface: By which way it was asked for.
+    options: Those of its verb, see ``z4j_django.verbs`` and the reference of operations; one that
+        is ``None`` is taken as not given.
+
+Each returns the operation, with an outcome for each target, and raises
+
+    PermissionDenied: If ``actor`` may not do this.
+    OptionsError: If an option can't be; it is named.
+    OperationError: If it is refused as a whole; the message says why.
+    DiscoveryError: If the project's Celery app is not found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from z4j_django import permissions, verbs
 from z4j_django.control.queue_depths import count_messages
+from z4j_django.exceptions import OperationError
+from z4j_django.models import Operation
+from z4j_django.operations import auditing, groups, queues, restoring, tasks
 from z4j_django.operations.bulk_operations import abort, bulk, preview
-from z4j_django.operations.groups import retry_group
-from z4j_django.operations.queues import purge_queue
-from z4j_django.operations.restoring import restore
-from z4j_django.operations.tasks import cancel, retry, terminate
+from z4j_django.options import meant
 
 __all__ = [
     "abort",
     "bulk",
     "cancel",
     "count_messages",
+    "perform",
     "preview",
     "purge_queue",
     "restore",
@@ -19,3 +42,147 @@ __all__ = [
     "retry_group",
     "terminate",
 ]
+
+
+def perform(
+    verb: str,
+    target: Any,
+    options: Mapping[str, Any],
+    *,
+    actor: permissions.Actor,
+    **how: Any,
+) -> Operation:
+    """Do a verb, whichever it is: the one way in for all surfaces.
+
+    Args:
+        verb: One of ``verbs.VERBS``.
+        target: What it acts on: ids of tasks, the id of a group, the name of a queue.
+        options: The verb's, by their names; all of them are meant.
+        actor: Who asks.
+        **how: ``project`` and ``surface``; for queues ``progress``.
+    """
+    if verb not in verbs.VERBS:
+        raise OperationError(f"There is no verb {verb[:60]!r}.")
+    if verb in tasks.HANDLERS:
+        return tasks.perform(verb, target, options, actor=actor, **how)
+    return _OTHERS[verb](target, options, actor=actor, **how)
+
+
+#: What carries out each verb that does not act on tasks.
+_OTHERS: Final[dict[str, Callable[..., Operation]]] = {
+    verbs.RETRY_GROUP.name: groups.perform,
+    verbs.PURGE_QUEUE.name: queues.purge,
+    verbs.RESTORE.name: restoring.restore,
+}
+
+
+def retry(
+    task_ids: Iterable[str] | str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+    **options: Any,
+) -> Operation:
+    """Publish the original messages of tasks again, each under a new id, now.
+
+    Queue, priority, headers, stamps, time limits, callbacks and the rest of a chain stay as they
+    were; what was said of when it may run does not. ``result_id`` of each target is the new id.
+    Options: :class:`z4j_django.verbs.RetryOptions`.
+    """
+    given = meant(options)
+    return perform("retry", task_ids, given, actor=actor, project=project, surface=surface)
+
+
+def cancel(
+    task_ids: Iterable[str] | str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Have the workers refuse tasks that wait. What runs already is not stopped."""
+    return perform("cancel", task_ids, {}, actor=actor, project=project, surface=surface)
+
+
+def terminate(
+    task_ids: Iterable[str] | str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+    **options: Any,
+) -> Operation:
+    """End tasks that run, by a signal to the process that runs each; and cancel those that wait.
+
+    Options: :class:`z4j_django.verbs.TerminateOptions`.
+    """
+    given = meant(options)
+    return perform("terminate", task_ids, given, actor=actor, project=project, surface=surface)
+
+
+def retry_group(
+    group_id: str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+    **options: Any,
+) -> Operation:
+    """Run a group or chord again. Nothing is published unless all of it can be.
+
+    The operation's targets are the tasks that were published, by their old ids.
+    Options: :class:`z4j_django.verbs.RetryGroupOptions`.
+    """
+    given = meant(options)
+    return perform("retry_group", group_id, given, actor=actor, project=project, surface=surface)
+
+
+def purge_queue(
+    name: str,
+    *,
+    actor: permissions.Actor,
+    confirm: str,
+    project: str | None = None,
+    progress: queues.Progress | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Take the messages out of a queue, and keep them, so that :func:`restore` can put them back.
+
+    As many are taken as lie there now, those that come meanwhile included: it ends, however
+    fast others publish. Tasks that a worker holds already run on. The operation's first target is
+    the queue, the others are the tasks removed.
+
+    Args:
+        name: The queue's.
+        actor: Who asks.
+        confirm: The queue's name once more.
+        project: Whose operation it is.
+        progress: Called with the messages looked at, and of all, after each step.
+        surface: By which way it was asked for.
+    """
+    how: dict[str, Any] = {"project": project, "progress": progress, "surface": surface}
+    return perform("purge_queue", name, {"confirm": confirm}, actor=actor, **how)
+
+
+def restore(
+    operation_id: int,
+    *,
+    actor: permissions.Actor,
+    progress: queues.Progress | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Publish again what a purge removed, each message as it was, straight to its queue.
+
+    Whoever is killed halfway may ask again: what is found in the queue by then, or was received by
+    a worker, is not put back a second time. The operation's first target is the queue, the others
+    are the tasks put back.
+
+    Args:
+        operation_id: Of the purge.
+        actor: Who asks.
+        progress: Called with the messages put back, and of all, after each step.
+        surface: By which way it was asked for.
+    """
+    how: dict[str, Any] = {"progress": progress, "surface": surface}
+    return perform("restore", None, {"operation": operation_id}, actor=actor, **how)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -17,9 +17,9 @@ from django.apps import apps
 from django.db import connections, models, router, transaction
 from django.utils import timezone
 
-from z4j_django import control, permissions
+from z4j_django import control, options, permissions, verbs
 from z4j_django.conf import settings
-from z4j_django.exceptions import OperationError
+from z4j_django.exceptions import OperationError, OptionsError
 from z4j_django.models import Operation, OperationTarget
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import SHORT
@@ -104,7 +104,7 @@ def begin(
     """Open an operation, with a row for each target.
 
     Args:
-        verb: One of ``Operation.Verb``.
+        verb: One of ``verbs.VERBS``.
         targets: Ids or names; one given twice counts once.
         actor: Who asks.
         surface: By which way.
@@ -157,6 +157,33 @@ def begin(
     more = f" and {len(unique) - _NAMED:,} more" if len(unique) > _NAMED else ""
     tell_the_admins_log(operation, actor, ", ".join(unique[:_NAMED]) + more)
     return operation
+
+
+def options_of(
+    verb: str, given: Mapping[str, Any], *, surface: Surface, in_bulk: bool = False
+) -> options.Options:
+    """The options of a verb, if it can be done with them.
+
+    Args:
+        verb: Its name.
+        given: The options by their names, as they were asked for.
+        surface: By which way. A program's requests say the offset of each moment; people, and
+            Python, may leave out the project's own.
+        in_bulk: Whether they are for many targets.
+
+    Raises:
+        OptionsError: If one can't be; it is named.
+        OperationError: If a moment is too far off.
+    """
+    kind = verbs.VERBS[verb].options
+    if in_bulk:
+        once = [one.name for one in options.described(kind).values() if one.once]
+        if wrong := [name for name in once if name in given]:
+            raise OptionsError(dict.fromkeys(wrong, "This can't be said of many at once."))
+    zone = None if surface == "api" else timezone.get_current_timezone()
+    found = options.read(kind, given, zone)
+    options.require_near(found, timezone.now())
+    return found
 
 
 @contextlib.contextmanager

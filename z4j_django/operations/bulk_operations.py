@@ -15,11 +15,13 @@ from django.db import router
 from django.db.models import Q
 from django.utils import timezone
 
-from z4j_django import control, permissions, wiring
+from z4j_django import control, permissions, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.operations import auditing, tasks
+from z4j_django.options import meant, part
+from z4j_django.options import read as read_options
 from z4j_django.queries.selection import Selection
 from z4j_django.values import SHORT
 
@@ -42,26 +44,6 @@ _SIGN_OF_LIFE: Final = 5.0
 _TIMEOUT: Final = 10.0
 
 _State = Operation.State
-
-
-@dataclass(frozen=True)
-class _Verb:
-    """How a verb is done in bulk."""
-
-    make_act: Callable[[Operation], auditing.Act]
-    at_once: int
-    options: frozenset[str]
-
-
-_VERBS: Final = {
-    "retry": _Verb(
-        tasks.retry_act,
-        tasks.RETRY_AT_ONCE,
-        frozenset({"queue", "countdown", "eta", "expires", "force", "keep_ids"}),
-    ),
-    "cancel": _Verb(tasks.cancel_act, tasks.REVOKE_AT_ONCE, frozenset()),
-    "terminate": _Verb(tasks.terminate_act, tasks.REVOKE_AT_ONCE, frozenset({"signal"})),
-}
 
 
 @dataclass(frozen=True)
@@ -112,13 +94,13 @@ def bulk(
     surface: auditing.Surface = "python",
     **options: Any,
 ) -> Operation:
-    """Retry, cancel or terminate tasks in bulk.
+    """Do a verb to many tasks.
 
     Up to 100 it is done before this returns. More are left to a worker, on the queue
     ``Z4J["OPERATIONS_QUEUE"]``; follow the operation that is returned.
 
     Args:
-        verb: ``retry``, ``cancel`` or ``terminate``.
+        verb: One that can be done in bulk.
         actor: Who asks: a user, or a program's name.
         task_ids: The tasks; or ``selection``, not both.
         selection: The newest ``Z4J["BULK_LIMIT"]`` tasks that it finds now.
@@ -127,17 +109,17 @@ def bulk(
         progress: Called with the number of targets done, and of all, after each step.
         project: Whose tasks ``task_ids`` are; by default this project's.
         surface: By which way it was asked for.
-        **options: As the verb's own function takes them, but for ``args`` and ``kwargs``.
+        **options: Those of the verb that can be said of many.
 
     Raises:
         PermissionDenied: If ``actor`` may not do this.
         OperationError: If it is refused as a whole; the message says why.
         DiscoveryError: If it is left to a worker, and the project's Celery app is not found.
     """
-    known = _known(verb)
-    if unknown := options.keys() - known.options:
-        raise OperationError(f"{verb} has no option {', '.join(sorted(unknown))} in bulk.")
-    parameters = tasks.checked(verb, options) | _checked_rate(rate)
+    _require_bulk(verb)
+    read = auditing.options_of(verb, meant(options), surface=surface, in_bulk=True)
+    pace = read_options(verbs.BulkOptions, {} if rate is None else {"rate": rate})
+    parameters = {**read.as_json(), **pace.as_json()}
     if selection is not None and task_ids is None:
         with _refusals():
             frozen = _checked(selection).frozen()
@@ -247,14 +229,6 @@ def _refusals() -> Iterator[None]:
         raise OperationError(str(error)) from None
 
 
-def _checked_rate(rate: float | None) -> dict[str, float]:
-    if rate is None:
-        return {}
-    if not 0 < rate < math.inf:
-        raise OperationError("The rate is a number of targets a second, greater than 0.")
-    return {"rate": rate}
-
-
 def _has_workers() -> bool:
     return control.leaves_to_workers(wiring.find_celery_app().app)
 
@@ -269,10 +243,10 @@ def _capped(task_ids: Iterable[str]) -> list[str]:
     return ids
 
 
-def _known(verb: str) -> _Verb:
-    if verb not in _VERBS:
-        raise OperationError(f"{verb} can't be done in bulk; {', '.join(_VERBS)} can.")
-    return _VERBS[verb]
+def _require_bulk(verb: str) -> None:
+    can = [known.name for known in verbs.in_bulk()]
+    if verb not in can:
+        raise OperationError(f"{verb} can't be done in bulk; {', '.join(can)} can.")
 
 
 def _carry_out(
@@ -281,12 +255,13 @@ def _carry_out(
     progress: Callable[[int, int], None] | None = None,
     seconds: float = math.inf,
 ) -> Operation:
-    verb = _known(operation.verb)
+    verb = verbs.VERBS[operation.verb]
+    handler = tasks.HANDLERS[verb.name](part(verb.options, operation.parameters))
     rate = operation.parameters.get("rate")
     at_once = 1 if rate else verb.at_once
     begun, done = time.monotonic(), 0
     try:
-        for count in auditing.steps(operation, verb.make_act(operation), at_once=at_once):
+        for count in auditing.steps(operation, handler, at_once=at_once):
             done += count
             if progress is not None:
                 progress(done, operation.total)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from django.utils import timezone
 
-from z4j_django import control, permissions, states, wiring
+from z4j_django import control, permissions, states, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.control import results, workflow_publishing
 from z4j_django.exceptions import OperationError
@@ -17,8 +17,6 @@ from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.operations import auditing, originals, planning, retry_chains, signatures, workflow
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import UNSTORABLE
-
-Members = Literal["all", "failed", "body"]
 
 #: Seconds in which the broker, and the result backend, must answer before anything is done.
 _TIMEOUT: Final = 10.0
@@ -44,6 +42,7 @@ class Plan:
     """What a retry of a group will do.
 
     Attributes:
+        options: What was asked for.
         group: The group, taken apart.
         new_group_id: Id of the group that is published.
         ids: New ids by old ones; an id that is kept stands for itself.
@@ -51,6 +50,7 @@ class Plan:
         kept: Ids that stay, whose old results are removed.
     """
 
+    options: verbs.RetryGroupOptions
     group: planning.GroupPlan
     new_group_id: str
     ids: dict[str, str]
@@ -74,57 +74,28 @@ class Plan:
         return str(options.get("task_id") or "")
 
 
-def retry_group(
+def perform(
     group_id: str,
+    options: Mapping[str, Any],
     *,
     actor: permissions.Actor,
-    members: Members = "all",
-    keep_ids: bool = False,
-    force: bool = False,
     project: str | None = None,
     surface: auditing.Surface = "python",
 ) -> Operation:
-    """Run a group or chord again.
-
-    Nothing is published unless all of it can be.
-
-    Args:
-        group_id: Its id.
-        actor: Who asks: a user, or a program's name.
-        members: ``all``; ``failed``: what failed or never ran, and then the chord's body with
-            all results, those that stood replayed from the result backend; ``body``: the chord's
-            body alone, with the results as they stand.
-        keep_ids: The chord's body and what follows it keep their ids, so that whoever waits for
-            the original result sees it. Otherwise every task gets a new one.
-        force: Also where some of it waits or runs, and would then run twice.
-        project: Whose group it is; by default this project's.
-        surface: By which way it was asked for.
-
-    Returns:
-        The operation. Its targets are the tasks that were published, by their old ids.
-
-    Raises:
-        PermissionDenied: If ``actor`` may not do this.
-        OperationError: If it can't be done; the message names what is missing.
-    """
-    permissions.require(actor, Operation.Verb.RETRY_GROUP)
-    project = settings.PROJECT if project is None else project
+    """Run a group or chord again; see :func:`z4j_django.operations.retry_group`."""
+    permissions.require(actor, verbs.RETRY_GROUP.name)
+    plan = preview(group_id, options, project=project, surface=surface)
     app = wiring.find_celery_app().app
-    plan = make_plan(
-        group_id, app=app, members=members, keep_ids=keep_ids, force=force, project=project
-    )
     _require_broker(app)
     operation = auditing.begin(
-        Operation.Verb.RETRY_GROUP,
+        verbs.RETRY_GROUP.name,
         list(plan.targets),
         actor=actor,
         surface=surface,
         project=project,
         parameters={
             "group_id": group_id,
-            "members": members,
-            "keep_ids": keep_ids,
-            "force": force,
+            **plan.options.as_json(),
             "new_group_id": plan.new_group_id,
             "body_id": plan.body_id,
             "new_body_id": plan.ids.get(plan.body_id, ""),
@@ -139,57 +110,44 @@ def retry_group(
 
 def preview(
     group_id: str,
+    options: Mapping[str, Any],
     *,
-    members: Members = "all",
-    keep_ids: bool = False,
-    force: bool = False,
     project: str | None = None,
+    surface: auditing.Surface = "python",
 ) -> Plan:
-    """What :func:`retry_group` would do, or why it would not.
+    """What a retry of a group would do, or why it would not.
+
+    Args:
+        group_id: Its id.
+        options: Those of the verb.
+        project: Whose group it is; by default this project's.
+        surface: By which way it was asked for.
 
     Raises:
         OperationError: If it can't be done; the message names what is missing.
     """
-    return make_plan(
-        group_id,
-        app=wiring.find_celery_app().app,
-        members=members,
-        keep_ids=keep_ids,
-        force=force,
-        project=settings.PROJECT if project is None else project,
-    )
-
-
-def make_plan(
-    group_id: str,
-    *,
-    app: Any,
-    members: Members,
-    keep_ids: bool,
-    force: bool,
-    project: str,
-) -> Plan:
-    """The whole of what will be done; see :func:`preview`."""
-    if members not in get_args(Members):
-        raise OperationError(f"members is one of {', '.join(get_args(Members))}, not {members!r}.")
+    read: Any = auditing.options_of(verbs.RETRY_GROUP.name, options, surface=surface)
+    app = wiring.find_celery_app().app
+    project = settings.PROJECT if project is None else project
     if UNSTORABLE.search(group_id):
         raise OperationError(f"{group_id[:60]!a} is no id of a group.")
     workflow_publishing.require_canvas(app)
     planner = planning.Planner(app, project)
-    group = planner.plan(group_id, members)
+    group = planner.plan(group_id, read.members)
     body_runs = planner.body_runs(group_id)
-    group = _worth_it(group, members, body_runs)
+    group = _worth_it(group, read.members, body_runs)
     under_way = dict(planner.under_way)
     if body_runs and retry_chains.is_under_way(body_runs[0]):
         under_way[body_runs[0].task_id] = body_runs[0]
-    if under_way and not force:
+    if under_way and not read.force:
         raise OperationError(_under_way(group_id, list(under_way.values())))
     targets = {_old_id(leaf): _note(leaf) for leaf in group.leaves()}
-    if not force:
+    if not read.force:
         _require_rest(project, group_id, list(targets))
     planning.require_few(len(targets))
-    kept = _kept(group) if keep_ids else []
+    kept = _kept(group) if read.keep_ids else []
     plan = Plan(
+        options=read,
         group=group,
         new_group_id=signatures.new_id(),
         ids={old: old for old in kept},
@@ -202,7 +160,7 @@ def make_plan(
 
 
 def _worth_it(
-    group: planning.GroupPlan, members: Members, body_runs: list[TaskRecord]
+    group: planning.GroupPlan, members: str, body_runs: list[TaskRecord]
 ) -> planning.GroupPlan:
     """The plan without what is needless; refused where nothing is left."""
     if group.body is None:
@@ -247,7 +205,7 @@ def _require_rest(project: str, group_id: str, task_ids: list[str]) -> None:
         project=project,
         target__in=task_ids[:_LOOKED_AT],
         outcome__in=(_Result.ACTING, _Result.DONE, _Result.UNKNOWN),
-        operation__verb=Operation.Verb.RETRY_GROUP,
+        operation__verb=verbs.RETRY_GROUP.name,
         operation__created_at__gte=timezone.now() - _A_MOMENT,
     ).exclude(result_id="")
     sent = dict(found.values_list("result_id", "operation_id"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from z4j_django import states
 from z4j_django.conf import settings
@@ -13,8 +13,6 @@ from z4j_django.control import bodies, workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.operations import originals, retry_chains, workflow
-
-Mode = Literal["all", "failed", "body"]
 
 #: Chords within chords, and steps of a chain that are walked.
 _DEPTH: Final = 20
@@ -110,7 +108,7 @@ class Planner:
         self._messages: dict[str, workflow.Message | OperationError] = {}
         self.under_way: dict[str, TaskRecord] = {}
 
-    def plan(self, group_id: str, mode: Mode, depth: int = _DEPTH) -> GroupPlan:
+    def plan(self, group_id: str, mode: str, depth: int = _DEPTH) -> GroupPlan:
         """What it takes to run a group again.
 
         Raises:
@@ -174,7 +172,7 @@ class Planner:
             found = self._chains.record(found.parent_id)
         return found is not None and found.operation is not None
 
-    def _part(self, seat: list[TaskRecord], mode: Mode, whose: str, depth: int) -> Part:
+    def _part(self, seat: list[TaskRecord], mode: str, whose: str, depth: int) -> Part:
         newest = seat[0]
         if mode == "all":
             return self._again(seat, whose, depth)

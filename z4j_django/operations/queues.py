@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from django.db import router, transaction
 from django.utils import timezone
 
-from z4j_django import permissions, wiring
+from z4j_django import permissions, verbs, wiring
 from z4j_django.control import queue_depths, queues
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
 from z4j_django.operations import auditing
 from z4j_django.secrets import sealing
 from z4j_django.secrets.masking import mask_text
-from z4j_django.values import SHORT, clean, identifier
+from z4j_django.values import clean, identifier
 
 logger = logging.getLogger("z4j_django.operations")
 
@@ -37,45 +37,27 @@ _Rows = tuple[OperationTarget, SavedMessage]
 _Kept = tuple[queues.Found, _Rows]
 
 
-def purge_queue(
+def purge(
     name: str,
+    options: Mapping[str, Any],
     *,
     actor: permissions.Actor,
-    confirm: str,
     project: str | None = None,
     progress: Progress | None = None,
     surface: auditing.Surface = "python",
 ) -> Operation:
-    """Take the messages out of a queue, and keep them, so that :func:`restore` can put them back.
-
-    As many are taken as lie there now, those that come meanwhile included: it ends, however
-    fast others publish. Tasks that a worker holds already run on.
-
-    Args:
-        name: The queue's.
-        actor: Who asks: a user, or a program's name.
-        confirm: The queue's name once more.
-        project: Whose operation it is; by default this project's.
-        progress: Called with the messages looked at, and of all, after each step.
-        surface: By which way it was asked for.
-
-    Returns:
-        The operation: its first target is the queue, the others are the tasks removed.
-
-    Raises:
-        PermissionDenied: If ``actor`` may not do this.
-        OperationError: If nothing was done; the message says why.
-    """
-    permissions.require(actor, "purge_queue")
-    if not name or len(name) > SHORT:
-        raise OperationError(f"A queue's name has between 1 and {SHORT} characters.")
-    if confirm != name:
+    """Take the messages out of a queue; see :func:`z4j_django.operations.purge_queue`."""
+    verb = verbs.PURGE_QUEUE.name
+    permissions.require(actor, verb)
+    read: Any = auditing.options_of(verb, options, surface=surface)
+    if read.confirm != name:
         raise OperationError(
-            f"To purge the queue {name!r}, its name must be typed back; {confirm!r} is not it."
+            f"{read.confirm!r} is not the queue's name: to purge {name!r}, its name must be typed "
+            "back exactly."
         )
     counted = count_for_purge(name)
     operation = auditing.begin(
-        "purge_queue",
+        verb,
         [name],
         actor=actor,
         surface=surface,
@@ -83,12 +65,12 @@ def purge_queue(
         project=project,
         parameters={"queue": name, "counted": counted, "removed": 0},
     )
-    purge = _Purge(operation, counted, progress)
-    return auditing.carry_out(operation, lambda targets: [purge.run()])
+    act = _Purge(operation, counted, progress)
+    return auditing.carry_out(operation, lambda targets: [act.run()])
 
 
 def count_for_purge(name: str) -> int:
-    """How many messages :func:`purge_queue` would take.
+    """How many messages :func:`purge` would take.
 
     Raises:
         OperationError: If it would be refused.

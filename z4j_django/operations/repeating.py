@@ -7,9 +7,10 @@ from typing import Final
 
 from django.utils import timezone
 
+from z4j_django import verbs
 from z4j_django.control import results
 from z4j_django.exceptions import OperationError
-from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.models import OperationTarget, TaskRecord
 from z4j_django.operations import originals
 
 #: Time in which what was published comes to be on record, or never will.
@@ -39,7 +40,7 @@ def require_none(record: TaskRecord) -> None:
         project=record.project,
         target=record.task_id,
         outcome__in=(_Result.DONE, _Result.UNKNOWN),
-        operation__verb=Operation.Verb.RETRY,
+        operation__verb=verbs.RETRY.name,
         at__gte=timezone.now() - _A_MOMENT,
     ).exclude(result_id="")
     if (target := published.order_by("-id").first()) is not None:

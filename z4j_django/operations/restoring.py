@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import msgspec
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from z4j_django import permissions, wiring
+from z4j_django import permissions, verbs, wiring
 from z4j_django.agent.events import Original
 from z4j_django.control import publishing
 from z4j_django.exceptions import OperationError, SealError
@@ -35,33 +35,26 @@ _Result = OperationTarget.Outcome
 
 
 def restore(
-    operation_id: int,
+    name: str | None,
+    options: Mapping[str, Any],
     *,
     actor: permissions.Actor,
     progress: Progress | None = None,
     surface: auditing.Surface = "python",
 ) -> Operation:
-    """Publish again what a purge removed, each message as it was, straight to its queue.
-
-    Whoever is killed halfway may ask again: what is found in the queue by then, or was received by
-    a worker, is not put back a second time.
+    """Publish what a purge removed; see :func:`z4j_django.operations.restore`.
 
     Args:
-        operation_id: Of the purge.
-        actor: Who asks: a user, or a program's name.
+        name: The queue that was purged; ``None`` for whichever it was.
+        options: Those of the verb: the number of the purge.
+        actor: Who asks.
         progress: Called with the messages put back, and of all, after each step.
         surface: By which way it was asked for.
-
-    Returns:
-        The operation: its first target is the queue, the others are the tasks put back.
-
-    Raises:
-        PermissionDenied: If ``actor`` may not do this.
-        OperationError: If nothing was done; the message says why.
-        DiscoveryError: If the project's Celery app is not found.
     """
-    permissions.require(actor, "restore")
-    purge = _find(operation_id)
+    verb = verbs.RESTORE.name
+    permissions.require(actor, verb)
+    read: Any = auditing.options_of(verb, options, surface=surface)
+    purge = _find(read.operation, name)
     name = purge.parameters["queue"]
     app = wiring.find_celery_app().app
 
@@ -72,7 +65,7 @@ def restore(
         return {"saved": _count_waiting(purge)}
 
     operation = auditing.begin(
-        "restore",
+        verb,
         [name],
         actor=actor,
         surface=surface,
@@ -95,13 +88,20 @@ def preview(operation_id: int) -> tuple[str, int]:
     return purge.parameters["queue"], _count_waiting(purge)
 
 
-def _find(operation_id: int) -> Operation:
+def _find(operation_id: int, name: str | None = None) -> Operation:
     purge = Operation.objects.filter(pk=operation_id).first()
+    if name is not None and (purge is None or not _is_of(purge, name)):
+        raise OperationError(f"Operation {operation_id} is no purge of this queue.")
     if purge is None:
         raise OperationError(f"There is no operation {operation_id}.")
-    if purge.verb != Operation.Verb.PURGE_QUEUE:
+    if purge.verb != verbs.PURGE_QUEUE.name:
         raise OperationError(f"Only a purge can be undone; this is: {purge}.")
     return purge
+
+
+def _is_of(purge: Operation, name: str) -> bool:
+    is_purge: bool = purge.verb == verbs.PURGE_QUEUE.name
+    return is_purge and purge.parameters.get("queue") == name
 
 
 def _count_waiting(purge: Operation) -> int:
@@ -129,7 +129,7 @@ def _count_waiting(purge: Operation) -> int:
 
 def _restores(purge: Operation) -> QuerySet[Operation]:
     return Operation.objects.filter(
-        verb=Operation.Verb.RESTORE, pk__gt=purge.pk, parameters__restores=purge.pk
+        verb=verbs.RESTORE.name, pk__gt=purge.pk, parameters__restores=purge.pk
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal as signals
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -23,8 +22,6 @@ logger = logging.getLogger("z4j_django.operations")
 TIMEOUT: Final = 5.0
 #: Seconds in which those may answer that are not on record, after all that are.
 GRACE: Final = 0.3
-#: Signals that end a task, or ask it to end (SIGUSR1 raises SoftTimeLimitExceeded in it).
-SIGNALS: Final = ("SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGUSR1")
 #: Pools whose tasks share the worker's process; Celery can't end one of them.
 _SHARED: Final = ("solo", "threads")
 _AT_A_WORKER: Final = (states.RECEIVED, states.STARTED)
@@ -79,21 +76,6 @@ class _Answers:
         wrong = {host for host, reply in self.replies.items() if reply.error}
         always = rounds[0].intersection(*rounds[1:])
         return sorted((everyone - always) | wrong)
-
-
-def checked_signal(name: str) -> str:
-    """A signal's whole name.
-
-    Raises:
-        OperationError: If there is none of that name, or it would not end a task.
-    """
-    whole = name.strip().upper()
-    whole = whole if whole.startswith("SIG") else f"SIG{whole}"
-    if whole not in SIGNALS or not hasattr(signals, whole):
-        raise OperationError(
-            f"There is no signal {name[:40]!r} that ends a task; there are {', '.join(SIGNALS)}."
-        )
-    return whole
 
 
 def check(record: TaskRecord, *, terminate: bool) -> auditing.Outcome | None:

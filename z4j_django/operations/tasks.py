@@ -1,13 +1,12 @@
-"""Retry, cancel and terminate: what an operator does to tasks."""
+"""What an operator does to tasks: retry, cancel and terminate."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
-from z4j_django import permissions, states, wiring
+from z4j_django import permissions, states, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.control import bodies, publishing
 from z4j_django.exceptions import OperationError
@@ -21,13 +20,11 @@ from z4j_django.operations import (
     revoking,
     signatures,
 )
-from z4j_django.secrets import masking
+from z4j_django.options import Options
+from z4j_django.secrets import masking, redaction
 from z4j_django.values import SHORT, UNSTORABLE
 
-#: Targets that an act is given together.
-RETRY_AT_ONCE: Final = 1
-REVOKE_AT_ONCE: Final = 100
-#: Tasks that can be acted on without the permission for bulk operations.
+#: Tasks that can be acted on without the permission to act on many.
 _FEW: Final = 100
 #: Ids that are looked up together.
 _LOOKED_UP: Final = 500
@@ -38,207 +35,70 @@ _NOT_TRIED: Final = auditing.refused(
 )
 
 
-def retry(
+class Handler(Protocol):
+    """Does a verb to tasks, with the options that it was made with."""
+
+    def __call__(self, targets: Sequence[OperationTarget]) -> Sequence[auditing.Outcome]:
+        """Act on some targets; an outcome for each, in their order."""
+
+    def expect(self, record: TaskRecord) -> str:
+        """What is to be said of a task before, as far as its record tells.
+
+        Raises:
+            OperationError: If it would be refused.
+        """
+
+
+def perform(
+    verb: str,
     task_ids: Iterable[str] | str,
+    options: Mapping[str, Any],
     *,
     actor: permissions.Actor,
-    args: list[Any] | None = None,
-    kwargs: dict[str, Any] | None = None,
-    queue: str | None = None,
-    countdown: float | None = None,
-    eta: datetime | None = None,
-    expires: float | datetime | None = None,
-    force: bool = False,
-    keep_ids: bool = False,
     project: str | None = None,
     surface: auditing.Surface = "python",
 ) -> Operation:
-    """Publish the original messages of tasks again, each under a new id, now.
-
-    Queue, priority, headers, stamps, time limits, callbacks and the rest of a chain stay as they
-    were; what was said of when it may run does not.
-
-    Args:
-        task_ids: The tasks.
-        actor: Who asks: a user, or a program's name.
-        args: Other arguments; plain JSON.
-        kwargs: Other keyword arguments; plain JSON.
-        queue: Another queue.
-        countdown: Seconds after which it may run.
-        eta: When it may run.
-        expires: Seconds, or the moment, after which it is not to run any more.
-        force: Also what has not ended, or whose last retry has not; and a chord's member, without
-            its chord.
-        keep_ids: Leave the ids of the tasks that follow as they are, for whoever waits for them.
-        project: Whose tasks they are; by default this project's.
-        surface: By which way it was asked for.
-
-    Returns:
-        The operation; ``result_id`` of each target is the new task's id.
-
-    Raises:
-        PermissionDenied: If ``actor`` may not do this.
-        OperationError: If it is refused as a whole; the message says why.
-        DiscoveryError: If the project's Celery app is not found.
-    """
-    permissions.require(actor, "retry")
-    given = reissuing.Arguments.checked(args, kwargs)
-    options = checked(
-        "retry",
-        {
-            "queue": queue,
-            "countdown": countdown,
-            "eta": eta,
-            "expires": expires,
-            "force": force,
-            "keep_ids": keep_ids,
-        },
-    )
+    """Do a verb to some tasks; see :func:`z4j_django.operations.perform`."""
+    permissions.require(actor, verb)
+    read = auditing.options_of(verb, options, surface=surface)
     ids = _ids(task_ids, actor)
     _find_app()
     operation = auditing.begin(
-        "retry",
+        verb,
         ids,
         actor=actor,
         surface=surface,
         project=project,
-        parameters={**options, **_shown(given, project, ids)},
+        parameters=_recorded(read, project, ids),
     )
-    act = retry_act(operation, args=given.args, kwargs=given.kwargs)
-    return auditing.carry_out(operation, act, at_once=RETRY_AT_ONCE)
-
-
-def cancel(
-    task_ids: Iterable[str] | str,
-    *,
-    actor: permissions.Actor,
-    project: str | None = None,
-    surface: auditing.Surface = "python",
-) -> Operation:
-    """Have the workers refuse tasks that wait. What runs already is not stopped.
-
-    Args:
-        task_ids: The tasks.
-        actor: Who asks: a user, or a program's name.
-        project: Whose tasks they are; by default this project's.
-        surface: By which way it was asked for.
-
-    Raises:
-        PermissionDenied: If ``actor`` may not do this.
-        OperationError: If it is refused as a whole; the message says why.
-        DiscoveryError: If the project's Celery app is not found.
-    """
-    permissions.require(actor, "cancel")
-    ids = _ids(task_ids, actor)
-    _find_app()
-    operation = auditing.begin("cancel", ids, actor=actor, surface=surface, project=project)
-    return auditing.carry_out(operation, cancel_act(operation), at_once=REVOKE_AT_ONCE)
-
-
-def terminate(
-    task_ids: Iterable[str] | str,
-    *,
-    actor: permissions.Actor,
-    signal: str = "SIGTERM",
-    project: str | None = None,
-    surface: auditing.Surface = "python",
-) -> Operation:
-    """End tasks that run, by a signal to the process that runs each; and cancel those that wait.
-
-    Args:
-        task_ids: The tasks.
-        actor: Who asks: a user, or a program's name.
-        signal: One of ``stopping.SIGNALS``.
-        project: Whose tasks they are; by default this project's.
-        surface: By which way it was asked for.
-
-    Raises:
-        PermissionDenied: If ``actor`` may not do this.
-        OperationError: If it is refused as a whole; the message says why.
-        DiscoveryError: If the project's Celery app is not found.
-    """
-    permissions.require(actor, "terminate")
-    ids = _ids(task_ids, actor)
-    parameters = checked("terminate", {"signal": signal})
-    _find_app()
-    operation = auditing.begin(
-        "terminate",
-        ids,
-        actor=actor,
-        surface=surface,
-        project=project,
-        parameters=parameters,
-    )
-    return auditing.carry_out(operation, terminate_act(operation), at_once=REVOKE_AT_ONCE)
-
-
-def retry_act(
-    operation: Operation, *, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None
-) -> auditing.Act:
-    """What a retry does to each of its targets.
-
-    Args:
-        operation: With its options in ``parameters``.
-        args: Other arguments; the operation has only a redacted copy.
-        kwargs: Other keyword arguments.
-    """
-    options = reissuing.Options.from_json(operation.parameters)
-    return _Retry(options, reissuing.Arguments(args=args, kwargs=kwargs))
-
-
-def cancel_act(operation: Operation) -> auditing.Act:
-    """What a cancel does to its targets."""
-    return lambda targets: revoking.stop(_find_app, targets)
-
-
-def terminate_act(operation: Operation) -> auditing.Act:
-    """What a terminate does to its targets; the signal is in the operation's ``parameters``."""
-    signal = revoking.checked_signal(str(operation.parameters.get("signal", "SIGTERM")))
-    return lambda targets: revoking.stop(_find_app, targets, signal=signal)
-
-
-def checked(verb: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a verb as JSON, for ``Operation.parameters``.
-
-    Args:
-        verb: ``retry``, ``cancel`` or ``terminate``.
-        options: As the verb's own function takes them, but for ``args`` and ``kwargs``.
-
-    Raises:
-        OperationError: If one makes no sense; the message says which.
-    """
-    if verb == "retry":
-        return reissuing.Options.checked(**options).as_json()
-    if verb == "terminate":
-        return {"signal": revoking.checked_signal(str(options.get("signal", "SIGTERM")))}
-    return {}
+    return auditing.carry_out(operation, HANDLERS[verb](read), at_once=verbs.VERBS[verb].at_once)
 
 
 def preview(
-    verb: str, project: str, task_ids: Iterable[str], **options: Any
+    verb: str,
+    project: str,
+    task_ids: Iterable[str],
+    options: Mapping[str, Any],
+    *,
+    surface: auditing.Surface = "python",
 ) -> list[tuple[str, auditing.Outcome]]:
     """What would come of each task, as far as can be told without asking broker and workers.
 
     Args:
-        verb: ``retry``, ``cancel`` or ``terminate``.
+        verb: One that acts on tasks.
         project: Whose tasks.
         task_ids: The tasks.
-        **options: As the verb's own function takes them.
+        options: As :func:`perform` takes them.
+        surface: By which way it was asked for.
 
     Raises:
         OperationError: If it would be refused as a whole.
     """
+    handler = HANDLERS[verb](auditing.options_of(verb, options, surface=surface))
     found = []
-    retrying = _Retry.of(options) if verb == "retry" else None
     for task_id in _ids(task_ids):
         try:
-            record = originals.record_of(project, task_id)
-            if retrying is None:
-                outcome = revoking.check(record, terminate=verb == "terminate")
-                outcome = outcome or auditing.done(f"It is {originals.in_words(record)}.")
-            else:
-                ready = retrying.prepare(record, signatures.new_id(), 0)
-                outcome = auditing.done(" ".join(ready.notes))
+            outcome = auditing.done(handler.expect(originals.record_of(project, task_id)))
         except OperationError as error:
             outcome = auditing.refused(str(error))
         found.append((task_id, outcome))
@@ -248,23 +108,19 @@ def preview(
 class _Retry:
     """Retries one target after the other, over one connection."""
 
-    def __init__(self, options: reissuing.Options, arguments: reissuing.Arguments) -> None:
+    def __init__(self, options: verbs.RetryOptions) -> None:
         self._options = options
-        self._arguments = arguments
         self._publisher: publishing.Publisher | None = None
         #: Whether the broker let a message wait in vain: the next would wait as long.
         self._silent = False
 
-    @classmethod
-    def of(cls, given: dict[str, Any]) -> _Retry:
-        rest = {name: value for name, value in given.items() if name not in ("args", "kwargs")}
-        arguments = reissuing.Arguments.checked(given.get("args"), given.get("kwargs"))
-        return cls(reissuing.Options.checked(**rest), arguments)
-
     def __call__(self, targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
         return [_NOT_TRIED if self._silent else self._retried(target) for target in targets]
 
-    def prepare(self, record: TaskRecord, new_id: str, operation: int) -> reissuing.Reissue:
+    def expect(self, record: TaskRecord) -> str:
+        return " ".join(self._prepare(record, signatures.new_id(), 0).notes)
+
+    def _prepare(self, record: TaskRecord, new_id: str, operation: int) -> reissuing.Reissue:
         """The message that retries a task.
 
         Raises:
@@ -287,7 +143,6 @@ class _Retry:
             new_id=new_id,
             operation=operation,
             options=self._options,
-            arguments=self._arguments,
             chord=chord,
         )
 
@@ -295,7 +150,7 @@ class _Retry:
         new_id = signatures.new_id()
         try:
             record = originals.record_of(target.project, target.target)
-            ready = self.prepare(record, new_id, target.operation_id)
+            ready = self._prepare(record, new_id, target.operation_id)
             # Before it is published, so that the id is known whatever happens.
             target.result_id = new_id
             target.save(update_fields=["result_id"])
@@ -320,6 +175,29 @@ class _Retry:
             self._publisher = publishing.Publisher(_find_app(), TIMEOUT)
             weakref.finalize(self, self._publisher.close)
         return self._publisher
+
+
+class _Revoke:
+    """Has the workers refuse tasks; with a signal, end those that run."""
+
+    def __init__(self, signal: str = "") -> None:
+        self._signal = signal
+
+    def __call__(self, targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
+        return revoking.stop(_find_app, targets, signal=self._signal)
+
+    def expect(self, record: TaskRecord) -> str:
+        if refusal := revoking.check(record, terminate=bool(self._signal)):
+            raise OperationError(refusal.reason)
+        return f"It is {originals.in_words(record)}."
+
+
+#: What carries out each verb that acts on tasks, made with its options.
+HANDLERS: Final[dict[str, Callable[[Any], Handler]]] = {
+    verbs.RETRY.name: _Retry,
+    verbs.CANCEL.name: lambda options: _Revoke(),
+    verbs.TERMINATE.name: lambda options: _Revoke(options.signal),
+}
 
 
 def _find_app() -> Any:
@@ -350,21 +228,25 @@ def _ids(task_ids: Iterable[str] | str, actor: permissions.Actor | None = None) 
     return unique
 
 
-def _shown(
-    arguments: reissuing.Arguments, project: str | None, ids: Sequence[str]
-) -> dict[str, Any]:
-    """New arguments as the audit trail shows them: masked where they are secret for any task."""
-    if not arguments:
-        return {}
-    positions: list[str] = []
-    if arguments.args:
-        count = len(arguments.args)
-        positions = [""] * count
-        for task in _names(settings.PROJECT if project is None else project, ids):
-            for place, name in enumerate(bodies.parameter_names(_find_app(), task, count)):
-                if masking.is_secret_name(name[: masking.NAME_LENGTH], settings.redaction):
-                    positions[place] = name
-    return arguments.as_json(positions)
+def _recorded(read: Options, project: str | None, ids: Sequence[str]) -> dict[str, Any]:
+    """The options as the audit trail shows them: of arguments, a redacted copy."""
+    shown = read.as_json()
+    if "kwargs" in shown:
+        shown["kwargs"] = redaction.redact(shown["kwargs"], rules=settings.redaction)
+    if "args" in shown:
+        positions = _secret_positions(shown["args"], project, ids)
+        shown["args"] = redaction.redact_args(shown["args"], positions, rules=settings.redaction)
+    return shown
+
+
+def _secret_positions(args: Sequence[Any], project: str | None, ids: Sequence[str]) -> list[str]:
+    """The names of those positional parameters that are secret for any of the tasks."""
+    positions = [""] * len(args)
+    for task in _names(settings.PROJECT if project is None else project, ids) if args else ():
+        for place, name in enumerate(bodies.parameter_names(_find_app(), task, len(args))):
+            if masking.is_secret_name(name[: masking.NAME_LENGTH], settings.redaction):
+                positions[place] = name
+    return positions
 
 
 def _names(project: str, ids: Sequence[str]) -> set[str]:

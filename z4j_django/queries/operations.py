@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
+from z4j_django import verbs
 from z4j_django.models import (
     GroupRecord,
     Operation,
@@ -87,7 +88,7 @@ def of_group(group: GroupRecord) -> list[Operation]:
     It reads along the index on verbs: people ask for few of these.
     """
     found = Operation.objects.filter(
-        verb=Operation.Verb.RETRY_GROUP,
+        verb=verbs.RETRY_GROUP.name,
         project=group.project,
         parameters__group_id=group.group_id,
     )
@@ -97,7 +98,7 @@ def of_group(group: GroupRecord) -> list[Operation]:
 def restores(purge: Operation) -> list[Operation]:
     """The newest operations that put back what ``purge`` removed."""
     found = Operation.objects.filter(
-        verb=Operation.Verb.RESTORE, pk__gt=purge.pk, parameters__restores=purge.pk
+        verb=verbs.RESTORE.name, pk__gt=purge.pk, parameters__restores=purge.pk
     )
     return list(found.order_by("-id")[:TRAIL_LIMIT])
 

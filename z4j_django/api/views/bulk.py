@@ -7,20 +7,20 @@ from typing import Any, ClassVar, Final
 
 from django.core.exceptions import PermissionDenied
 from django.urls import path
+from msgspec import UNSET
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from z4j_django import operations, permissions
-from z4j_django.api import base, fields, generic, operating, problems
+from z4j_django import operations, options, permissions, verbs
+from z4j_django.api import base, bodies, fields, generic, operating, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import OPERATION, PROJECT
-from z4j_django.api.serializers import requests
-from z4j_django.api.serializers.strict import Body
 from z4j_django.api.serializers.tasks import TaskSerializer
 from z4j_django.api.views import operations as reading
 from z4j_django.exceptions import FilterError
-from z4j_django.operations import bulk_operations
+from z4j_django.operations import auditing, bulk_operations
+from z4j_django.options import described
 from z4j_django.queries import filters
 from z4j_django.queries import operations as queries
 from z4j_django.queries.selection import Selection
@@ -59,6 +59,8 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
 
 _TASKS: Final = "taskrecord"
+#: Members of a body that are no options of its verb.
+_BESIDE: Final = {*described(bodies.Targets), *described(verbs.BulkOptions)}
 
 
 class OperationsView(reading.OperationsView):
@@ -76,26 +78,34 @@ class OperationsView(reading.OperationsView):
             "with a rate, by a worker: follow `url`. Wants the permission of the verb, too, and "
             "with a filter that to view tasks.",
             PROJECT,
-            body=requests.BULK,
+            body=bodies.bulk_forms(),
             problems=(409,),
         ),
     }
 
     def post(self, request: Request) -> Response:
         """Do it, or leave it to a worker."""
-        project = self.asked["project"]
-        given = operating.body_of(request, _kind(request))
-        verb = given.pop("verb")
+        members = dict(operating.members_of(request))
+        verb = _verb(members.pop("verb", None))
         permissions.require(request.user, verb)
-        if "filter" in given:
-            if not self.sees(_TASKS):  # what it finds tells something of every task
-                raise PermissionDenied(base.missing(_TASKS))
-            targets: dict[str, Any] = {"selection": _selection(given, project)}
-        else:
-            targets = {"task_ids": given.pop("task_ids"), "project": project}
+        chosen = bodies.targets_of(members)
+        pace = options.part(verbs.BulkOptions, members).as_json()
+        given = {name: one for name, one in members.items() if name not in _BESIDE}
+        # None of them is anything but an option from here on.
+        auditing.options_of(verb, given, surface="api", in_bulk=True)
         with operating.refusals_to(request):
-            operation = operations.bulk(verb, actor=request.user, surface="api", **targets, **given)
+            operation = operations.bulk(
+                verb, actor=request.user, surface="api", **self._targets(chosen), **pace, **given
+            )
         return operating.answer(request, operation, single=False)
+
+    def _targets(self, chosen: bodies.Targets) -> dict[str, Any]:
+        project = self.asked["project"]
+        if chosen.filter is UNSET:
+            return {"task_ids": chosen.task_ids, "project": project}
+        if not self.sees(_TASKS):  # what it finds tells something of every task
+            raise PermissionDenied(base.missing(_TASKS))
+        return {"selection": _selection(chosen, project)}
 
 
 class PreviewView(generic.Shown):
@@ -111,16 +121,16 @@ class PreviewView(generic.Shown):
             "operation then takes these tasks and none that came meanwhile.",
             parameters=(PROJECT,),
             answer=PreviewSerializer,
-            body=requests.Matching,
+            body=bodies.Matching,
             problems=(409,),
         )
     }
 
     def post(self, request: Request) -> Response:
         """Count them, and show some."""
-        given = operating.body_of(request, requests.Matching)
+        asked = options.read(bodies.Matching, operating.members_of(request))
         with operating.refusals_to(request):
-            seen = operations.preview(_selection(given, self.asked["project"]))
+            seen = operations.preview(_selection(asked, self.asked["project"]))
         return self.answer(seen)
 
 
@@ -145,7 +155,7 @@ class AbortView(base.View):
 
     def post(self, request: Request, id: int) -> Response:
         """Ask for its abort."""
-        operating.body_of(request, requests.NoOptions)
+        options.read(verbs.NoOptions, operating.members_of(request))
         found = queries.find(id)
         if found is None or not operating.may_know_of(request, found):
             raise problems.NotFound("There is no operation of this number.")
@@ -154,25 +164,27 @@ class AbortView(base.View):
         return operating.answer(request, operation, single=False)
 
 
-def _kind(request: Request) -> type[Body]:
-    """The form of the body, which follows from its verb."""
-    given = request.data
-    verb = given.get("verb") if isinstance(given, dict) else None
-    if not isinstance(verb, str) or verb not in requests.BULK:
-        reason = f"This has to be one of: {', '.join(requests.BULK)}."
+def _verb(name: Any) -> str:
+    """The verb that a body names."""
+    can = [verb.name for verb in verbs.in_bulk()]
+    if name not in can:
+        reason = f"This has to be one of: {', '.join(can)}."
         raise problems.Invalid([{"name": "verb", "reason": reason}])
-    return requests.BULK[verb]
+    return str(name)
 
 
-def _selection(given: dict[str, Any], project: str) -> Selection:
-    """The tasks that a body names by its filter; takes its members out."""
-    text, until, asked_at = (given.pop(name, None) for name in ("filter", "until", "asked_at"))
+def _selection(asked: bodies.Matching | bodies.Targets, project: str) -> Selection:
+    """The tasks that a body names by its filter."""
+    text = str(asked.filter)
     try:
         filters.parse(text)
     except FilterError as error:
         raise problems.WrongFilter({"filter": error}) from None
+    if isinstance(asked, bodies.Matching):
+        return Selection(project=project, search=text)
+    asked_at = fields.moment(options.given(asked.asked_at)) or ""
     return Selection(
-        project=project, search=text, until=until, asked_at=fields.moment(asked_at) or ""
+        project=project, search=text, until=options.given(asked.until), asked_at=asked_at
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.urls import path
 
+from z4j_django import verbs
 from z4j_django.api import generic, pagination, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import OPERATION, PROJECT, Choice, Text
@@ -26,7 +27,7 @@ class OperationsView(generic.List):
             "List operations",
             "What was asked for, the newest first.",
             parameters=(
-                Choice("verb", "Only this verb.", Operation.Verb.values),
+                Choice("verb", "Only this verb.", verbs.VERBS),
                 Choice("state", "Only those in this state.", Operation.State.values),
                 Text(
                     "target",

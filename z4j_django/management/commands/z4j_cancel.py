@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from z4j_django.management import operating, targeting
-from z4j_django.operations import revoking
+from z4j_django import verbs
+from z4j_django.management import operating, option_arguments, targeting
 
 
 class Command(operating.OperatingCommand):
@@ -21,20 +21,14 @@ class Command(operating.OperatingCommand):
         parser.add_argument(
             "--terminate", action="store_true", help="send a signal to what runs already"
         )
-        parser.add_argument(
-            "--signal",
-            metavar="NAME",
-            help=f"with --terminate: {', '.join(revoking.SIGNALS)} (SIGTERM)",
-        )
+        option_arguments.add(parser, verbs.TERMINATE.options)
         super().add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Cancel; exit with 1 unless all of it was done."""
-        if options["signal"] and not options["terminate"]:
+        verb = verbs.TERMINATE if options["terminate"] else verbs.CANCEL
+        given = option_arguments.given(verbs.TERMINATE.options, options)
+        if given and verb is verbs.CANCEL:
             raise CommandError("--signal is for --terminate.", returncode=operating.USAGE)
         with operating.told_in_words():
-            if options["terminate"]:
-                signal = revoking.checked_signal(options["signal"] or "SIGTERM")
-                targeting.act(self, "terminate", options, {"signal": signal})
-            else:
-                targeting.act(self, "cancel", options, {})
+            targeting.act(self, verb, options, given)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from z4j_django import permissions
+from z4j_django import operations, permissions
 from z4j_django.management import operating
 from z4j_django.operations import auditing, queues, restoring
 
@@ -47,7 +47,7 @@ class Command(operating.OperatingCommand):
             would = auditing.done(f"{count:,} messages")
             self.preview([(name, would)], options)
             return
-        operation = queues.purge_queue(
+        operation = operations.purge_queue(
             name,
             actor=actor,
             confirm=self._typed_back(name, count, options),
@@ -64,7 +64,7 @@ class Command(operating.OperatingCommand):
             self.preview([(name, auditing.done(f"{count:,} messages"))], options)
             return
         self.confirm(f"{count:,} messages will be put back into the queue {name!r}.", options)
-        operation = restoring.restore(
+        operation = operations.restore(
             options["restore"], actor=actor, progress=self.progress(), surface="command"
         )
         self.finish(operation, options)

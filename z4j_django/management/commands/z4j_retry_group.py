@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 from django.core.management.base import CommandParser
 
-from z4j_django import permissions
-from z4j_django.management import operating
+from z4j_django import operations, permissions, verbs
+from z4j_django.management import operating, option_arguments
 from z4j_django.operations import auditing, groups
 
 
@@ -19,38 +19,29 @@ class Command(operating.OperatingCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """The options."""
         parser.add_argument("group_id", metavar="GROUP_ID", help="the id of the group or chord")
-        parser.add_argument(
-            "--members",
-            choices=get_args(groups.Members),
-            default="all",
-            help="what runs again (all); with failed, what succeeded stands",
-        )
-        parser.add_argument(
-            "--keep-ids",
-            action="store_true",
-            help="leave the ids of the chord's body and of what follows it as they are",
-        )
-        parser.add_argument(
-            "--force", action="store_true", help="also where some of it has not ended"
-        )
+        option_arguments.add(parser, verbs.RETRY_GROUP.options)
         super().add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Retry; exit with 1 unless all of it was done."""
-        chosen = {
-            name: options[name] for name in ("group_id", "members", "keep_ids", "force", "project")
-        }
+        group_id, project = options["group_id"], options["project"]
+        given = option_arguments.given(verbs.RETRY_GROUP.options, options)
         with operating.told_in_words():
             actor = operating.find_actor(options)
-            permissions.require(actor, "retry_group")
-            plan = groups.preview(**chosen)
+            permissions.require(actor, verbs.RETRY_GROUP.name)
+            plan = groups.preview(group_id, given, project=project, surface="command")
         if options["dry_run"]:
             found = [(old, auditing.done(note)) for old, note in plan.targets.items()]
             self.preview(found, options)
             return
         self.confirm(_question(plan), options)
         with operating.told_in_words():
-            operation = groups.retry_group(**chosen, actor=actor, surface="command")
+            operation = operations.perform(
+                *(verbs.RETRY_GROUP.name, group_id, given),
+                actor=actor,
+                project=project,
+                surface="command",
+            )
         self.finish(operation, options)
 
 
