@@ -22,7 +22,7 @@ class Operation(models.Model):
         ABORTED = "aborted"
 
     project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
-    verb = IdentifierField(max_length=16, choices=verbs.choices, help_text="What was asked for.")
+    verb = IdentifierField(max_length=32, choices=verbs.choices, help_text="What was asked for.")
     state = IdentifierField(
         max_length=16,
         choices=State.choices,
