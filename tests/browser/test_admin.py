@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from z4j_django import states
 from z4j_django.models import GroupRecord, TaskEvent, TaskRecord, WorkerRecord
-from z4j_django.queries import filters, windows
+from z4j_django.queries import filter as filters
+from z4j_django.queries import pages
 
 TASKS = "/admin/z4j_django/taskrecord/"
 PHONE = {"width": 360, "height": 740}
@@ -147,7 +148,7 @@ def test_a_mistake_stands_above_an_empty_list_until_it_is_mended(open_page, shop
 
 
 def test_one_looks_further_for_what_no_index_finds(open_page, shop, monkeypatch) -> None:
-    monkeypatch.setattr(windows, "WINDOW", 50)
+    monkeypatch.setattr(pages, "WINDOW", 50)
     TaskRecord.objects.filter(task_id__startswith="00000002-").update(runtime=9.0)
     page = open_page(TASKS)
     search(page, "runtime:>5s")

@@ -114,9 +114,9 @@ def _filters(draw: st.DrawFn) -> str:
 
 
 def _token(row: int) -> str:
-    from z4j_django.queries import keyset
+    from z4j_django.queries.cursors import Key
 
-    return keyset.Key(row).token()
+    return Key(row).token()
 
 
 _FORMATS: Final[dict[str, st.SearchStrategy[str]]] = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from z4j_django import states
 from z4j_django.models import TaskRecord
-from z4j_django.queries import grammar
+from z4j_django.queries.filter import words
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -161,11 +161,11 @@ def _states() -> st.SearchStrategy[Said]:
 
 
 def _exact(text: str) -> tuple[str, Callable[[Any], bool]]:
-    return grammar.shown(text, "*"), lambda value: value == text
+    return words.shown(text, "*"), lambda value: value == text
 
 
 def _prefix(text: str) -> tuple[str, Callable[[Any], bool]]:
-    return grammar.quote(text) + "*", lambda value: bool(value) and value.startswith(text)
+    return words.quote(text) + "*", lambda value: bool(value) and value.startswith(text)
 
 
 def _patterns(name: str, values: tuple[str, ...]) -> st.SearchStrategy[Said]:
@@ -186,7 +186,7 @@ def _texts(name: str, column: str, values: tuple[str, ...]) -> st.SearchStrategy
 
 def _roots() -> st.SearchStrategy[Said]:
     def said(ids: list[str]) -> Said:
-        text = f"root:{','.join(map(grammar.shown, ids))}"
+        text = f"root:{','.join(map(words.shown, ids))}"
         return Said(
             text, lambda record: record.root_id in ids or (record.task_id in ids and record.task_id)
         )
@@ -199,7 +199,7 @@ def _errors() -> st.SearchStrategy[Said]:
         text = kind.rpartition(".")[2] if cut else kind
         test = str.startswith if starred else str.__eq__
         return (
-            grammar.quote(text) + "*" * starred,
+            words.quote(text) + "*" * starred,
             lambda value: test(value, text) or test(value.rpartition(".")[2], text),
         )
 
@@ -284,14 +284,14 @@ def _documents(name: str) -> st.SearchStrategy[Said]:
     paths = {
         "args": (("0",), ("1",), ("2", "0"), ("2", '"0"'), ("2", '"é"'), ("2", '"user__contains"')),
         "kwargs": (
-            *((grammar.shown(key, ".:"),) for key in KEYS),
+            *((words.shown(key, ".:"),) for key in KEYS),
             *(("user_id", step) for step in ("0", '"0"', '"a b"', '"q\\"k"', '""', "é")),
         ),
     }
 
     def said(path: tuple[str, ...], value: Any, quoted: bool) -> Said:
         text = _written(value)
-        found = grammar.quote(text) if quoted else grammar.shown(text)
+        found = words.quote(text) if quoted else words.shown(text)
         # What needs quotes is never a number.
         wanted: list[Any] = [text] if quoted else [text, *_read(text)]
         return Said(
@@ -342,7 +342,7 @@ def _same(found: Any, wanted: Any) -> bool:
 def _words() -> st.SearchStrategy[Said]:
     def said(text: str, upper: bool) -> Said:
         typed = text.upper() if upper else text
-        quoted = grammar.quote(typed)
+        quoted = words.quote(typed)
         return Said(
             quoted,
             lambda record: (

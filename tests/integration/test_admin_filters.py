@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.integration.operators import address
-from tests.integration.pages import NOW, SCRIPT, TASKS, listed, superuser, task, text
+from tests.integration.pages import NOW, SCRIPT, TASKS, WORKERS, listed, superuser, task, text
 from z4j_django.admin.readonly import ReadOnlyAdmin
 from z4j_django.models import TaskRecord, WorkerRecord
-from z4j_django.queries import keyset, windows
+from z4j_django.queries import pages
+from z4j_django.queries.cursors import Key
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +33,7 @@ def small_pages(monkeypatch) -> None:
 
 @pytest.fixture
 def small_window(monkeypatch, small_pages) -> None:
-    monkeypatch.setattr(windows, "WINDOW", 5)
+    monkeypatch.setattr(pages, "WINDOW", 5)
 
 
 def walked(client: Client, way: str, response) -> list[list[str]]:
@@ -139,14 +140,14 @@ class TestPaging:
     ) -> None:
         records = [task(str(number)) for number in range(5)]
         older = admin_client.get(TASKS).context["cl"].older_link
-        assert f"before={keyset.Key(records[2].pk).token()}" in older
-        for before in (keyset.Key(records[2].pk).token(), records[2].pk):
+        assert f"before={Key(records[2].pk).token()}" in older
+        for before in (Key(records[2].pk).token(), records[2].pk):
             assert listed(admin_client.get(TASKS, {"before": before})) == ["1", "0"]
 
     @pytest.mark.parametrize("way", ["before", "after"])
     @pytest.mark.parametrize(
         "token",
-        ["AAAA", "x" * 11, "!" * 22, "_" * 22, keyset.Key(7, NOW).token(), "0", str(2**63 - 1)],
+        ["AAAA", "x" * 11, "!" * 22, "_" * 22, Key(7, NOW).token(), "0", str(2**63 - 1)],
     )
     @pytest.mark.parametrize("query", ["", "sent:..2030-01-01", "runtime:>5s"])
     def test_a_wrong_place_breaks_nothing(self, admin_client, way, token, query) -> None:
@@ -160,7 +161,7 @@ class TestPaging:
     def test_a_place_in_a_list_of_another_order_is_left_out_and_said(self, admin_client) -> None:
         one = task("a", sent_at=NOW)
         task("b", sent_at=NOW)
-        token = keyset.Key(one.pk, NOW).token()
+        token = Key(one.pk, NOW).token()
         response = admin_client.get(TASKS, {"before": token})
         assert listed(response) == ["b", "a"]
         assert "no place in a list of this order" in text(response)
@@ -180,7 +181,7 @@ class TestPaging:
 
 def _token(response, place: int) -> str:
     row = response.context["cl"].result_list[place]
-    return keyset.Key(row.pk, row.sent_at).token()
+    return Key(row.pk, row.sent_at).token()
 
 
 @pytest.mark.usefixtures("small_window")
@@ -219,6 +220,14 @@ class TestWindow:
         assert "No older tasks match." in text(beyond)
         up = walked(admin_client, "newer", beyond)
         assert [one for page in reversed(up) for one in page] == ["15", "03", "02"]
+
+    def test_every_list_stops_looking_and_leads_further(self, admin_client) -> None:
+        for number in range(8):
+            WorkerRecord.objects.create(hostname=f"w{number}", online=number == 1)
+        first = admin_client.get(WORKERS, {"online": "yes"})
+        assert "This page looked through 5 workers. None of them matches." in text(first)
+        second = admin_client.get(WORKERS + first.context["cl"].further_link)
+        assert [one.hostname for one in second.context["cl"].result_list] == ["w1"]
 
     def test_looking_further_goes_up_where_the_page_was_read_upwards(self, admin_client) -> None:
         query = {"q": "runtime:>5s", "after": row_of("03")}

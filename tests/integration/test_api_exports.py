@@ -22,6 +22,7 @@ from tests.integration.pages import NOW, task
 from z4j_django.api.serializers import tasks as serializers
 from z4j_django.api.views import exports
 from z4j_django.models import TaskRecord
+from z4j_django.queries import pages
 
 CSV = f"{ROOT}tasks.csv"
 NDJSON = f"{ROOT}tasks.ndjson"
@@ -165,7 +166,7 @@ class TestBoth:
     def test_a_search_that_goes_on_for_too_long_breaks_off(
         self, client, address: str, monkeypatch, caplog
     ) -> None:
-        monkeypatch.setattr(exports, "EXAMINED_LIMIT", 5000)
+        monkeypatch.setattr(pages, "EXAMINED_LIMIT", 5000)
         TaskRecord.objects.bulk_create(
             (TaskRecord(task_id=f"t{number}", name="shop.pay") for number in range(5001)),
             batch_size=500,

@@ -14,7 +14,7 @@ from tests.integration.pages import task
 from tests.integration.test_api_tasks import HOSTILE, listed, whole
 from z4j_django.api import terms
 from z4j_django.models import TaskRecord
-from z4j_django.queries import filters
+from z4j_django.queries import filter as filters
 
 TASKS = f"{ROOT}tasks/"
 

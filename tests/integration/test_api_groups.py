@@ -10,7 +10,7 @@ from tests.integration import nouns
 from tests.integration.api_client import WHO, address, body, client, problem
 from tests.integration.pages import NOW, task
 from z4j_django.models import GroupRecord
-from z4j_django.queries import groups, windows
+from z4j_django.queries import groups, pages
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,7 @@ class TestList:
         assert theirs["url"] == "http://testserver/z4j/api/groups/theirs/?project=other"
 
     def test_the_few_of_a_project_are_looked_for_piece_by_piece(self, monkeypatch) -> None:
-        monkeypatch.setattr(windows, "WINDOW", 3)
+        monkeypatch.setattr(pages, "WINDOW", 3)
         group("ours")
         for number in range(8):
             group(f"g{number}", project="other")

@@ -9,7 +9,7 @@ from tests.integration.api_client import WHO, address, body, client, problem
 from tests.integration.operators import operation
 from tests.integration.pages import NOW
 from z4j_django.models import Operation, OperationTarget
-from z4j_django.queries import windows
+from z4j_django.queries import pages
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +92,7 @@ class TestList:
         assert [one["name"] for one in told["errors"]] == [name]
 
     def test_the_few_of_a_project_are_looked_for_piece_by_piece(self, monkeypatch) -> None:
-        monkeypatch.setattr(windows, "WINDOW", 3)
+        monkeypatch.setattr(pages, "WINDOW", 3)
         mine = operation("retry").pk
         for _ in range(8):
             operation("retry", project="other")

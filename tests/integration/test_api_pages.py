@@ -10,7 +10,7 @@ from tests.integration import api_client
 from tests.integration.api_client import ROOT, body, problem
 from z4j_django.api import rendering
 from z4j_django.models import WorkerRecord
-from z4j_django.queries import keyset
+from z4j_django.queries.cursors import Key
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +62,7 @@ class TestPages:
         assert [one["name"] for one in told["errors"]] == ["limit"]
 
     @pytest.mark.parametrize(
-        "given", ["", "b", "a", "x" + keyset.Key(1).token(), "b!", "b" + "A" * 500, "bä"]
+        "given", ["", "b", "a", "x" + Key(1).token(), "b!", "b" + "A" * 500, "bä"]
     )
     def test_a_cursor_that_no_list_gave_is_told(self, given: str) -> None:
         told = problem(api_client.client().get(WORKERS, {"cursor": given}), 400)

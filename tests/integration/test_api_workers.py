@@ -12,7 +12,7 @@ from tests.integration import nouns
 from tests.integration.api_client import WHO, address, body, client, problem
 from tests.integration.pages import NOW, task
 from z4j_django.models import WorkerRecord
-from z4j_django.queries import windows, workers
+from z4j_django.queries import pages, workers
 
 pytestmark = pytest.mark.django_db
 
@@ -82,7 +82,7 @@ class TestList:
         assert body(client().get(WORKERS, {"q": text}))["results"] == []
 
     def test_the_few_that_are_wanted_are_looked_for_piece_by_piece(self, monkeypatch) -> None:
-        monkeypatch.setattr(windows, "WINDOW", 3)
+        monkeypatch.setattr(pages, "WINDOW", 3)
         worker("old@shop", online=True)
         for number in range(8):
             worker(f"w{number}@gone")

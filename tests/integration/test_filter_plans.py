@@ -13,7 +13,11 @@ from tests import plans, work
 from tests.integration import test_plans
 from tests.integration.test_plans import NOW, ROWS, UNIQUE, key
 from z4j_django.models import TaskRecord
-from z4j_django.queries import filters, keyset, leading, tasks, windows
+from z4j_django.queries import filter as filters
+from z4j_django.queries import index_ranges, pages, tasks
+from z4j_django.queries.cursors import Cursor, Key, Order
+from z4j_django.queries.filter import index_choice
+from z4j_django.queries.pages import Page
 
 TABLE = TaskRecord._meta.db_table
 #: Rows that a page looks through here.
@@ -83,7 +87,7 @@ def _tables(django_db_setup, django_db_blocker) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of so few rows PostgreSQL as soon takes a bitmap and sorts it; of millions it does not."""
-    monkeypatch.setattr(windows, "WINDOW", WINDOW)
+    monkeypatch.setattr(pages, "WINDOW", WINDOW)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_bitmapscan = off")
@@ -96,26 +100,26 @@ def filter_of(text: str) -> filters.Filter:
     return filters.parse(text, now=NOW + timedelta(seconds=ROWS))
 
 
-def middle(by_sent: bool) -> keyset.Key:
+def middle(by_sent: bool) -> Key:
     row = TaskRecord.objects.order_by("id")[ROWS // 2]
-    return keyset.Key(row.pk, row.sent_at if by_sent else None)
+    return Key(row.pk, row.sent_at if by_sent else None)
 
 
 def walked(text: str, by_sent: bool, *, deep: bool, up: bool) -> Iterator[tuple[str, plans.Plan]]:
     """The plans of what reads along the ways of a filter, the window's end included."""
     everything = TaskRecord.objects.all()
-    lead = leading.lead(filter_of(text).terms, everything, by_sent=by_sent)
-    order = keyset.Order(not up, ("sent_at", "id") if by_sent else ("id",))
+    lead = index_choice.choose(filter_of(text).terms, everything, by_sent=by_sent)
+    order = Order("sent_at" if by_sent else "id", down=not up)
     begin = middle(by_sent) if deep else None
-    walk = windows.Walk(lead.ways, order, begin)
     with CaptureQueriesContext(connection) as captured:
-        windows.read(everything, walk, 50, narrows=True)
+        narrowed = everything.filter(pk__gte=0)
+        pages.read(narrowed, Cursor(before=begin), 50, lead.ranges, order)
     assert "OFFSET" in captured[0]["sql"] or "COUNT(" in captured[0]["sql"]
     yield "the window's end", plans.explain(connection, captured[0]["sql"])
-    for way in lead.ways:
-        rows = keyset.along(everything, way, order, begin)
-        share = WINDOW // len(lead.ways)
-        statement = keyset.compiled(rows.values("id", "queue", "runtime")[:share])
+    for way in lead.ranges:
+        rows = index_ranges.rows(everything, way, order, begin)
+        share = WINDOW // len(lead.ranges)
+        statement = index_ranges.compiled(rows.values("id", "queue", "runtime")[:share])
         if statement is not None:
             yield "the walk", plans.explain(connection, *statement)
 
@@ -151,11 +155,11 @@ def test_no_page_looks_at_more_than_a_few_windows(lead: str, order: str) -> None
     key_in_the_middle = middle(order.endswith("sent_at"))
     queryset = tasks.summaries(TaskRecord.objects.all())
     for place in (
-        keyset.Place(),
-        keyset.Place(before=key_in_the_middle),
-        keyset.Place(after=key_in_the_middle),
+        Cursor(),
+        Cursor(before=key_in_the_middle),
+        Cursor(after=key_in_the_middle),
     ):
-        found: list[filters.Page] = []
+        found: list[Page[TaskRecord]] = []
         seen = work.rows_read(
             TABLE,
             lambda: found.append(asked.page(queryset, place, 50, order=order)),  # noqa: B023 - called at once

@@ -16,11 +16,15 @@ from hypothesis import strategies as st
 from tests.integration import filter_model
 from tests.integration.filter_model import NOW, Said
 from z4j_django.models import TaskRecord
-from z4j_django.queries import filters, keyset, leading, tasks, windows
+from z4j_django.queries import filter as filters
+from z4j_django.queries import pages, tasks
+from z4j_django.queries.cursors import Cursor
+from z4j_django.queries.filter import conditions
+from z4j_django.queries.pages import Page
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_records")]
 
-TOP = keyset.Place()
+TOP = Cursor()
 ORDERS = st.sampled_from(("", *filters.ORDERINGS))
 SAID = st.lists(filter_model.terms(), max_size=4)
 
@@ -37,8 +41,8 @@ def _records(django_db_setup, django_db_blocker) -> Iterator[None]:
 def bounds(window: int, values: int) -> Iterator[None]:
     """As if the table were large: small windows, and few values that a term leads along."""
     with (
-        mock.patch.object(windows, "WINDOW", window),
-        mock.patch.object(leading, "VALUES_LIMIT", values),
+        mock.patch.object(pages, "WINDOW", window),
+        mock.patch.object(conditions, "VALUES_LIMIT", values),
         mock.patch.object(tasks, "MATCHING_NAMES_LIMIT", values),
     ):
         yield
@@ -59,7 +63,7 @@ def expected(said: list[Said], by: str) -> list[int]:
     return [one.pk for one in (reversed(rows) if by.startswith("-") else rows)]
 
 
-def pages(asked: filters.Filter, order: str, limit: int) -> Iterator[filters.Page]:
+def every_page(asked: filters.Filter, order: str, limit: int) -> Iterator[Page[TaskRecord]]:
     """All pages, from the first to the last."""
     place = TOP
     for _ in range(500):
@@ -68,18 +72,18 @@ def pages(asked: filters.Filter, order: str, limit: int) -> Iterator[filters.Pag
         yield page
         if page.following is None:
             return
-        place = keyset.Place(before=page.following)
+        place = Cursor(before=page.following)
     raise AssertionError("the pages do not end")
 
 
-def backwards(asked: filters.Filter, order: str, limit: int, last: filters.Page) -> list[int]:
+def backwards(asked: filters.Filter, order: str, limit: int, last: Page[TaskRecord]) -> list[int]:
     """All rows before the last page, read from it to the first."""
     rows: list[int] = []
     page = last
     for _ in range(500):
         if page.preceding is None:
             return rows
-        place = keyset.Place(after=page.preceding)
+        place = Cursor(after=page.preceding)
         page = asked.page(TaskRecord.objects.all(), place, limit, order=order)
         rows = [one.pk for one in page.rows] + rows
     raise AssertionError("the pages do not end")
@@ -102,7 +106,7 @@ def test_they_have_what_plain_python_finds(
     everything = asked.matches(TaskRecord.objects.all())
     assert {one.pk for one in everything} == set(expected(said, "id"))
     with bounds(window, values):
-        found = list(pages(asked, order, limit))
+        found = list(every_page(asked, order, limit))
         assert [one.pk for page in found for one in page.rows] == wanted
         last = [one.pk for one in found[-1].rows]
         assert backwards(asked, order, limit, found[-1]) + last == wanted
@@ -128,7 +132,7 @@ def test_what_comes_or_goes_between_two_pages_moves_nothing_else(
     with transaction.atomic(), bounds(window, 50):
         before = expected(said, asked.order(order))
         found: list[int] = []
-        for page in pages(asked, order, limit):
+        for page in every_page(asked, order, limit):
             found += [one.pk for one in page.rows]
             _change(dice, found)
         gone = set(before) - set(TaskRecord.objects.values_list("pk", flat=True))
@@ -189,7 +193,7 @@ def test_what_comes_or_goes_while_a_page_is_read_hides_nothing(
         before = set(everything.values_list("pk", flat=True))
         found: list[int] = []
         with connection.execute_wrapper(between):
-            for page in pages(asked, order, 4):
+            for page in every_page(asked, order, 4):
                 found += [one.pk for one in page.rows]
         left = before & set(TaskRecord.objects.values_list("pk", flat=True))
         transaction.set_rollback(True)
@@ -225,6 +229,6 @@ def test_what_the_queryset_leaves_out_stays_out() -> None:
             assert all(one.get_deferred_fields() for one in page.rows)
             if page.following is None:
                 break
-            place = keyset.Place(before=page.following)
+            place = Cursor(before=page.following)
     assert set(found) == wanted
     assert len(found) == len(wanted)

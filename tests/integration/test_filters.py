@@ -14,19 +14,32 @@ from django.utils import timezone
 
 from z4j_django import exceptions, states
 from z4j_django.models import TaskRecord
-from z4j_django.queries import filters, keyset, leading, tasks, windows
+from z4j_django.queries import filter as filters
+from z4j_django.queries import pages, tasks
+from z4j_django.queries.cursors import Cursor
+from z4j_django.queries.filter import index_choice
 
 pytestmark = pytest.mark.django_db
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "filters.md"
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
-TOP = keyset.Place()
+TOP = Cursor()
 
 
 def examples() -> list[str]:
     """The filters of the page's table, in its order."""
     table = PAGE.read_text().partition("| Filter | Finds |")[2].partition("\n\n")[0]
     return re.findall(r"^\| `(.+?)` \|", table, re.MULTILINE)
+
+
+def documented() -> list[tuple[str, str, str]]:
+    """The rows of the page's table of terms."""
+    return re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", PAGE.read_text(), re.MULTILINE)
+
+
+def known() -> list[tuple[str, str, str]]:
+    """The rows that it has to have."""
+    return [(kind.name, kind.shape, kind.help) for kind in filters.TERMS.values()]
 
 
 def at(text: str) -> datetime:
@@ -232,9 +245,7 @@ class TestExamples:
         assert used | rare | {"deliveries", "priority"} == {"", *filters.TERMS}
 
     def test_the_page_lists_the_terms_as_they_are(self) -> None:
-        rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", PAGE.read_text(), re.MULTILINE)
-        kinds = [(kind.name, kind.shape, kind.help) for kind in filters.TERMS.values()]
-        assert rows == kinds
+        assert documented() == known()
         for kind in filters.TERMS.values():
             assert str(filters.parse(kind.example)) == kind.example
 
@@ -271,12 +282,12 @@ class TestMeaning:
 
     def test_an_id_with_a_common_beginning_is_found_as_well(self, monkeypatch) -> None:
         keep(RECORDS)
-        monkeypatch.setattr(windows, "WINDOW", 2)
+        monkeypatch.setattr(pages, "WINDOW", 2)
         place, seen = TOP, []
         while place.before is not None or not seen:
             page = filters.parse("mail-").page(TaskRecord.objects.all(), place, 5)
             seen += [task.task_id for task in page.rows] or [""]
-            place = keyset.Place(before=page.following)
+            place = Cursor(before=page.following)
         assert [task_id for task_id in seen if task_id] == ["mail-3", "mail-2", "mail-1"]
 
     def test_a_plain_parameter_means_the_term(self) -> None:
@@ -324,14 +335,12 @@ class TestOrder:
         keep(RECORDS)
         page = filters.Filter().page(TaskRecord.objects.all(), TOP, 3, order="-sent_at")
         assert page.following is not None
-        place = keyset.Place(before=page.following)
+        place = Cursor(before=page.following)
         for asked in ("", "state:FAILURE"):
             with pytest.raises(ValueError, match="another order"):
                 filters.parse(asked).page(TaskRecord.objects.all(), place, 3, order="-id")
         with pytest.raises(ValueError, match="another order"):
-            filters.Filter().page(
-                TaskRecord.objects.all(), keyset.Place(before=3), 3, order="-sent_at"
-            )
+            filters.Filter().page(TaskRecord.objects.all(), Cursor(before=3), 3, order="-sent_at")
 
 
 class TestIndexes:
@@ -355,7 +364,7 @@ class TestIndexes:
 
     def test_every_state_leads_but_the_one_that_most_tasks_have(self) -> None:
         for state in states.ALL:
-            leads = leading.candidates(filters.parse(f"state:{state}").terms)
+            leads = index_choice.candidates(filters.parse(f"state:{state}").terms)
             assert bool(leads) == (state != "SUCCESS")
 
     def test_the_only_project_narrows_nothing(self) -> None:

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from tests import plans
 from tests.integration.pages import NOW
 from z4j_django.models import GroupRecord, Operation, TaskRecord, WorkerRecord
-from z4j_django.queries import graphs, groups, keyset, lists, operations, workers
+from z4j_django.queries import graphs, groups, operations, pages, workers
+from z4j_django.queries.cursors import Cursor
 
 ROWS = 20_000
 #: Tasks of the one root that has very many, the last that came.
@@ -149,25 +150,23 @@ class TestPages:
             if connection.vendor == "postgresql":  # the others scan what a window holds, too
                 assert not plan.scans, f"{sql}\n{plan.text}"
 
-    @pytest.mark.parametrize(
-        "place", [keyset.Place(), keyset.Place(before=ROWS // 8), keyset.Place(after=ROWS // 8)]
-    )
-    def test_groups_and_workers_come_by_their_key(self, place: keyset.Place) -> None:
+    @pytest.mark.parametrize("place", [Cursor(), Cursor(before=ROWS // 8), Cursor(after=ROWS // 8)])
+    def test_groups_and_workers_come_by_their_key(self, place: Cursor) -> None:
         ours = GroupRecord.objects.filter(project="default")
-        self.walks(lambda: lists.page(ours, place, 50), "primary")
-        self.walks(lambda: lists.page(workers.wanted("default"), place, 50), "primary")
+        self.walks(lambda: pages.read(ours, place, 50), "primary")
+        self.walks(lambda: pages.read(workers.wanted("default"), place, 50), "primary")
 
     def test_of_workers_that_nobody_has_a_window_is_looked_through(self) -> None:
         wanted = workers.wanted("default", beginning="nobody", online=True)
-        self.walks(lambda: lists.page(wanted, keyset.Place(), 50), "primary")
+        self.walks(lambda: pages.read(wanted, Cursor(), 50), "primary")
 
     @pytest.mark.parametrize("text", ["group-19999", "body-19999"])
     def test_a_group_is_found_by_its_beginning_or_its_body(self, text: str) -> None:
         ours = GroupRecord.objects.filter(project="default")
-        ways = groups.ways(ours, text)
-        [found] = lists.page(ours, keyset.Place(), 50, ways).rows
+        ways = groups.ranges(ours, text)
+        [found] = pages.read(ours, Cursor(), 50, ways).rows
         assert found.group_id == "group-19999"
-        self.walks(lambda: lists.page(ours, keyset.Place(), 50, ways), "z4j_group_body", *UNIQUE)
+        self.walks(lambda: pages.read(ours, Cursor(), 50, ways), "z4j_group_body", *UNIQUE)
 
     @pytest.mark.parametrize(
         ("verb", "state", "index"),
@@ -183,5 +182,5 @@ class TestPages:
     def test_operations_come_by_what_promises_most(self, verb, state, index) -> None:
         given = {name: value for name, value in (("verb", verb), ("state", state)) if value}
         wanted = Operation.objects.filter(project="default", **given)
-        ways = operations.ways_to(verb, state)
-        self.walks(lambda: lists.page(wanted, keyset.Place(), 50, ways), index)
+        ways = operations.ranges(verb, state)
+        self.walks(lambda: pages.read(wanted, Cursor(), 50, ways), index)

@@ -12,6 +12,7 @@ from tests import plans
 from tests.integration.pages import NOW
 from z4j_django.models import GroupRecord, Operation, OperationTarget, TaskPayload, TaskRecord
 from z4j_django.queries import operations
+from z4j_django.queries.cursors import Cursor
 
 OPERATIONS = 1000
 EACH = 20
@@ -100,7 +101,8 @@ def test_the_retries_of_a_task_come_by_the_task() -> None:
 @pytest.mark.parametrize("outcome", ["", "failed", "done"])
 def test_a_page_of_targets_comes_by_the_operation(outcome) -> None:
     operation = Operation.objects.get(pk=7)
-    plan = plan_of(lambda: operations.targets(operation, outcome, 3), OperationTarget)
+    cursor = Cursor(before=3)
+    plan = plan_of(lambda: operations.targets(operation, outcome, cursor, 200), OperationTarget)
     assert plan.indexes - {"primary"}, plan.text
     assert not plan.scans, plan.text
 
@@ -121,8 +123,8 @@ def test_the_operations_of_a_group_come_by_the_verb() -> None:
 
 
 def test_a_search_for_a_task_finds_its_operations_by_the_target() -> None:
-    [way] = operations.ways(Operation.objects.all(), "task-77")
-    found = Operation.objects.filter(way.whole).order_by("-id")[:51]
+    [touched] = operations.ranges(target="task-77")
+    found = Operation.objects.filter(touched.whole).order_by("-id")[:51]
     assert [operation.pk for operation in found.all()] == [8]
     plan = plan_of(lambda: list(found.all()), OperationTarget)
     assert "z4j_target_target" in plan.indexes, plan.text

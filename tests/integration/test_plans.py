@@ -9,16 +9,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management.color import no_style
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.test.utils import CaptureQueriesContext
 
 from tests import plans
 from z4j_django.models import GroupRecord, TaskEvent, TaskRecord, WorkerRecord
-from z4j_django.queries import events, groups, keyset, lookups, tasks, workers
+from z4j_django.queries import events, groups, lookups, pages, tasks, workers
+from z4j_django.queries.cursors import Cursor
+from z4j_django.queries.index_ranges import IndexRange, matching
 
 ROWS = 20_000
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
-TOP = keyset.Place()
+TOP = Cursor()
 #: What the databases call the index of the constraint on project and task id.
 UNIQUE = {"z4j_task_project_task_id", "sqlite_autoindex_z4j_django_taskrecord_1"}
 TABLES = (TaskRecord, TaskEvent, GroupRecord, WorkerRecord)
@@ -89,18 +91,19 @@ def plan_of(read: Callable[[], object], table: type = TaskRecord) -> plans.Plan:
     return plans.explain(connection, made[-1])
 
 
-def page(*ways: keyset.Way, place: keyset.Place = TOP, **filters: object) -> Callable[[], object]:
+def page(*ranges: IndexRange, cursor: Cursor = TOP) -> Callable[[], object]:
     """A page of the list, as the admin reads it."""
-    queryset = tasks.summaries(TaskRecord.objects.filter(**filters))
-    return lambda: list(keyset.page(queryset, ways or [keyset.Way()], place, 101))
+    queryset = tasks.summaries(TaskRecord.objects.all())
+    return lambda: pages.read(queryset, cursor, 100, ranges or [IndexRange()])
 
 
-def way(column: str, value: str) -> keyset.Way:
-    return keyset.Way(column=column, value=value)
+def having(column: str, value: str, **others: str) -> IndexRange:
+    """The rows with a value, of which others may be left out."""
+    return IndexRange(Q(**others), column, value)
 
 
-def middle() -> keyset.Place:
-    return keyset.Place(before=TaskRecord.objects.order_by("id")[ROWS // 2].pk)
+def middle() -> Cursor:
+    return Cursor(before=TaskRecord.objects.order_by("id")[ROWS // 2].pk)
 
 
 def walks(plan: plans.Plan, *indexes: str) -> bool:
@@ -123,7 +126,7 @@ class TestList:
         assert walks(plan, "primary"), plan.text
 
     def test_a_deep_page_comes_by_the_key(self) -> None:
-        plan = plan_of(page(place=middle()))
+        plan = plan_of(page(cursor=middle()))
         assert walks(plan, "primary"), plan.text
 
     @pytest.mark.parametrize(
@@ -138,23 +141,23 @@ class TestList:
         ],
     )
     def test_each_filter_walks_its_index(self, column, value, index) -> None:
-        plan = plan_of(page(way(column, value)))
+        plan = plan_of(page(having(column, value)))
         assert walks(plan, index), plan.text
 
     def test_successes_are_met_on_the_way_through_the_newest(self) -> None:
-        plan = plan_of(page(state="SUCCESS"))
+        plan = plan_of(page(IndexRange(Q(state="SUCCESS"))))
         assert walks(plan, "primary", "z4j_task_state"), plan.text
 
     def test_a_filter_goes_on_from_any_page(self) -> None:
-        plan = plan_of(page(way("state", "FAILURE"), place=middle()))
+        plan = plan_of(page(having("state", "FAILURE"), cursor=middle()))
         assert walks(plan, "z4j_task_state"), plan.text
 
     def test_a_frequent_value_that_is_old_is_not_looked_for_among_the_newest(self) -> None:
-        plan = plan_of(page(way("worker", "retired@host")))
+        plan = plan_of(page(having("worker", "retired@host")))
         assert walks(plan, "z4j_task_worker"), plan.text
 
     def test_the_failures_of_a_name_have_an_index_where_rows_may_be_left_out(self) -> None:
-        plan = plan_of(page(way("name", "shop.task_0"), state="FAILURE"))
+        plan = plan_of(page(having("name", "shop.task_0", state="FAILURE")))
         index = "z4j_task_name" if connection.vendor == "mysql" else "z4j_task_failed"
         assert index in plan.indexes, plan.text
         assert not plan.scans, plan.text
@@ -168,19 +171,21 @@ class TestSearch:
         assert not plan.scans, plan.text
 
     def test_each_name_is_walked_as_far_as_the_page_needs(self) -> None:
-        found = tasks.ways(TaskRecord.objects.all(), "shop.task_7")
+        found = tasks.ranges(TaskRecord.objects.all(), "shop.task_7")
         assert len(found) == 12
         plan = plan_of(page(*found))
         assert {"z4j_task_name"} <= plan.indexes <= {"z4j_task_name", "primary", *UNIQUE}, plan.text
 
     def test_a_group_is_found_by_id_or_body(self) -> None:
-        searched = groups.search(GroupRecord.objects.order_by("-id"), key(-10)[:8])
+        newest = GroupRecord.objects.order_by("-id")
+        searched = matching(newest, groups.ranges(newest, key(-10)[:8]))
         plan = plan_of(lambda: list(searched[:101]), GroupRecord)
         assert "z4j_group_body" in plan.indexes, plan.text
         assert not plan.scans, plan.text
 
     def test_a_worker_is_found_by_its_beginning(self) -> None:
-        searched = workers.search(WorkerRecord.objects.order_by("-id"), "w77")
+        newest = WorkerRecord.objects.order_by("-id")
+        searched = matching(newest, workers.ranges(newest, "w77"))
         plan = plan_of(lambda: list(searched[:101]), WorkerRecord)
         assert not plan.scans, plan.text
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from z4j_django.models import TaskRecord
-from z4j_django.queries import selection, windows
+from z4j_django.queries import pages, selection
 from z4j_django.queries.selection import Selection
 
 pytestmark = pytest.mark.django_db
@@ -144,7 +144,7 @@ def test_a_frozen_one_takes_in_nothing_new_whatever_leads(search: str) -> None:
 
 
 def test_it_walks_through_as_many_windows_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "WINDOW", 1)
+    monkeypatch.setattr(pages, "WINDOW", 1)
     monkeypatch.setattr(selection, "_PAGE", 1)
     at("a1", runtime=9.0)
     assert found(Selection("shop", name="shop.charge", search="runtime:>5s")) == ["a1"]
@@ -153,8 +153,8 @@ def test_it_walks_through_as_many_windows_as_it_takes(monkeypatch: pytest.Monkey
 
 
 def test_one_that_finds_too_little_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "WINDOW", 1)
-    monkeypatch.setattr(selection, "EXAMINED_LIMIT", 2)
+    monkeypatch.setattr(pages, "WINDOW", 1)
+    monkeypatch.setattr(pages, "EXAMINED_LIMIT", 2)
     with pytest.raises(ValueError, match="finds too little: 2 tasks were looked through") as told:
         Selection("shop", search="name:shop.charge runtime:>9s").ids(5)
     assert str(told.value).endswith("Narrow it by a range of sent, such as sent:<2d.")

@@ -15,7 +15,8 @@ from django.utils import timezone
 from tests.integration.pages import NOW, task
 from z4j_django.management.commands import z4j_tasks
 from z4j_django.models import TaskRecord
-from z4j_django.queries import filters, tasks, windows
+from z4j_django.queries import filter as filters
+from z4j_django.queries import pages, tasks
 
 pytestmark = pytest.mark.django_db
 
@@ -170,7 +171,7 @@ class TestNotes:
             task(f"{number:02}", runtime=9.0 if number == 3 else 1.0)
 
     def test_a_term_without_an_index_is_named(self, monkeypatch) -> None:
-        monkeypatch.setattr(windows, "WINDOW", 5)
+        monkeypatch.setattr(pages, "WINDOW", 5)
         code, shown, notes = run("runtime:>5s", "retries:0", "--json")
         assert code == 0
         document = json.loads(shown)
@@ -182,8 +183,8 @@ class TestNotes:
         assert run("runtime:>5s", "state:PENDING")[2] == ""
 
     def test_looking_for_them_is_given_up_after_a_bound(self, monkeypatch) -> None:
-        monkeypatch.setattr(windows, "WINDOW", 2)
-        monkeypatch.setattr(z4j_tasks, "EXAMINED_LIMIT", 6)
+        monkeypatch.setattr(pages, "WINDOW", 2)
+        monkeypatch.setattr(pages, "EXAMINED_LIMIT", 6)
         code, shown, notes = run("runtime:>5s", "--json")
         document = json.loads(shown)
         assert code == 1

@@ -20,7 +20,7 @@ from z4j_django.api.parameters import (
     Whole,
 )
 from z4j_django.api.terms import ORDERING, TERMS
-from z4j_django.queries import keyset
+from z4j_django.queries.cursors import Cursor, Key
 
 ENDPOINT = Endpoint(
     "things_list",
@@ -45,7 +45,7 @@ DEFAULTS = {
     "limit": 5,
     "fields": ("id",),
     "project": "default",
-    "cursor": keyset.Place(),
+    "cursor": Cursor(),
 }
 
 
@@ -73,14 +73,14 @@ def test_what_is_given_has_its_type():
         "limit": 7,
         "fields": ("name", "id"),
         "project": "shop",
-        "cursor": keyset.Place(),
+        "cursor": Cursor(),
     }
 
 
 def test_a_cursor_is_a_place():
-    key = keyset.Key(7)
-    assert read(f"cursor=b{key.token()}")["cursor"] == keyset.Place(before=key)
-    assert read(f"cursor=a{key.token()}")["cursor"] == keyset.Place(after=key)
+    key = Key(7)
+    assert read(f"cursor=b{key.token()}")["cursor"] == Cursor(before=key)
+    assert read(f"cursor=a{key.token()}")["cursor"] == Cursor(after=key)
 
 
 def test_all_that_can_not_be_is_told_at_once():

@@ -11,7 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from z4j_django.exceptions import FilterError
-from z4j_django.queries import filters, grammar, keyset, shapes, terms
+from z4j_django.queries import filter as filters
+from z4j_django.queries.cursors import Key
+from z4j_django.queries.filter import terms, values, words
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 NAMES = [*filters.TERMS, "args.0", "kwargs.a", 'kwargs."a.b".0', "", "-", "State", "nothing"]
@@ -78,7 +80,7 @@ class TestAnyText:
             error = refusal
         else:
             written = str(asked)
-            if len(written) <= grammar.LENGTH_LIMIT:  # quotes make it longer
+            if len(written) <= words.LENGTH_LIMIT:  # quotes make it longer
                 assert parse(written) == asked
                 assert str(parse(written)) == written
             return
@@ -100,12 +102,12 @@ class TestAnyText:
 
     @given(st.text(max_size=30))
     def test_a_quoted_value_is_taken_as_it_is(self, text: str) -> None:
-        if grammar._UNSTORABLE.search(text):
+        if words._UNSTORABLE.search(text):
             with pytest.raises(FilterError):
-                parse(f"name:{grammar.quote(text)}")
+                parse(f"name:{words.quote(text)}")
             return
-        assert value(f"name:{grammar.quote(text)}") == shapes.Exact(text)
-        assert value(f"kwargs.a:{grammar.quote(text)}").text == text
+        assert value(f"name:{words.quote(text)}") == values.Exact(text)
+        assert value(f"kwargs.a:{words.quote(text)}").text == text
 
 
 class TestWords:
@@ -137,13 +139,15 @@ class TestWords:
         assert str(parse(text)) == written
 
     def test_a_pattern_is_a_beginning_and_an_asterisk(self) -> None:
-        assert value("name:shop.*") == shapes.Prefix("shop.")
-        assert value('name:"shop.*"') == shapes.Exact("shop.*")
-        assert value("error:*") == shapes.Prefix("")
+        assert value("name:shop.*") == values.Prefix("shop.")
+        assert value('name:"shop.*"') == values.Exact("shop.*")
+        assert value("error:*") == values.Prefix("")
 
     def test_a_path_has_keys_and_places(self) -> None:
         (term,) = parse('kwargs.0.1."2".a:x').terms
-        assert term == terms.Term("kwargs", (shapes.Json("x", False),), path=("0", 1, "2", "a"))
+        assert term == terms.Term(
+            terms.TERMS["kwargs"], (values.Json("x", False),), path=("0", 1, "2", "a")
+        )
 
     @pytest.mark.parametrize(
         ("text", "reads_as"),
@@ -212,26 +216,26 @@ class TestRanges:
                 datetime.fromisoformat(end).replace(tzinfo=UTC) if isinstance(end, str) else end
                 for end in ends
             )
-        assert (found.low, found.high) == ends
-        assert (found.with_low, found.with_high) == with_ends
+        assert (found.span.low, found.span.high) == ends
+        assert (found.span.with_low, found.span.with_high) == with_ends
         assert parse(str(parse(text))) == parse(text)
 
     def test_a_day_begins_when_it_does_in_the_current_time_zone(self) -> None:
         with timezone.override("Europe/Berlin"):
             found = value("sent:2026-10-25")
         # Its clocks go back: the day has 25 hours.
-        assert (found.low, found.high) == (
+        assert (found.span.low, found.span.high) == (
             datetime(2026, 10, 24, 22, tzinfo=UTC),
             datetime(2026, 10, 25, 23, tzinfo=UTC),
         )
 
     def test_without_time_zones_moments_are_as_the_database_has_them(self, settings: Any) -> None:
         settings.USE_TZ = False
-        assert value("sent:>=2026-11-01").low == datetime(2026, 11, 1)
+        assert value("sent:>=2026-11-01").span.low == datetime(2026, 11, 1)
         naive = filters.parse("sent:>=1h", now=datetime(2026, 11, 1, 12))
-        assert naive.terms[0].values[0].high == datetime(2026, 11, 1, 11)
-        key = keyset.Key(7, datetime(2026, 11, 1, 12, 0, 0, 1))
-        assert keyset.Key.from_token(key.token()) == key
+        assert naive.terms[0].values[0].span.high == datetime(2026, 11, 1, 11)
+        key = Key(7, datetime(2026, 11, 1, 12, 0, 0, 1))
+        assert Key.from_token(key.token()) == key
 
 
 class TestMistakes:
@@ -327,9 +331,9 @@ class TestKeys:
         ),
     )
     def test_a_token_leads_back_to_its_key(self, row: int, sent_at: datetime | None) -> None:
-        key = keyset.Key(row, sent_at)
+        key = Key(row, sent_at)
         token = key.token()
-        assert keyset.Key.from_token(token) == key
+        assert Key.from_token(token) == key
         assert len(token) <= 22
         assert token.replace("-", "").replace("_", "").isalnum()
 
@@ -340,7 +344,7 @@ class TestKeys:
     @example("")
     def test_any_other_text_is_refused_or_is_a_token(self, text: str) -> None:
         try:
-            key = keyset.Key.from_token(text)
+            key = Key.from_token(text)
         except ValueError:
             return
         assert key.token() == text

@@ -18,10 +18,11 @@ from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
 from z4j_django.operations import bulk_operations
 from z4j_django.queries import lookups
+from z4j_django.queries.filter import TERMS
 from z4j_django.queries.selection import Selection
 
 #: The list's parameters, as the selection takes them.
-PARAMETERS = ("state", "name", "queue", "worker", "q")
+PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.suggestions), "q")
 
 
 class BulkPage(ActingPage):

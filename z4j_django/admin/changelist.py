@@ -17,14 +17,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from z4j_django.admin import filters, formatting
-from z4j_django.queries import keyset, totals
+from z4j_django.queries import cursors, index_ranges, pages, totals
+from z4j_django.queries.cursors import Cursor, Key
+from z4j_django.queries.index_ranges import IndexRange
+from z4j_django.queries.pages import Page
 
 #: Rows with a smaller id than this one.
 BEFORE_VAR = "before"
 #: Rows with a greater id than this one.
 AFTER_VAR = "after"
-
-_GREATEST_ID = 2**63 - 1
 
 
 class KeysetChangeList(ChangeList):
@@ -36,15 +37,13 @@ class KeysetChangeList(ChangeList):
     # The declared types are wider than what a read-only admin has.
     model_admin: Any
     list_filter: Any
-    before: Any = None
-    after: Any = None
-    has_newer = False
-    has_older = False
+    cursor = Cursor()
+    found: Page[Any]
     total: totals.Total
     #: Where to act on all that the filters find; empty where one may not, or nothing is filtered.
     bulk_link = ""
-    _leader: keyset.Way
-    _ways: list[keyset.Way]
+    _leader: IndexRange
+    _ranges: list[IndexRange]
     _rest: QuerySet[Any]
 
     def get_filters_params(self, params: Any = None) -> dict[str, list[str]]:
@@ -67,13 +66,21 @@ class KeysetChangeList(ChangeList):
         queryset: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         self.query = sought
         self._rest = self.model_admin.for_list(queryset)
-        self._ways = self.model_admin.search_ways(self._rest, sought)
-        return keyset.matching(self._rest.filter(self._leader.whole), self._ways)
+        whole = self._rest.filter(self._leader.whole)
+        if not sought.strip():
+            self._ranges = [self._leader]
+            return whole
+        self._ranges = self.model_admin.search_ranges(self._rest, sought)
+        self._rest = whole
+        return index_ranges.matching(whole, self._ranges)
 
     def _take_parameters(self, request: HttpRequest) -> None:
-        for name in (BEFORE_VAR, AFTER_VAR):
-            if name in self.params:
-                setattr(self, name, self._take_place(request, name))
+        given = {
+            name: self._take_key(request, name)
+            for name in (BEFORE_VAR, AFTER_VAR)
+            if name in self.params
+        }
+        self.cursor = Cursor(given.get(BEFORE_VAR), given.get(AFTER_VAR))
         known = {*self.get_filters_params(), *IGNORED_PARAMS, PAGE_VAR, ALL_VAR, ERROR_FLAG}
         for name in set(self.params) - known:
             self._forget(name)
@@ -81,18 +88,13 @@ class KeysetChangeList(ChangeList):
         # Kept, it would travel along in every link and change nothing.
         self._forget(ORDER_VAR)
 
-    def _take_place(self, request: HttpRequest, name: str) -> Any:
+    def _take_key(self, request: HttpRequest, name: str) -> Key | None:
         given = self.params[name]
         self._forget(name)
-        place = self.place_of(given)
-        if place is None:
+        key = _key(given)
+        if key is None:
             messages.warning(request, f"“{given[:50]}” is no place in this list; it was left out.")
-        return place
-
-    def place_of(self, text: str) -> Any:
-        """The row's place that a parameter names, or None."""
-        is_id = text.isascii() and text.isdigit() and len(text) <= 19
-        return int(text) if is_id and int(text) <= _GREATEST_ID else None
+        return key
 
     def _forget(self, name: str) -> None:
         self.params.pop(name, None)
@@ -104,7 +106,8 @@ class KeysetChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """Read one page, and find out how many rows there are on all of them."""
-        rows = self.read(request)
+        self.found = self._find(request)
+        rows = self.found.rows
         self.result_list = self.model_admin.decorate(rows)
         self.result_count = self.full_result_count = len(rows)
         self.total = self.count(rows)
@@ -115,10 +118,33 @@ class KeysetChangeList(ChangeList):
         self.multi_page = False
         self.paginator = self.model_admin.get_paginator(request, rows, self.list_per_page)
 
-    def read(self, request: HttpRequest) -> list[Any]:
-        """The rows of the page; one row more tells whether there is another page."""
-        rows = self._newer_page() if self.after is not None else None
-        return self._page() if rows is None else rows
+    def page(self, cursor: Cursor) -> Page[Any]:
+        """The page at a place in the list."""
+        return pages.read(self._rest, cursor, self.list_per_page, self._ranges)
+
+    def _find(self, request: HttpRequest) -> Page[Any]:
+        try:
+            if self.cursor.after is not None:
+                found = self.page(self.cursor)
+                if found.preceding is not None:
+                    return found
+                # The newest page is a full one, though one comes to it from below.
+                self.cursor = Cursor(before=self.cursor.before)
+            return self.page(self.cursor)
+        except ValueError:
+            messages.warning(request, "This is no place in a list of this order; it was left out.")
+            self.cursor = Cursor()
+            return self.page(self.cursor)
+
+    @property
+    def has_newer(self) -> bool:
+        """Whether there is a page above this one."""
+        return self.found.preceding is not None
+
+    @property
+    def has_older(self) -> bool:
+        """Whether there is a page below this one."""
+        return self.found.following is not None
 
     def narrowing(self) -> dict[str, Any]:
         """The filters and the search that are set."""
@@ -133,30 +159,11 @@ class KeysetChangeList(ChangeList):
             return totals.Total(len(rows), "exact")
         return totals.total(self.queryset)
 
-    def _page(self) -> list[Any]:
-        rows = self._read(keyset.Place(before=self.before))
-        self.has_older = len(rows) > self.list_per_page
-        self.has_newer = self.before is not None
-        return rows[: self.list_per_page]
-
-    def _newer_page(self) -> list[Any] | None:
-        """The page above ``after``; None where the newest page shows all of it."""
-        rows = self._read(keyset.Place(after=self.after))
-        if len(rows) <= self.list_per_page:
-            return None
-        self.has_newer = self.has_older = True
-        return rows[self.list_per_page - 1 :: -1]
-
-    def _read(self, place: keyset.Place) -> list[Any]:
-        """The rows of a page, and one more where there is another page."""
-        rest, ways = self._rest, [self._leader]
-        if self._ways:
-            rest, ways = rest.filter(self._leader.whole), self._ways
-        return list(keyset.page(rest, ways, place, self.list_per_page + 1))
-
     @property
     def count_shown(self) -> str:
-        """The number of rows, here and on all pages, in words."""
+        """The number of rows, in words; nobody knows of others where the page stopped looking."""
+        if self.found.looked_through is not None:
+            return f"{self.result_count} on this page"
         total = formatting.total(self.total)
         is_part = self.has_newer or self.has_older
         return f"{self.result_count} of {total}" if is_part else total
@@ -167,6 +174,15 @@ class KeysetChangeList(ChangeList):
         return "newest first"
 
     @property
+    def looked_through(self) -> str:
+        """How far the page looked, where that ended it; empty where it is full, or the last."""
+        seen, count = self.found.looked_through, self.result_count
+        if seen is None:
+            return ""
+        words = f"{count or 'None'} of them match{'es' if count < 2 else ''}"
+        return f"This page looked through {seen:,} {self.opts.verbose_name_plural}. {words}."
+
+    @property
     def newest_link(self) -> str:
         """The first page, filters kept."""
         return self.get_query_string()
@@ -174,11 +190,27 @@ class KeysetChangeList(ChangeList):
     @property
     def newer_link(self) -> str:
         """The page above this one, filters kept."""
-        if not self.result_list:
-            return self.newest_link
-        return self.get_query_string({AFTER_VAR: self.result_list[0].pk})
+        return self._link(AFTER_VAR, self.found.preceding)
 
     @property
     def older_link(self) -> str:
         """The page below this one, filters kept."""
-        return self.get_query_string({BEFORE_VAR: self.result_list[-1].pk})
+        return self._link(BEFORE_VAR, self.found.following)
+
+    @property
+    def further_link(self) -> str:
+        """On from where the page stopped looking, up or down."""
+        return self.older_link if self.cursor.after is None else self.newer_link
+
+    def _link(self, name: str, key: Key | None) -> str:
+        return self.newest_link if key is None else self.get_query_string({name: key.token()})
+
+
+def _key(text: str) -> Key | None:
+    """The key of a token; or of a row's number, as addresses had it once. None where it is none."""
+    if text.isascii() and text.isdigit() and len(text) <= 19:
+        return Key(int(text)) if int(text) <= cursors.GREATEST_ID else None
+    try:
+        return Key.from_token(text)
+    except ValueError:
+        return None

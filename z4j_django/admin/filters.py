@@ -9,9 +9,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from z4j_django import states
-from z4j_django.queries import filters as queries
-from z4j_django.queries import grammar, keyset, tasks, workers
+from z4j_django.queries import filter as queries
+from z4j_django.queries.filter import words
+from z4j_django.queries.index_ranges import IndexRange
 
 
 class ValueFilter(admin.SimpleListFilter):
@@ -47,7 +47,7 @@ class TermFilter(ValueFilter):
         """
         chosen = self.value()
         # The value is whole, whatever its characters would mean in a search.
-        shown = grammar.shown(chosen, "*") if chosen else ""
+        shown = words.shown(chosen, "*") if chosen else ""
         return queries.term(self.parameter_name, shown) if shown else queries.Filter()
 
 
@@ -68,8 +68,8 @@ class ColumnFilter(ValueFilter):
         return queryset.filter(**{self.parameter_name: chosen})
 
 
-def leader(specs: Iterable[Any]) -> keyset.Way:
-    """The filter whose index the list should read along, as a way; from now on it only leads.
+def leader(specs: Iterable[Any]) -> IndexRange:
+    """The filter whose index the list should read along, as a range; from now on it only leads.
 
     Of those that are set, for no two indexes can be read in one order.
     """
@@ -78,8 +78,8 @@ def leader(specs: Iterable[Any]) -> keyset.Way:
         value = chosen[column].value() if column in chosen else None
         if value and "\0" not in value:
             chosen[column].leads = True
-            return keyset.Way(column=column, value=value)
-    return keyset.Way()
+            return IndexRange(column=column, value=value)
+    return IndexRange()
 
 
 def value_filter(
@@ -102,11 +102,10 @@ def value_filter(
 #: The indexes that a list may read along, the one that promises most first.
 LEADERS = ("state", "verb")
 
-TASK_FILTERS = (
-    value_filter("state", lambda: list(states.ALL), TermFilter),
-    value_filter("name", tasks.names, TermFilter),
-    value_filter("queue", tasks.queues, TermFilter),
-    value_filter("worker", workers.hostnames, TermFilter),
+TASK_FILTERS = tuple(
+    value_filter(kind.name, kind.suggestions, TermFilter)
+    for kind in queries.TERMS.values()
+    if kind.suggestions is not None
 )
 
 

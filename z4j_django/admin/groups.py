@@ -15,7 +15,8 @@ from z4j_django.admin.acting import ActingAdmin, Action
 from z4j_django.admin.group_pages import ACTIONS, GroupPage
 from z4j_django.admin.readonly import facts
 from z4j_django.models import GroupRecord, TaskRecord
-from z4j_django.queries import groups, keyset, tasks
+from z4j_django.queries import groups, tasks
+from z4j_django.queries.index_ranges import IndexRange
 
 
 @admin.register(GroupRecord)
@@ -63,9 +64,9 @@ class GroupAdmin(ActingAdmin):
             return columns
         return tuple(column for column in columns if column != "body_state")
 
-    def search_ways(self, queryset: QuerySet[GroupRecord], text: str) -> list[keyset.Way]:
+    def search_ranges(self, queryset: QuerySet[GroupRecord], text: str) -> list[IndexRange]:
         """Ids by their beginnings."""
-        return groups.ways(queryset, text)
+        return groups.ranges(queryset, text)
 
     def decorate(self, rows: list[GroupRecord]) -> list[GroupRecord]:
         """The rows, each with the record of its body."""

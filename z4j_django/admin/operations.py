@@ -18,8 +18,10 @@ from z4j_django.admin.acting import ActingAdmin
 from z4j_django.admin.filters import value_filter
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
 from z4j_django.models import Operation, OperationTarget
-from z4j_django.queries import keyset
 from z4j_django.queries import operations as queries
+from z4j_django.queries.cursors import Cursor
+from z4j_django.queries.index_ranges import IndexRange
+from z4j_django.queries.pages import Page
 
 #: The task's state, or journal's, whose colour an outcome or an operation's state has.
 _COLOURS = {
@@ -102,9 +104,9 @@ class OperationAdmin(ActingAdmin):
         tools = [{"label": "Queues", "url": self.page_url("queues")}]
         return super().changelist_view(request, {"tools": tools, **(extra_context or {})})
 
-    def search_ways(self, queryset: QuerySet[Operation], text: str) -> list[keyset.Way]:
+    def search_ranges(self, queryset: QuerySet[Operation], text: str) -> list[IndexRange]:
         """By whole ids of targets."""
-        return queries.ways(queryset, text)
+        return queries.ranges(target=text.strip())
 
     @admin.display(description="at")
     def at(self, operation: Operation) -> str:
@@ -140,7 +142,8 @@ class OperationAdmin(ActingAdmin):
         """The context of an operation's page."""
         counts = queries.counts(record)
         chosen, after = _place(request)
-        found = queries.targets(record, chosen, after)
+        page = queries.targets(record, chosen, Cursor(before=after), queries.TARGETS_LIMIT)
+        found = queries.named(record, page.rows)
         over = record.finished_at is not None
         may_restore = permissions.can(request.user, "restore")
         settled = record.total - counts.get("pending", 0) - counts.get("acting", 0)
@@ -161,7 +164,7 @@ class OperationAdmin(ActingAdmin):
             "restore_url": self.page_url("restore", record.pk)
             if may_restore and self._can_be_restored(record)
             else "",
-            **self._targets(request, record, counts, found),
+            **self._targets(request, counts, page, found),
         }
 
     def _can_be_restored(self, operation: Operation) -> bool:
@@ -175,26 +178,25 @@ class OperationAdmin(ActingAdmin):
     def _targets(
         self,
         request: HttpRequest,
-        operation: Operation,
         counts: dict[str, int],
-        found: queries.Targets,
+        page: Page[OperationTarget],
+        found: queries.Named,
     ) -> dict[str, Any]:
         chosen, after = _place(request)
         query = f"outcome={chosen}&" if chosen else ""
-        following = found.next_after
         return {
             "outcomes": [
                 {"name": name, "badge": badge(name, count), "chosen": name == chosen}
                 for name, count in counts.items()
             ],
             "chosen": chosen,
-            "rows": [self._row(request, row, found) for row in found.rows],
-            "next_link": "" if following is None else f"?{query}after={following}#z4j-targets",
+            "rows": [self._row(request, row, found) for row in page.rows],
+            "next_link": f"?{query}after={page.following.id}#z4j-targets" if page.following else "",
             "first_link": f"?{query.rstrip('&')}#z4j-targets" if after is not None else "",
         }
 
     def _relatives(
-        self, request: HttpRequest, operation: Operation, found: queries.Targets
+        self, request: HttpRequest, operation: Operation, found: queries.Named
     ) -> list[Fact]:
         """The group, the body and the operation that this one was about."""
         given = operation.parameters if isinstance(operation.parameters, dict) else {}
@@ -214,7 +216,7 @@ class OperationAdmin(ActingAdmin):
         return facts(*lines)
 
     def _row(
-        self, request: HttpRequest, row: OperationTarget, found: queries.Targets
+        self, request: HttpRequest, row: OperationTarget, found: queries.Named
     ) -> dict[str, Any]:
         return {
             "number": str(row.position + 1),
@@ -224,13 +226,13 @@ class OperationAdmin(ActingAdmin):
             "reason": row.reason,
         }
 
-    def _result(self, request: HttpRequest, row: OperationTarget, found: queries.Targets) -> str:
+    def _result(self, request: HttpRequest, row: OperationTarget, found: queries.Named) -> str:
         if not row.result_id:
             return ""
         kind = "group" if row.result_id in found.groups else "task"
         return self._named(request, kind, row.result_id, found)
 
-    def _named(self, request: HttpRequest, kind: str, target: str, found: queries.Targets) -> str:
+    def _named(self, request: HttpRequest, kind: str, target: str, found: queries.Named) -> str:
         """A target in words that lead to its page, where this user may see it."""
         if kind == OperationTarget.Kind.QUEUE:
             return formatting.joined(formatting.plain("queue"), formatting.plain(target))

@@ -21,7 +21,8 @@ from django.utils.text import capfirst
 from z4j_django.admin import formatting
 from z4j_django.admin.changelist import KeysetChangeList
 from z4j_django.models import TaskRecord
-from z4j_django.queries import keyset
+from z4j_django.queries import index_ranges
+from z4j_django.queries.index_ranges import IndexRange
 
 #: Stands for the name of a task of which only an id is known.
 UNNAMED = "unnamed task"
@@ -86,11 +87,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """What a search finds; Django's own would look into the middle of every value."""
-        return keyset.matching(queryset, self.search_ways(queryset, search_term)), False
+        return index_ranges.matching(queryset, self.search_ranges(queryset, search_term)), False
 
-    def search_ways(self, queryset: QuerySet[Any], text: str) -> list[keyset.Way]:
-        """The indexes that a search in ``queryset`` goes along; none for an empty text."""
-        return []
+    def search_ranges(self, queryset: QuerySet[Any], text: str) -> list[IndexRange]:
+        """The index ranges that have what a search finds; all rows for an empty text."""
+        return [IndexRange()]
 
     def bulk_link(self, request: HttpRequest, query: dict[str, Any]) -> str:
         """Where to act on all that the filters in ``query`` find; empty where nowhere."""

@@ -20,7 +20,8 @@ from z4j_django.admin.forecasts import Forecast
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
 from z4j_django.admin.task_list import TaskChangeList
 from z4j_django.models import GroupRecord, Operation, TaskRecord, WorkerRecord
-from z4j_django.queries import events, filters, tasks, workers
+from z4j_django.queries import events, tasks, workers
+from z4j_django.queries import filter as filters
 
 #: Shown under the search box.
 EXAMPLES = ("state:FAILURE", "name:shop.*", "sent:<2h", "runtime:>5s", "kwargs.user_id:42")

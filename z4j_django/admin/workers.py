@@ -13,7 +13,8 @@ from z4j_django.admin import formatting
 from z4j_django.admin.filters import OnlineFilter
 from z4j_django.admin.readonly import ReadOnlyAdmin, facts
 from z4j_django.models import TaskRecord, WorkerRecord
-from z4j_django.queries import keyset, workers
+from z4j_django.queries import workers
+from z4j_django.queries.index_ranges import IndexRange
 
 
 @admin.register(WorkerRecord)
@@ -35,9 +36,9 @@ class WorkerAdmin(ReadOnlyAdmin):
     search_help_text = "Searches hostnames (whole, or their beginning)."
     detail_template = "admin/z4j_django/workerrecord/detail.html"
 
-    def search_ways(self, queryset: QuerySet[WorkerRecord], text: str) -> list[keyset.Way]:
+    def search_ranges(self, queryset: QuerySet[WorkerRecord], text: str) -> list[IndexRange]:
         """Hostnames by their beginnings."""
-        return workers.ways(queryset, text)
+        return workers.ranges(queryset, text)
 
     @admin.display(description="presence")
     def presence(self, worker: WorkerRecord) -> str:

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.fields import get_attribute
 
 from z4j_django.api import base
-from z4j_django.queries import grammar
+from z4j_django.queries.filter import words
 
 
 def moment(value: datetime | None) -> str | None:
@@ -93,7 +93,7 @@ class TasksAddress(serializers.URLField):
             name: one(value) if callable(one) else get_attribute(value, [one])
             for name, one in self.terms.items()
         }
-        query = urlencode({name: grammar.shown(one, "*") for name, one in values.items()})
+        query = urlencode({name: words.shown(one, "*") for name, one in values.items()})
         return f"{base.uri(self.context['request'], 'tasks')}?{query}"
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from z4j_django.api import base, pagination, problems
-from z4j_django.queries import keyset, lists
+from z4j_django.queries import pages
+from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.values import SHORT, UNSTORABLE
 
-#: What is wanted of a list, and the indexes that lead to it; without any the primary key's.
-Wanted = tuple[QuerySet[Any], Sequence[keyset.Way]]
+#: Which rows are wanted of a list, and the index ranges that have them.
+Wanted = tuple[QuerySet[Any], Sequence[IndexRange]]
+#: All of a table, the newest rows first.
+EVERYTHING: Final = (IndexRange(),)
 
 
 class Shown(base.View):
@@ -37,14 +40,21 @@ class List(Shown):
         """Which rows may be on the page, by ``asked``."""
         raise NotImplementedError
 
-    def page(self) -> Any:
-        """The page that is asked for."""
-        queryset, ways = self.wanted()
-        return lists.page(queryset, self.asked["cursor"], self.asked["limit"], ways)
+    def page(self) -> pages.Page[Any]:
+        """The page that is asked for.
+
+        Raises:
+            ValueError: If the cursor is of a list in another order.
+        """
+        queryset, ranges = self.wanted()
+        return pages.read(queryset, self.asked["cursor"], self.asked["limit"], ranges)
 
     def get(self, request: Request, **path: Any) -> Response:
         """The page."""
-        page = self.page()
+        try:
+            page = self.page()
+        except ValueError:
+            raise pagination.wrong_cursor() from None
         rows = self.serializer.row(page.rows, many=True, context={"request": request})
         return Response(pagination.body(request, page, rows.data))
 

@@ -10,7 +10,8 @@ from rest_framework.request import Request
 
 from z4j_django.api import base, problems
 from z4j_django.api.parameters import Parameter, Whole
-from z4j_django.queries import keyset
+from z4j_django.queries import cursors
+from z4j_django.queries import pages as queries
 
 _BEFORE: Final = "b"
 _AFTER: Final = "a"
@@ -22,18 +23,18 @@ class Cursor(Parameter):
 
     def __init__(self) -> None:
         told = "Where the page begins: take `next` and `previous` of an answer as they are."
-        super().__init__("cursor", told, default=keyset.Place(), format="z4j-cursor")
+        super().__init__("cursor", told, default=cursors.Cursor(), format="z4j-cursor")
 
-    def read(self, given: str) -> keyset.Place:
-        """The place, if some list gave out such a cursor."""
+    def read(self, given: str) -> cursors.Cursor:
+        """The cursor, if some list gave it out."""
         try:
-            key = keyset.Key.from_token(given[1:])
+            key = cursors.Key.from_token(given[1:])
         except ValueError:
             raise ValueError(_STRANGE) from None
         if given[:1] == _BEFORE:
-            return keyset.Place(before=key)
+            return cursors.Cursor(before=key)
         if given[:1] == _AFTER:
-            return keyset.Place(after=key)
+            return cursors.Cursor(after=key)
         raise ValueError(_STRANGE)
 
 
@@ -75,7 +76,9 @@ def wrong_cursor() -> problems.Invalid:
     return problems.Invalid([{"name": CURSOR.name, "reason": _STRANGE}])
 
 
-def body(request: Request, page: Any, results: Sequence[Any], **more: Any) -> dict[str, Any]:
+def body(
+    request: Request, page: queries.Page[Any], results: Sequence[Any], **more: Any
+) -> dict[str, Any]:
     """A list's answer.
 
     Args:

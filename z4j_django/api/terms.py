@@ -17,7 +17,8 @@ from django.utils import timezone
 from z4j_django.api import problems
 from z4j_django.api.parameters import Choice, Parameter
 from z4j_django.exceptions import FilterError
-from z4j_django.queries import filters, grammar
+from z4j_django.queries import filter as filters
+from z4j_django.queries.filter import words
 
 #: Terms that go on with a path, which the name of the parameter holds: ``kwargs.user_id``.
 FAMILIES: Final = ("args", "kwargs")
@@ -68,9 +69,9 @@ class Terms(Parameter):
                 wrong[name] = error
         if wrong:
             raise problems.WrongFilter(wrong)
-        if len(found.terms) > grammar.TERMS_LIMIT:
+        if len(found.terms) > words.TERMS_LIMIT:
             raise ValueError(
-                f"A filter has at most {grammar.TERMS_LIMIT} terms, those of all parameters."
+                f"A filter has at most {words.TERMS_LIMIT} terms, those of all parameters."
             )
         return found
 

@@ -243,8 +243,8 @@ def _rows(
         return found.filter(project=project, **{f"{column}__in": values})[: LIMIT + 1]
     found = found.filter(_INDEXED.get(column, Q()))
     if len(values) == 1 and column in _THEN:
-        # A range, as in ``keyset``: for a frequent value PostgreSQL would otherwise look through
-        # the whole table, in the hope of meeting enough of its rows soon.
+        # A range, as in ``index_ranges``: for a frequent value PostgreSQL would otherwise look
+        # through the whole table, in the hope of meeting enough of its rows soon.
         [value] = values
         found = found.filter(**{f"{column}__gte": value, f"{column}__lte": value})
         return found.order_by(column, _THEN[column])[: LIMIT + 1]

@@ -10,7 +10,8 @@ from django.db.models import Q, QuerySet
 
 from z4j_django import states
 from z4j_django.models import GroupRecord, TaskRecord
-from z4j_django.queries import keyset, lookups, tasks
+from z4j_django.queries import lookups, tasks
+from z4j_django.queries.index_ranges import IndexRange
 
 #: Members shown of one group, at most.
 MEMBERS_LIMIT = 500
@@ -26,19 +27,14 @@ class Members:
     more: bool
 
 
-def search(queryset: QuerySet[GroupRecord], text: str) -> QuerySet[GroupRecord]:
+def ranges(queryset: QuerySet[GroupRecord], text: str) -> list[IndexRange]:
     """The groups whose id begins with ``text``, or whose body has it as its id."""
-    return keyset.matching(queryset, ways(queryset, text))
-
-
-def ways(queryset: QuerySet[GroupRecord], text: str) -> list[keyset.Way]:
-    """The same search, index by index; none for an empty text."""
     text = text.strip()
     if not text:
-        return []
+        return [IndexRange()]
     projects = lookups.projects(GroupRecord)
     begins = Q(project__in=projects) & lookups.starts_with(queryset, "group_id", text)
-    return [keyset.Way(begins), keyset.Way(Q(body_id=text))]
+    return [IndexRange(begins), IndexRange(Q(body_id=text))]
 
 
 def members(group: GroupRecord) -> Members:

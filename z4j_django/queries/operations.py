@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 
 from z4j_django import verbs
 from z4j_django.models import (
@@ -16,7 +16,10 @@ from z4j_django.models import (
     TaskPayload,
     TaskRecord,
 )
-from z4j_django.queries import keyset, lists, tasks
+from z4j_django.queries import pages, tasks
+from z4j_django.queries.cursors import Cursor, Order
+from z4j_django.queries.index_ranges import IndexRange
+from z4j_django.queries.pages import Page
 
 #: Operations shown of one task, and of one group, at most.
 TRAIL_LIMIT = 20
@@ -50,15 +53,15 @@ class Trail:
 
 
 @dataclass(frozen=True)
-class Targets:
-    """A page of an operation's targets, with the records that they name."""
+class Named:
+    """The records that targets name.
 
-    rows: list[OperationTarget]
-    #: Position of the last row, where there are more.
-    next_after: int | None
-    #: By task id: targets, and what was published for them.
+    Attributes:
+        tasks: By task id: targets, and what was published for them.
+        groups: By group id.
+    """
+
     tasks: dict[str, TaskRecord]
-    #: By group id.
     groups: dict[str, GroupRecord]
 
 
@@ -108,15 +111,6 @@ def find(number: int | None) -> Operation | None:
     return None if number is None else Operation.objects.filter(pk=number).first()
 
 
-def ways(queryset: QuerySet[Operation], text: str) -> list[keyset.Way]:
-    """Operations that touched the task, group or queue ``text``; none for an empty text."""
-    text = text.strip()
-    if not text:
-        return []
-    touched = OperationTarget.objects.using(queryset.db).filter(target=text)
-    return [keyset.Way(Q(pk__in=touched.values("operation_id")))]
-
-
 def counts(operation: Operation) -> dict[str, int]:
     """How many targets have each outcome, as they stand now.
 
@@ -142,63 +136,37 @@ def counts(operation: Operation) -> dict[str, int]:
 OUTCOMES = ("failed", "unknown", "refused", "done", "acting", "pending")
 
 
-def targets(operation: Operation, outcome: str = "", after: int | None = None) -> Targets:
-    """A page of the targets of ``operation``, in their order.
-
-    Args:
-        operation: Whose.
-        outcome: Only those that came out so; all for the empty string.
-        after: Position after which the page begins.
-    """
-    found = OperationTarget.objects.filter(operation=operation)
-    if outcome:
-        found = found.filter(outcome=outcome)
-    if after is not None:
-        found = found.filter(position__gt=after)
-    rows = list(found.order_by("position")[: TARGETS_LIMIT + 1])
-    shown = rows[:TARGETS_LIMIT]
-    return Targets(
-        rows=shown,
-        next_after=shown[-1].position if len(rows) > TARGETS_LIMIT else None,
-        tasks=tasks.by_ids(operation.project, _task_ids(operation, shown)),
-        groups=_groups(operation, shown),
-    )
-
-
 def first_targets(operation: Operation, limit: int) -> list[OperationTarget]:
     """The first targets of ``operation``, ``limit`` at most."""
     found = OperationTarget.objects.filter(operation=operation)
     return list(found.order_by("position")[:limit])
 
 
-def page_of_targets(
-    operation: Operation, outcome: str, place: keyset.Place, limit: int
-) -> lists.Page[OperationTarget]:
-    """Some targets of ``operation``, in their order.
+def targets(
+    operation: Operation, outcome: str, cursor: Cursor, limit: int
+) -> Page[OperationTarget]:
+    """A page of the targets of ``operation``, in their order.
 
     Args:
         operation: Whose.
         outcome: Only those that came out so; all for the empty string.
-        place: Where the page begins; its key is a position.
+        cursor: Where the page begins; its key is a position.
         limit: How many at most.
     """
-    found = OperationTarget.objects.filter(operation=operation)
-    if outcome:
-        found = found.filter(outcome=outcome)
-    backwards, start = place.after is not None, place.key
-    if start is not None:
-        found = found.filter(**{"position__lt" if backwards else "position__gt": start.id})
-    read = list(found.order_by("-position" if backwards else "position")[: limit + 1])
-    rows = read[:limit]
-    end = keyset.Key(rows[-1].position) if len(read) > limit else None
-    back = None
-    if start is not None:
-        back = keyset.Key(rows[0].position if rows else start.id)
-    following, preceding = (back, end) if backwards else (end, back)
-    return lists.Page(rows[::-1] if backwards else rows, following, preceding)
+    mine = Q(operation=operation, outcome=outcome) if outcome else Q(operation=operation)
+    order = Order("position", down=False)
+    return pages.read(OperationTarget.objects.all(), cursor, limit, [IndexRange(mine)], order)
 
 
-def ways_to(verb: str = "", state: str = "", target: str = "") -> list[keyset.Way]:
+def named(operation: Operation, rows: Sequence[OperationTarget]) -> Named:
+    """The records that some targets of ``operation``, and the operation itself, name."""
+    return Named(
+        tasks=tasks.by_ids(operation.project, _task_ids(operation, rows)),
+        groups=_groups(operation, rows),
+    )
+
+
+def ranges(verb: str = "", state: str = "", target: str = "") -> list[IndexRange]:
     """The index that leads to the operations of a verb, in a state, or that touched a target.
 
     The others of these narrow what it finds. Nearly all operations are finished: these are met on
@@ -206,13 +174,13 @@ def ways_to(verb: str = "", state: str = "", target: str = "") -> list[keyset.Wa
     """
     if target:
         touched = OperationTarget.objects.filter(target=target)
-        return [keyset.Way(Q(pk__in=touched.values("operation_id")))]
+        return [IndexRange(Q(pk__in=touched.values("operation_id")))]
     if state and state != Operation.State.FINISHED:
-        return [keyset.Way(column="state", value=state)]
-    return [keyset.Way(column="verb", value=verb)] if verb else []
+        return [IndexRange(column="state", value=state)]
+    return [IndexRange(column="verb", value=verb)] if verb else [IndexRange()]
 
 
-def _task_ids(operation: Operation, rows: Iterable[OperationTarget]) -> set[str]:
+def _task_ids(operation: Operation, rows: Sequence[OperationTarget]) -> set[str]:
     """The tasks among the targets and what was published, and those that a retry names besides."""
     kinds = OperationTarget.Kind
     ids = {row.target for row in rows if row.kind == kinds.TASK}
@@ -225,7 +193,7 @@ def _named(operation: Operation, *parameters: str) -> set[str]:
     return {value for name in parameters if isinstance(value := given.get(name), str)}
 
 
-def _groups(operation: Operation, rows: Iterable[OperationTarget]) -> dict[str, GroupRecord]:
+def _groups(operation: Operation, rows: Sequence[OperationTarget]) -> dict[str, GroupRecord]:
     """The groups among the targets, and those that a retry names besides."""
     ids = {row.target for row in rows if row.kind == OperationTarget.Kind.GROUP}
     ids |= _named(operation, "group_id", "new_group_id")

@@ -13,10 +13,10 @@ from django.utils import timezone
 from z4j_django import states
 from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
-from z4j_django.queries import filters, keyset, tasks, terms
-
-#: Rows that are looked through for one selection, at most.
-EXAMINED_LIMIT: Final = 1_000_000
+from z4j_django.queries import cursors, tasks
+from z4j_django.queries import filter as filters
+from z4j_django.queries.cursors import Cursor
+from z4j_django.queries.filter import terms, words
 
 #: Columns that may be given.
 _COLUMNS: Final = ("name", "state", "worker", "queue")
@@ -72,6 +72,7 @@ class Selection:
         until, asked_at = str(params.get("until", "")), str(params.get("asked_at", ""))
         if until and not (until.isascii() and until.isdigit() and len(until) < 19):
             raise ValueError("The filter until is not a row's number.")
+        given["search"] = " ".join((given.get("search", ""), *_others(params))).strip()
         found = cls(
             project=project, until=int(until) if until else None, asked_at=asked_at, **given
         )
@@ -155,26 +156,19 @@ class Selection:
             )
         queryset = TaskRecord.objects.all()
         queryset = queryset.only("task_id", "sent_at") if only_ids else tasks.summaries(queryset)
-        place = keyset.Place()
+        cursor = Cursor()
         if self.until is not None and wanted.order() == "-id":
-            place = keyset.Place(before=keyset.Key(min(self.until + 1, keyset.GREATEST_ID)))
+            cursor = Cursor(before=min(self.until + 1, cursors.GREATEST_ID))
         elif self.until is not None:
             queryset = queryset.filter(pk__lte=self.until)
-        found: list[TaskRecord] = []
-        examined = 0
-        while len(found) < limit:
-            page = wanted.page(queryset, place, min(limit - len(found), _PAGE))
-            found += page.rows
-            if page.following is None:
-                break
-            place = keyset.Place(before=page.following)
-            examined += page.looked_through or len(page.rows)
-            if examined > EXAMINED_LIMIT:
-                raise ValueError(
-                    f"The filter finds too little: {EXAMINED_LIMIT:,} tasks were looked through. "
-                    "Narrow it by a range of sent, such as sent:<2d."
-                )
-        return found
+        found = wanted.pages(queryset, limit, _PAGE, cursor=cursor)
+        rows = [row for page in found for row in page]
+        if found.gave_up:
+            raise ValueError(
+                f"The filter finds too little: {found.examined:,} tasks were looked through. "
+                "Narrow it by a range of sent, such as sent:<2d."
+            )
+        return rows
 
     def as_json(self) -> dict[str, Any]:
         """What of it is given, for the audit trail."""
@@ -185,3 +179,12 @@ class Selection:
         given = self.as_json()
         parts = [f"{key} {given[key]}" for key in (*_COLUMNS, "search") if key in given]
         return ", ".join(parts) or "every task"
+
+
+def _others(params: Mapping[str, Any]) -> list[str]:
+    """Terms of the admin's sidebar that are no members of a selection."""
+    return [
+        f"{kind.name}:{words.quote(str(params[kind.name]))}"
+        for kind in terms.TERMS.values()
+        if kind.suggestions and kind.name not in _COLUMNS and params.get(kind.name)
+    ]

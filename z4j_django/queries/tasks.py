@@ -12,7 +12,8 @@ from django.db.models import Q, QuerySet
 
 from z4j_django import states
 from z4j_django.models import GroupRecord, TaskRecord
-from z4j_django.queries import keyset, lookups
+from z4j_django.queries import index_ranges, lookups
+from z4j_django.queries.index_ranges import IndexRange
 
 #: Columns that may be large; lists leave them in the database.
 HEAVY_FIELDS = ("args", "kwargs", "result", "exception_message", "traceback")
@@ -98,20 +99,20 @@ def search(queryset: QuerySet[TaskRecord], text: str) -> QuerySet[TaskRecord]:
     Returns:
         The matching part of ``queryset``; all of it for an empty text.
     """
-    return keyset.matching(queryset, ways(queryset, text))
+    return index_ranges.matching(queryset, ranges(queryset, text))
 
 
-def ways(queryset: QuerySet[TaskRecord], text: str) -> list[keyset.Way]:
-    """The same search, index by index; none for an empty text."""
+def ranges(queryset: QuerySet[TaskRecord], text: str) -> list[IndexRange]:
+    """The same search, index by index."""
     text = text.strip()
     if not text:
-        return []
+        return [IndexRange()]
     # The index on task ids begins with the project.
     by_id = Q(project__in=lookups.projects(TaskRecord)) & matches_id(queryset, text)
     names = names_like(text)[:MATCHING_NAMES_LIMIT]
     return [
-        keyset.Way(by_id, is_few=True),
-        *(keyset.Way(column="name", value=name) for name in names),
+        IndexRange(by_id, is_few=True),
+        *(IndexRange(column="name", value=name) for name in names),
     ]
 
 

@@ -8,7 +8,9 @@ from typing import Literal
 from django.db.models import Q, QuerySet
 
 from z4j_django.models import TaskRecord, WorkerRecord
-from z4j_django.queries import keyset, lookups, tasks
+from z4j_django.queries import lookups, pages, tasks
+from z4j_django.queries.cursors import Cursor
+from z4j_django.queries.index_ranges import IndexRange
 
 #: A worker that says nothing for so long, and never said goodbye, counts as silent.
 SILENT_AFTER = timedelta(minutes=2)
@@ -34,19 +36,14 @@ def hostnames() -> list[str]:
     return sorted(set(newest[: tasks.CHOICES_LIMIT]))
 
 
-def search(queryset: QuerySet[WorkerRecord], text: str) -> QuerySet[WorkerRecord]:
+def ranges(queryset: QuerySet[WorkerRecord], text: str) -> list[IndexRange]:
     """The workers whose hostname begins with ``text``."""
-    return keyset.matching(queryset, ways(queryset, text))
-
-
-def ways(queryset: QuerySet[WorkerRecord], text: str) -> list[keyset.Way]:
-    """The same search as a walk along its index; none for an empty text."""
     text = text.strip()
     if not text:
-        return []
+        return [IndexRange()]
     projects = lookups.projects(WorkerRecord)
     begins = lookups.starts_with(queryset, "hostname", text)
-    return [keyset.Way(Q(project__in=projects) & begins)]
+    return [IndexRange(Q(project__in=projects) & begins)]
 
 
 def wanted(project: str, beginning: str = "", online: bool | None = None) -> QuerySet[WorkerRecord]:
@@ -65,9 +62,9 @@ def wanted(project: str, beginning: str = "", online: bool | None = None) -> Que
 
 def recent_tasks(worker: WorkerRecord) -> list[TaskRecord]:
     """The newest tasks that ``worker`` took."""
-    found = tasks.summaries(TaskRecord.objects.filter(project=worker.project))
-    way = keyset.Way(column="worker", value=worker.hostname)
-    return list(keyset.page(found, [way], keyset.Place(), RECENT_TASKS_LIMIT))
+    taken = IndexRange(Q(project=worker.project), column="worker", value=worker.hostname)
+    found = tasks.summaries(TaskRecord.objects.all())
+    return pages.read(found, Cursor(), RECENT_TASKS_LIMIT, [taken]).rows
 
 
 def find(project: str, hostname: str) -> WorkerRecord | None:

@@ -21,7 +21,7 @@ from z4j_django.api.views import operations as reading
 from z4j_django.exceptions import FilterError
 from z4j_django.operations import auditing, bulk_operations
 from z4j_django.options import described
-from z4j_django.queries import filters
+from z4j_django.queries import filter as filters
 from z4j_django.queries import operations as queries
 from z4j_django.queries.selection import Selection
 

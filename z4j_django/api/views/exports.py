@@ -23,13 +23,11 @@ from z4j_django.api.terms import ORDERING, TERMS
 from z4j_django.api.views import tasks as lists
 from z4j_django.exceptions import Z4JError
 from z4j_django.models import TaskRecord
-from z4j_django.queries import filters, keyset
+from z4j_django.queries import filter as filters
 from z4j_django.queries.tasks import HEAVY_FIELDS
 
 logger = logging.getLogger("z4j_django.api")
 
-#: Tasks that are looked through for a file, at most.
-EXAMINED_LIMIT: Final = 1_000_000
 #: Tasks that are held in memory; where their large columns are asked for, fewer.
 PAGE: Final = 500
 _HEAVY_PAGE: Final = 50
@@ -182,19 +180,11 @@ def _pages(
     """The tasks, a page at a time."""
     tasks = TaskRecord.objects.only(*serializers.columns(names))
     size = PAGE if set(names).isdisjoint(HEAVY_FIELDS) else _HEAVY_PAGE
-    place: keyset.Key | None = None
-    examined = 0
-    while limit:
-        page = asked.page(tasks, keyset.Place(before=place), min(size, limit), order=order)
-        yield page.rows
-        limit -= len(page.rows)
-        place = page.following
-        if place is None:
-            return
-        examined += page.looked_through or 0
-        if examined >= EXAMINED_LIMIT:
-            logger.warning("An export of tasks broke off: %d were looked through.", examined)
-            raise UnboundedError
+    found = asked.pages(tasks, limit, size, order=order)
+    yield from found
+    if found.gave_up:
+        logger.warning("An export of tasks broke off: %d were looked through.", found.examined)
+        raise UnboundedError
 
 
 def _begun(pages: Iterator[list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:

@@ -92,7 +92,7 @@ class GroupsView(generic.List):
     def wanted(self) -> generic.Wanted:
         """Those of a project, by the search."""
         found = GroupRecord.objects.filter(project=self.asked["project"])
-        return found, groups.ways(found, self.asked["q"])
+        return found, groups.ranges(found, self.asked["q"])
 
 
 class GroupView(generic.Detail):

@@ -46,7 +46,7 @@ class OperationsView(generic.List):
         verb, state, target = (self.asked[name] for name in ("verb", "state", "target"))
         given = {name: value for name, value in (("verb", verb), ("state", state)) if value}
         found = Operation.objects.filter(project=self.asked["project"], **given)
-        return found, operations.ways_to(verb, state, target)
+        return found, operations.ranges(verb, state, target)
 
 
 class OperationView(generic.Detail):
@@ -94,9 +94,7 @@ class TargetsView(generic.List):
         asked = self.asked
         if (operation := operations.find(asked["id"])) is None:
             raise problems.NotFound(_MISSING)
-        return operations.page_of_targets(
-            operation, asked["outcome"], asked["cursor"], asked["limit"]
-        )
+        return operations.targets(operation, asked["outcome"], asked["cursor"], asked["limit"])
 
 
 urlpatterns = [

@@ -121,7 +121,7 @@ class SchedulesView(_BeatView, generic.List):
         """Those of the parameters."""
         given = {name: self.asked[name] for name in ("name", "enabled")}
         wanted = {name: value for name, value in given.items() if value not in ("", None)}
-        return schedules.every().filter(**wanted), ()
+        return schedules.every().filter(**wanted), generic.EVERYTHING
 
     def page(self) -> Any:
         """With what its rows say of their schedules."""

@@ -15,7 +15,8 @@ from z4j_django.api.serializers import tasks as serializers
 from z4j_django.api.terms import ORDERING, TERMS
 from z4j_django.conf import settings
 from z4j_django.models import TaskRecord
-from z4j_django.queries import changes, events, filters, operations
+from z4j_django.queries import changes, events, operations
+from z4j_django.queries import filter as filters
 
 #: Which fields of a list of tasks.
 FIELDS: Final = Fields(serializers.TaskSerializer.Meta.fields, serializers.LISTED)
@@ -51,14 +52,14 @@ class TasksView(base.View):
         asked, names = self.asked[TERMS.name], self.asked["fields"]
         if self.asked["since"] is not None:
             return Response(_changes(request, asked, names))
-        place = self.asked["cursor"]
+        cursor = self.asked["cursor"]
         more: dict[str, Any] = {}
-        if settings.TIMELINE and place.key is None:
+        if settings.TIMELINE and cursor.key is None:
             more["since"] = changes.start().text()
         tasks = TaskRecord.objects.only(*serializers.columns(names))
         order = asked.order(self.asked["ordering"])
         try:
-            page = asked.page(tasks, place, self.asked["limit"], order=order)
+            page = asked.page(tasks, cursor, self.asked["limit"], order=order)
         except ValueError:
             raise pagination.wrong_cursor() from None
         rows = serializers.Rows(request, names).all(page.rows)

@@ -99,7 +99,8 @@ class WorkersView(generic.List):
     def wanted(self) -> generic.Wanted:
         """Those of a project, by the parameters."""
         asked = self.asked
-        return workers.wanted(asked["project"], asked["q"], asked["online"]), ()
+        found = workers.wanted(asked["project"], asked["q"], asked["online"])
+        return found, generic.EVERYTHING
 
 
 class WorkerView(generic.Detail):

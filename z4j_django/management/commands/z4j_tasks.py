@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -14,12 +13,12 @@ from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError
 from z4j_django.management import listing, operating
 from z4j_django.models import TaskRecord
-from z4j_django.queries import filters, grammar, keyset
+from z4j_django.queries import filter as filters
+from z4j_django.queries.filter import words
+from z4j_django.queries.pages import Pages
 
 #: Tasks that are listed at most.
 LIMIT: Final = 10_000
-#: Tasks that are looked through for them, at most.
-EXAMINED_LIMIT: Final = 1_000_000
 #: Tasks that are read at once.
 _PAGE: Final = 200
 
@@ -71,78 +70,51 @@ class Command(BaseCommand):
             raise CommandError(
                 f"--limit is a number from 1 to {LIMIT:,}.", returncode=operating.USAGE
             )
-        walk = _Walk(found, options)
-        for note in walk.notes:
+        asked, notes = found.order(options["ordering"]), _notes(found)
+        for note in notes:
             self.stderr.write(note)
-        before = len(walk.notes)
+        queryset = TaskRecord.objects.only(*listing.columns(fields))
+        pages = found.pages(queryset, options["limit"], _PAGE, order=asked)
         with operating.told_in_words():
-            self._print(walk, fields, options)
-        for note in walk.notes[before:]:
-            self.stderr.write(note)
-        if walk.gave_up:
+            self._print(pages, fields, options, {"filter": str(found), "ordering": asked}, notes)
+        if pages.more:
+            self.stderr.write(_ended(pages, options))
+        if pages.gave_up:
             sys.exit(1)
 
-    def _print(self, walk: _Walk, fields: tuple[str, ...], options: dict[str, Any]) -> None:
-        tasks = walk.tasks(TaskRecord.objects.only(*listing.columns(fields)))
+    def _print(
+        self,
+        pages: Pages[TaskRecord],
+        fields: tuple[str, ...],
+        options: dict[str, Any],
+        asked: dict[str, str],
+        notes: list[str],
+    ) -> None:
+        tasks = (task for page in pages for task in page)
         if options["ndjson"]:
             for task in tasks:
                 self.stdout.write(json.dumps(listing.document(task, fields)))
         elif options["json"]:
-            shown = {
-                "filter": str(walk.filter),
-                "ordering": walk.order,
-                "tasks": [listing.document(task, fields) for task in tasks],
-                "more": walk.more,
-                "notes": walk.notes,
-            }
-            self.stdout.write(json.dumps(shown, indent=2))
+            shown = [listing.document(task, fields) for task in tasks]
+            ended = [_ended(pages, options)] if pages.more else []
+            document = {**asked, "tasks": shown, "more": pages.more, "notes": notes + ended}
+            self.stdout.write(json.dumps(document, indent=2))
         else:
             self.stdout.write("\n".join(listing.table(tasks, fields)))
 
 
-class _Walk:
-    """The pages of a list, one after the other, and what there is to know of them.
+def _notes(found: filters.Filter) -> list[str]:
+    """What there is to know before anything is read."""
+    terms = ", ".join(found.unindexed())
+    told = f"Without an index: {terms}. A term that has one, such as sent:<1d, would make it quick."
+    return [told] if terms else []
 
-    Args:
-        found: Which tasks.
-        options: The command's.
-    """
 
-    def __init__(self, found: filters.Filter, options: dict[str, Any]) -> None:
-        self.filter = found
-        self.order = found.order(options["ordering"])
-        self.limit: int = options["limit"]
-        #: There are, or may be, others that match.
-        self.more = False
-        #: So many were looked through that it looked no further.
-        self.gave_up = False
-        self.notes: list[str] = []
-        if terms := found.unindexed():
-            self.notes.append(
-                f"Without an index: {', '.join(terms)}. A term that has one, such as sent:<1d, "
-                "would make it quick."
-            )
-
-    def tasks(self, queryset: Any) -> Iterator[TaskRecord]:
-        """The tasks of ``queryset``, a page at a time."""
-        place = keyset.Place()
-        left, examined = self.limit, 0
-        while True:
-            page = self.filter.page(queryset, place, min(left, _PAGE), order=self.order)
-            yield from page.rows
-            left -= len(page.rows)
-            examined += page.looked_through or 0
-            if page.following is None:
-                return
-            if not left or examined >= EXAMINED_LIMIT:
-                break
-            place = keyset.Place(before=page.following)
-        self.more = True
-        self.gave_up = left > 0
-        if self.gave_up:
-            self.notes.append(f"Given up after {examined:,} tasks were looked through.")
-        else:
-            self.notes.append(f"There may be more than these {self.limit:,}: see --limit.")
+def _ended(pages: Pages[TaskRecord], options: dict[str, Any]) -> str:
+    """Why there are more."""
+    if pages.gave_up:
+        return f"Given up after {pages.examined:,} tasks were looked through."
+    return f"There may be more than these {options['limit']:,}: see --limit."
 
 
 def _fields(options: dict[str, Any]) -> tuple[str, ...]:
@@ -165,6 +137,6 @@ def _filter(options: dict[str, Any]) -> filters.Filter:
         project = options["project"]
         if project is None and any(one.name == "project" for one in found.terms):
             return found
-        return found & filters.term("project", grammar.quote(project or settings.PROJECT))
+        return found & filters.term("project", words.quote(project or settings.PROJECT))
     except FilterError as error:
         raise CommandError(str(error), returncode=operating.USAGE) from None

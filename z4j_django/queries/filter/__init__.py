@@ -1,13 +1,14 @@
 """The filter over tasks: one grammar for the API, the admin's search box, commands and bulk.
 
 ``docs/reference/filters.md`` describes it. A filter is read from its text, or term by term; it
-then gives pages of tasks, each at the cost of one walk along one index.
+then gives pages of tasks, each at the cost of reading along one index.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from django.db.models import QuerySet
@@ -15,10 +16,13 @@ from django.utils import timezone
 
 from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
-from z4j_django.queries import conditions, grammar, keyset, leading, terms, windows
-from z4j_django.queries.terms import TERMS, Kind, Term
+from z4j_django.queries import pages
+from z4j_django.queries.cursors import Cursor, Order
+from z4j_django.queries.filter import index_choice, terms, words
+from z4j_django.queries.filter.terms import TERMS, Kind, Term
+from z4j_django.queries.pages import Page, Pages
 
-__all__ = ["ORDERINGS", "TERMS", "Filter", "Kind", "Page", "parse", "term"]
+__all__ = ["ORDERINGS", "TERMS", "Filter", "Kind", "parse", "term"]
 
 #: The orders of a list. In the last two, only tasks whose sending is on record are listed.
 ORDERINGS: Final = ("-id", "id", "-sent_at", "sent_at")
@@ -35,7 +39,7 @@ def parse(text: str, *, now: datetime | None = None) -> Filter:
         FilterError: If it can't be read.
     """
     now = now or timezone.now()
-    return Filter(tuple(terms.read(word, now) for word in grammar.words(text)), now)
+    return Filter(tuple(terms.read(word, now) for word in words.words(text)), now)
 
 
 def term(name: str, value: str, *, now: datetime | None = None) -> Filter:
@@ -50,25 +54,7 @@ def term(name: str, value: str, *, now: datetime | None = None) -> Filter:
         FilterError: If it can't be read.
     """
     now = now or timezone.now()
-    return Filter((terms.read(grammar.word(name, value), now),), now)
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some tasks of a list.
-
-    Attributes:
-        rows: In the order asked for, whichever way the page was read.
-        following: Where the next page begins; ``None``: there is none.
-        preceding: Where the page before this one ends; ``None``: there is none.
-        looked_through: How many rows were looked through, where that ended the page before it was
-            full.
-    """
-
-    rows: list[TaskRecord]
-    following: keyset.Key | None
-    preceding: keyset.Key | None
-    looked_through: int | None = None
+    return Filter((terms.read(words.word(name, value), now),), now)
 
 
 @dataclass(frozen=True)
@@ -96,11 +82,9 @@ class Filter:
 
     def unindexed(self) -> tuple[str, ...]:
         """Where no term's index leads: the terms that have none."""
-        if leading.candidates(self.terms):
+        if index_choice.candidates(self.terms):
             return ()
-        return tuple(
-            str(one) for one in self.terms if one.name in TERMS and not TERMS[one.name].indexed
-        )
+        return tuple(str(one) for one in self.terms if not one.kind.indexed)
 
     def order(self, asked: str = "") -> str:
         """The order of its list: the one that was asked for, or its own.
@@ -112,57 +96,42 @@ class Filter:
             raise FilterError(asked, 0, f"one of {', '.join(ORDERINGS)}")
         if asked:
             return asked
-        first = next(iter(leading.candidates(self.terms)), None)
+        first = next(iter(index_choice.candidates(self.terms)), None)
         return "-sent_at" if first is not None and first.name == "sent" else "-id"
 
     def matches(self, queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
         """Those of ``queryset`` that it finds, in no order; for rows that are few already."""
-        return queryset.filter(*(conditions.condition(one, queryset) for one in self.terms))
+        return queryset.filter(*(one.condition(queryset) for one in self.terms))
 
     def page(
-        self,
-        queryset: QuerySet[TaskRecord],
-        place: keyset.Place,
-        limit: int,
-        *,
-        order: str = "",
-    ) -> Page:
+        self, queryset: QuerySet[TaskRecord], cursor: Cursor, limit: int, *, order: str = ""
+    ) -> Page[TaskRecord]:
         """Some of the tasks that it finds.
 
         Args:
             queryset: Which tasks may be among them, and which of their columns are read.
-            place: Where the page begins.
+            cursor: Where the page begins.
             limit: How many tasks at most.
             order: One of ``ORDERINGS``; by default the filter's own.
 
         Raises:
             FilterError: If there is no index for this order.
-            ValueError: If ``place`` belongs to a list in another order.
+            ValueError: If ``cursor`` belongs to a list in another order.
         """
-        order = self.order(order)
-        by_sent = order.endswith("sent_at")
-        backwards = place.after is not None
-        direction = keyset.Order(
-            down=order.startswith("-") != backwards,
-            columns=("sent_at", "id") if by_sent else ("id",),
-        )
-        found = leading.lead(self.terms, queryset, by_sent=by_sent)
-        rest = [
-            one
-            for one in self.terms
-            if one not in found.terms and not conditions.is_of_every_task(one)
-        ]
-        narrows = bool(rest) or bool(queryset.query.where)
-        narrowed = queryset.filter(*(conditions.condition(one, queryset) for one in rest))
-        walk = windows.Walk(found.ways, direction, place.key, found.is_small)
-        return _page(windows.read(narrowed, walk, limit, narrows=narrows), walk, backwards)
+        by = Order.of(self.order(order))
+        found = index_choice.choose(self.terms, queryset, by_sent=by.column == "sent_at")
+        narrowing = (one.condition(queryset) for one in found.rest(self.terms))
+        narrowed = queryset.filter(*narrowing)
+        return pages.read(narrowed, cursor, limit, found.ranges, by, is_small=found.is_small)
 
-
-def _page(found: windows.Found[TaskRecord], walk: windows.Walk, backwards: bool) -> Page:
-    rows = found.rows[::-1] if backwards else found.rows
-    start = walk.key
-    if start is not None:
-        turned = walk.order.turned
-        start = windows.key(found.rows[0], turned) if rows else turned.just_before(start)
-    ends = (start, found.end) if backwards else (found.end, start)
-    return Page(rows, *ends, found.looked_through)
+    def pages(
+        self,
+        queryset: QuerySet[TaskRecord],
+        limit: int,
+        size: int,
+        *,
+        order: str = "",
+        cursor: Cursor = Cursor(),  # noqa: B008 - frozen
+    ) -> Pages[TaskRecord]:
+        """One page after the other, of ``size`` tasks at most, and of ``limit`` in all."""
+        return Pages(partial(self.page, queryset, order=order), limit, size, cursor)

@@ -11,7 +11,7 @@ from django.db import connection
 
 from tests.integration.test_filters import found, keep
 from z4j_django.models import TaskRecord
-from z4j_django.queries import filters
+from z4j_django.queries import filter as filters
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from z4j_django import states
-from z4j_django.queries import grammar
+from z4j_django.queries.cursors import Span
+from z4j_django.queries.filter import words
+from z4j_django.queries.filter.words import Text
 
 _EXPECTED: Final = {
     "state": f"a state: {', '.join(states.ALL)}",
@@ -55,7 +57,7 @@ class Exact:
     text: str
 
     def __str__(self) -> str:
-        return grammar.shown(self.text, "*")
+        return words.shown(self.text, "*")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Prefix:
     text: str
 
     def __str__(self) -> str:
-        return (grammar.shown(self.text, "*") if self.text else "") + "*"
+        return (words.shown(self.text, "*") if self.text else "") + "*"
 
 
 @dataclass(frozen=True)
@@ -74,20 +76,14 @@ class Range:
 
     Attributes:
         typed: As it was typed.
-        low: The smaller end.
-        high: The greater end.
-        with_low: Whether the smaller end is in it.
-        with_high: Whether the greater end is in it.
+        span: The ends.
     """
 
     typed: str
-    low: Any = None
-    high: Any = None
-    with_low: bool = True
-    with_high: bool = True
+    span: Span
 
     def __str__(self) -> str:
-        return grammar.shown(self.typed)
+        return words.shown(self.typed)
 
 
 @dataclass(frozen=True)
@@ -98,7 +94,7 @@ class Json:
     is_literal: bool
 
     def __str__(self) -> str:
-        return grammar.quote(self.text) if self.is_literal else grammar.shown(self.text)
+        return words.quote(self.text) if self.is_literal else words.shown(self.text)
 
     @property
     def reads_as(self) -> tuple[Any, ...]:
@@ -120,11 +116,30 @@ class _Interval:
     is_age: bool = False
 
 
+def hull(values: Sequence[Value]) -> Span:
+    """The span in which all ranges among some values lie."""
+    spans = [one.span for one in values if isinstance(one, Range)]
+    if len(spans) == 1:
+        return spans[0]
+    lows = [one.low for one in spans if one.low is not None]
+    highs = [one.high for one in spans if one.high is not None]
+    return Span(
+        min(lows) if len(lows) == len(spans) else None,
+        max(highs) if len(highs) == len(spans) else None,
+    )
+
+
+def text(value: Value) -> str:
+    """The text of a value that is one."""
+    assert isinstance(value, Exact | Prefix)  # noqa: S101 - what such a term holds
+    return value.text
+
+
 class UnreadableError(ValueError):
     """A text is no such value; its message is what was expected."""
 
 
-def read(shape: str, text: grammar.Text, now: datetime) -> Value:
+def read(shape: str, text: Text, now: datetime) -> Value:
     """A value of ``shape``.
 
     Raises:
@@ -138,20 +153,20 @@ def read(shape: str, text: grammar.Text, now: datetime) -> Value:
         raise UnreadableError(_EXPECTED[shape]) from None
 
 
-def _state(text: grammar.Text, now: datetime) -> Exact:
+def _state(text: Text, now: datetime) -> Exact:
     state = str(text).upper()
     if state not in states.ALL:
         raise ValueError
     return Exact(state)
 
 
-def _whole(text: grammar.Text, now: datetime) -> Exact:
+def _whole(text: Text, now: datetime) -> Exact:
     if "*" in text.bare:
         raise ValueError
     return Exact(str(text))
 
 
-def _pattern(text: grammar.Text, now: datetime) -> Exact | Prefix:
+def _pattern(text: Text, now: datetime) -> Exact | Prefix:
     if "*" not in text.bare:
         return Exact(str(text))
     last, quoted = text.pieces[-1]
@@ -160,7 +175,7 @@ def _pattern(text: grammar.Text, now: datetime) -> Exact | Prefix:
     return Prefix(str(text)[:-1])
 
 
-def _json(text: grammar.Text, now: datetime) -> Json:
+def _json(text: Text, now: datetime) -> Json:
     value = str(text)
     return Json(value, is_literal=text.is_quoted and bool(_from_json(value)))
 
@@ -178,7 +193,7 @@ def _from_json(text: str) -> tuple[Any, ...]:
     return (found,) if math.isfinite(found) else ()
 
 
-def _moment(text: grammar.Text, now: datetime) -> Range:
+def _moment(text: Text, now: datetime) -> Range:
     def end(given: str) -> _Interval:
         if match := _LENGTH.fullmatch(given):
             if match[2] in ("", "ms"):
@@ -214,7 +229,7 @@ def stored(moment: datetime) -> datetime:
     return timezone.make_naive(moment) if timezone.is_aware(moment) else moment
 
 
-def _duration(text: grammar.Text, now: datetime) -> Range:
+def _duration(text: Text, now: datetime) -> Range:
     def end(given: str) -> _Interval:
         match = _LENGTH.fullmatch(given)
         if match is None:
@@ -224,7 +239,7 @@ def _duration(text: grammar.Text, now: datetime) -> Range:
     return _range(str(text), end)
 
 
-def _integer(text: grammar.Text, now: datetime) -> Range:
+def _integer(text: Text, now: datetime) -> Range:
     def end(given: str) -> _Interval:
         if not _INTEGER.fullmatch(given):
             raise ValueError
@@ -236,13 +251,14 @@ def _integer(text: grammar.Text, now: datetime) -> Range:
 def _range(text: str, end: Callable[[str], _Interval]) -> Range:
     first, dots, second = text.partition("..")
     if dots:
-        return _between(text, end(first) if first else None, end(second) if second else None)
+        span = _between(end(first) if first else None, end(second) if second else None)
+        return Range(text, span)
     match = _COMPARED.fullmatch(text)
     assert match is not None  # noqa: S101 - it matches any text
-    return _compared(text, match[1], end(match[2]))
+    return Range(text, _compared(match[1], end(match[2])))
 
 
-def _between(text: str, first: _Interval | None, second: _Interval | None) -> Range:
+def _between(first: _Interval | None, second: _Interval | None) -> Span:
     if first and second and first.is_age != second.is_age:
         raise UnreadableError("two ages, or two dates or moments, as the ends of a range")
     is_age = any(one is not None and one.is_age for one in (first, second))
@@ -251,32 +267,29 @@ def _between(text: str, first: _Interval | None, second: _Interval | None) -> Ra
         raise ValueError
     if low and high and low.start > high.start:
         raise UnreadableError("the smaller end of a range first")
-    return Range(
-        text,
+    return Span(
         low.start if low else None,
         (high.over or high.start) if high else None,
         with_high=high is None or high.over is None,
     )
 
 
-def _compared(text: str, operator: str, end: _Interval) -> Range:
+def _compared(operator: str, end: _Interval) -> Span:
     if end.is_age:
         if not operator:
             raise ValueError
         operator = operator.translate(str.maketrans("<>", "><"))
     if operator == ">":
-        return Range(text, low=end.over or end.start, with_low=end.over is not None)
+        return Span(low=end.over or end.start, with_low=end.over is not None)
     if operator == ">=":
-        return Range(text, low=end.start)
+        return Span(low=end.start)
     if operator == "<":
-        return Range(text, high=end.start, with_high=False)
+        return Span(high=end.start, with_high=False)
     high, with_high = end.over or end.start, end.over is None
-    if operator == "<=":
-        return Range(text, high=high, with_high=with_high)
-    return Range(text, end.start, high, with_high=with_high)
+    return Span(None if operator == "<=" else end.start, high, with_high=with_high)
 
 
-_READERS: Final[dict[str, Callable[[grammar.Text, datetime], Value]]] = {
+_READERS: Final[dict[str, Callable[[Text, datetime], Value]]] = {
     "state": _state,
     "pattern": _pattern,
     "text": _whole,

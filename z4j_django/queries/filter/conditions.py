@@ -1,0 +1,164 @@
+"""What the values of a term mean to the database: a condition, and the index ranges of their rows.
+
+A condition needs no index. Ranges are ``None`` where the values have too many of them to lead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
+from typing import Any, Final, TypeAlias
+
+from django.db import connections
+from django.db.models import F, Func, Q, QuerySet, TextField
+from django.db.models import lookups as expressions
+
+from z4j_django import states
+from z4j_django.models import TaskRecord
+from z4j_django.queries import lookups, pages, tasks
+from z4j_django.queries.filter.values import Exact, Prefix, Range, Value, text
+from z4j_django.queries.index_ranges import IndexRange
+
+Tasks: TypeAlias = QuerySet[TaskRecord]
+#: What one value finds, for use in a queryset.
+Condition: TypeAlias = Callable[[Value, Tasks], Q]
+#: Where the rows of some values lie.
+Ranges: TypeAlias = Callable[[Sequence[Value], Tasks], "list[IndexRange] | None"]
+
+#: Values that a term leads along, at most.
+VALUES_LIMIT: Final = 50
+#: The states whose tasks have an exception.
+WITH_ERROR: Final = (states.FAILURE, states.RETRY, states.REJECTED)
+
+
+def has(column: str, value: Value, queryset: Tasks) -> Q:
+    """A column has the value, begins with it, or lies in it."""
+    if isinstance(value, Range):
+        return value.span.of(column)
+    if isinstance(value, Prefix):
+        begins = lookups.starts_with(queryset, column, value.text)
+        return begins if value.text else ~Q(**{column: ""})
+    return Q(**{column: text(value)})
+
+
+def along(column: str) -> Ranges:
+    """The ranges of the index that begins with ``column``, one for each value on record."""
+
+    def ranges(values: Sequence[Value], queryset: Tasks) -> list[IndexRange] | None:
+        found = texts(column, values)
+        if found is None:
+            return None
+        return [IndexRange(column=column, value=one) for one in found]
+
+    return ranges
+
+
+def texts(column: str, values: Sequence[Value]) -> list[str] | None:
+    """The texts on record that some values mean; ``None`` where they are too many."""
+    found: dict[str, None] = {}
+    for value in values:
+        if isinstance(value, Prefix):
+            known = lookups.distinct_values(TaskRecord, column, VALUES_LIMIT + 1, value.text)
+            found |= dict.fromkeys(known)
+        else:
+            found[text(value)] = None
+    return list(found) if len(found) <= VALUES_LIMIT else None
+
+
+def by_id(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
+    """The index on task ids begins with the project."""
+    projects, ids = lookups.projects(TaskRecord), list(map(text, values))
+    return [IndexRange(Q(project__in=projects, task_id__in=ids), is_few=True)]
+
+
+def in_group(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
+    """Its index is in the order of the members."""
+    return [IndexRange(Q(group_id__in=list(map(text, values))), is_few=True)]
+
+
+def of_root(value: Value, queryset: Tasks) -> Q:
+    """A task that is its own root is one of its own, too."""
+    root = text(value)
+    return Q(root_id=root) | Q(task_id=root) if root else Q(root_id=root)
+
+
+def by_root(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
+    """The index has no task that is its own root, as most are."""
+    others = ~Q(root_id="") & ~Q(root_id=F("task_id"))
+    roots = [IndexRange(others, "root_id", text(value)) for value in values]
+    return [*by_id(values, queryset), *roots]
+
+
+def of_word(value: Value, queryset: Tasks) -> Q:
+    """What a person may mean by a word."""
+    return reduce(or_, tasks.meanings(queryset, text(value)))
+
+
+def by_word(values: Sequence[Value], queryset: Tasks) -> list[IndexRange] | None:
+    """The ids and the names that a person may mean, where they are few enough."""
+    (word,) = map(text, values)
+    found = tasks.ranges(queryset, word)
+    if len(found) > tasks.MATCHING_NAMES_LIMIT:
+        return None
+    # Ids of a project's own making may have one beginning.
+    if tasks.is_prefix(word) and not pages.is_small(queryset, found[:1]):
+        return None
+    return found
+
+
+def by_failure(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
+    """A task has its error in one of several states."""
+    return [IndexRange(column="state", value=state) for state in WITH_ERROR]
+
+
+def of_error(value: Value, queryset: Tasks) -> Q:
+    """An exception's type by its whole name, or by what follows the last dot."""
+    error = text(value)
+    whole, last = _Bytes(F("exception_type")), _Bytes(_Last(F("exception_type")))
+    if isinstance(value, Exact):
+        same = Q(expressions.Exact(whole, error))
+        return same | Q(expressions.Exact(last, error)) if error else same
+    if not error:
+        return ~Q(exception_type="")
+    return reduce(or_, (_begins(queryset, one, error) for one in (whole, last)))
+
+
+def _begins(queryset: Tasks, expression: Func, beginning: str) -> Q:
+    if connections[queryset.db].vendor == "postgresql":
+        return Q(expressions.StartsWith(expression, beginning))
+    return Q(expressions.GreaterThanOrEqual(expression, beginning)) & Q(
+        expressions.LessThan(expression, beginning + lookups.LAST_CHARACTER)
+    )
+
+
+class _Bytes(Func):
+    """A text that is compared byte for byte: its column has the database's own collation."""
+
+    template = "%(expressions)s"
+    output_field = TextField()
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """By default it takes no notice of case."""
+        template = "(CONVERT(%(expressions)s USING utf8mb4) COLLATE utf8mb4_bin)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+class _Last(Func):
+    """What follows the last dot of a text; all of it where there is none."""
+
+    template = "SUBSTRING(%(expressions)s FROM '[^.]*$')"
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Without what is left when all but dots is cut from its end."""
+        template = (
+            "SUBSTR(%(expressions)s, 1 + LENGTH(RTRIM(%(expressions)s, "
+            "REPLACE(%(expressions)s, '.', ''))))"
+        )
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """It has a function for this."""
+        template = "SUBSTRING_INDEX(%(expressions)s, '.', -1)"
+        return self.as_sql(compiler, connection, template=template, **context)

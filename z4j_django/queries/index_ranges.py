@@ -1,0 +1,146 @@
+"""Ranges of an index whose rows a list has in its order, read so that no planner strays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Any, TypeAlias, TypeVar
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections
+from django.db.models import BooleanField, F, Model, Q, QuerySet
+from django.db.models.expressions import RawSQL
+from django.db.models.lookups import GreaterThan, LessThan
+
+from z4j_django.queries.cursors import Key, Order, Span
+
+M = TypeVar("M", bound=Model)
+
+#: A statement with its parameters.
+Statement: TypeAlias = tuple[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class IndexRange:
+    """Rows that one index has together, in the order of their ids.
+
+    Attributes:
+        condition: Which rows.
+        column: The column that the index begins with, where there is one besides the id; all
+            rows have ``value`` there, and ``condition`` need not say so.
+        within: The columns of the index between that one and the id, with the value of each.
+        span: When they were sent, in a list that is ordered by that.
+        is_few: They are so few that they are found in another order, and sorted.
+    """
+
+    condition: Q = field(default_factory=Q)
+    column: str = ""
+    value: str = ""
+    within: tuple[tuple[str, str], ...] = ()
+    span: Span = field(default_factory=Span)
+    is_few: bool = False
+
+    @property
+    def whole(self) -> Q:
+        """The rows, for a query that asks for no order."""
+        found = self.condition & Q(*self.within)
+        return found & Q(**{self.column: self.value}) if self.column else found
+
+
+def matching(queryset: QuerySet[M], ranges: Sequence[IndexRange]) -> QuerySet[M]:
+    """The rows of ``queryset`` that lie in any of the ranges, in no order."""
+    return queryset.filter(reduce(or_, (one.whole for one in ranges)))
+
+
+def rows(queryset: QuerySet[M], part: IndexRange, order: Order, key: Key | None) -> QuerySet[M]:
+    """The rows of ``queryset`` in a range after ``key``, in order."""
+    beyond = order.beyond(key)
+    column, value = part.column, part.value
+    if "sent_at" in order.columns:
+        # SQLite walks from one bound to one other, however many there are.
+        span = part.span if key is None else part.span & order.span(key)
+        tie = Q() if key is None else order.tie(key)
+        return queryset.filter(part.whole, span.of("sent_at"), tie).order_by(*order.by())
+    if part.is_few:
+        # Of no use to the primary key, which might seem the shorter road to the first of them.
+        number = F("id") + 0
+        after = LessThan if order.down else GreaterThan
+        bounds = [] if key is None else [after(number, key.id)]
+        sorted_by = number.desc() if order.down else number.asc()
+        return queryset.filter(part.whole, *bounds).order_by(sorted_by)
+    if not column or connections[queryset.db].vendor != "postgresql":
+        return queryset.filter(part.whole, beyond).order_by(*order.by())
+    # With an equality PostgreSQL knows that the primary key's order would do as well, and takes
+    # it for frequent values: where all their rows are old, it reads through all that is newer.
+    # A range leaves it the index.
+    values = Q(*part.within, **{f"{column}__gte": value, f"{column}__lte": value})
+    queryset = queryset.filter(part.condition, values).order_by(*order.by(column))
+    return queryset if key is None else queryset.filter(_beyond(queryset, part, order, key))
+
+
+def _beyond(queryset: QuerySet[M], part: IndexRange, order: Order, key: Key) -> RawSQL:
+    """The comparison of a row of values, which begins in the middle of an index range."""
+    table = connections[queryset.db].ops.quote_name(queryset.model._meta.db_table)
+    fixed = ((part.column, part.value), *part.within)
+    columns = ", ".join(f"{table}.{column}" for column, _ in (*fixed, ("id", "")))
+    marks = ", ".join(["%s"] * (len(fixed) + 1))
+    return RawSQL(  # noqa: S611 - names of our own
+        f"({columns}) {'<' if order.down else '>'} ({marks})",
+        (*(value for _, value in fixed), key.id),
+        BooleanField(),
+    )
+
+
+def compiled(queryset: QuerySet[Any, Any]) -> Statement | None:
+    """The statement of a queryset with its parameters; ``None`` where it can't find a row."""
+    try:
+        sql, params = queryset.query.get_compiler(queryset.db).as_sql()
+    except EmptyResultSet:
+        return None
+    return sql, params
+
+
+def first(
+    queryset: QuerySet[M],
+    parts: Iterable[Statement | None],
+    order: Order,
+    limit: int,
+) -> QuerySet[M]:
+    """The first rows that any of several statements finds.
+
+    It is one statement, for no database plans an OR so well.
+
+    Args:
+        queryset: Whose rows; its conditions stand in the parts.
+        parts: Statements that select the columns of ``order``; none where they are ``None``.
+        order: The order of them all.
+        limit: How many rows at most.
+    """
+    statements = [part for part in parts if part is not None]
+    if not statements:
+        return queryset.none()
+    columns = ", ".join(order.columns)
+    union = " UNION ".join(
+        f"SELECT {columns} FROM ({sql}) part_{position}"  # noqa: S608 - compiled by Django
+        for position, (sql, _) in enumerate(statements)
+    )
+    ordered = ", ".join(f"{name} {'DESC' if order.down else 'ASC'}" for name in order.columns)
+    ids = RawSQL(  # noqa: S611 - compiled by Django, with its parameters
+        f"SELECT id FROM (SELECT {columns} FROM ({union}) merged "  # noqa: S608
+        f"ORDER BY {ordered} LIMIT {limit:d}) first_ids",
+        [value for _, params in statements for value in params],
+    )
+    found = queryset.model._default_manager.using(queryset.db).filter(pk__in=ids)
+    found.query.deferred_loading = queryset.query.deferred_loading
+    return with_keys(found, order).order_by(*order.by())
+
+
+def with_keys(queryset: QuerySet[M], order: Order) -> QuerySet[M]:
+    """The same rows, the columns of their keys not left out."""
+    found = queryset.all()
+    names, is_deferred = queryset.query.deferred_loading
+    keys = frozenset(order.columns)
+    found.query.deferred_loading = (names - keys if is_deferred else names | keys, is_deferred)
+    return found
