@@ -11,18 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.integration.operators import operation
-from tests.integration.pages import GROUPS, NOW, TASKS, WORKERS, listed, page, superuser, task, text
+from tests.integration.pages import GROUPS, NOW, TASKS, WORKERS, listed, page, task, text
 from z4j_django import states
 from z4j_django.admin.readonly import ReadOnlyAdmin
 from z4j_django.models import GroupRecord, TaskEvent, WorkerRecord
 from z4j_django.queries import events, groups, tasks
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin_client() -> Client:
-    return superuser()
 
 
 @pytest.fixture

@@ -13,31 +13,19 @@ from django.utils import timezone
 
 from tests.integration.operators import (
     QUEUES,
-    Pretence,
     address,
     grant,
     ids,
     kept,
     operation,
-    pretend,
     signed_in,
 )
-from tests.integration.pages import GROUPS, NOW, SCRIPT, TASKS, page, superuser, task, text
+from tests.integration.pages import GROUPS, NOW, SCRIPT, TASKS, page, task, text
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, Operation, OperationTarget, TaskRecord
 from z4j_django.queries import operations as queries
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin_client() -> Client:
-    return superuser()
-
-
-@pytest.fixture
-def pretence(monkeypatch) -> Pretence:
-    return pretend(monkeypatch)
 
 
 def asks(client: Client, verb: str, *records: TaskRecord):

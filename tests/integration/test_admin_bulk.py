@@ -7,35 +7,20 @@ from datetime import timedelta
 
 import pytest
 from django.db import connections
-from django.test import Client
 from django.utils import timezone
 
-from tests.integration.mailbox import QUEUE, app, publish
+from tests.integration.mailbox import QUEUE
 from tests.integration.operators import (
     QUEUES,
-    Pretence,
     address,
     kept,
-    pretend,
 )
 from tests.integration.pages import SCRIPT, listed, page, superuser, task, text
 from z4j_django.admin.queues import PurgePage
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, TaskRecord
 
-__all__ = ["app", "publish"]  # fixtures
-
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin_client() -> Client:
-    return superuser()
-
-
-@pytest.fixture
-def pretence(monkeypatch) -> Pretence:
-    return pretend(monkeypatch)
 
 
 class TestQueues:

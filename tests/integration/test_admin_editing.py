@@ -5,29 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.test import Client
 
 from tests.integration.operators import (
-    Pretence,
     address,
     kept,
-    pretend,
 )
-from tests.integration.pages import SCRIPT, TASKS, superuser, text
+from tests.integration.pages import SCRIPT, TASKS, text
 from z4j_django.models import TaskRecord
 from z4j_django.secrets.masking import MASK
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin_client() -> Client:
-    return superuser()
-
-
-@pytest.fixture
-def pretence(monkeypatch) -> Pretence:
-    return pretend(monkeypatch)
 
 
 class TestEditAndRetry:

@@ -12,18 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.integration.operators import address
-from tests.integration.pages import NOW, SCRIPT, TASKS, WORKERS, listed, superuser, task, text
+from tests.integration.pages import NOW, SCRIPT, TASKS, WORKERS, listed, task, text
 from z4j_django.admin.readonly import ReadOnlyAdmin
 from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.queries import pages
 from z4j_django.queries.cursors import Key
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin_client() -> Client:
-    return superuser()
 
 
 @pytest.fixture

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
 
 from tests.integration.operators import (
     OPERATIONS,
-    Pretence,
     address,
     broker_in_memory,
     grant,
     ids,
     kept,
     operation,
-    pretend,
 )
-from tests.integration.pages import GROUPS, NOW, page, superuser, task, text
+from tests.integration.pages import GROUPS, NOW, page, task, text
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, Operation
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin_client() -> Client:
-    return superuser()
-
-
-@pytest.fixture
-def pretence(monkeypatch) -> Pretence:
-    return pretend(monkeypatch)
 
 
 class TestGroups:

@@ -1,17 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
 
-from tests.integration.pages import GROUPS, NOW, SCRIPT, TASKS, WORKERS, page, superuser, task, text
+from tests.integration.pages import GROUPS, NOW, SCRIPT, TASKS, WORKERS, page, task, text
 from z4j_django.models import GroupRecord, TaskEvent, WorkerRecord
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin_client() -> Client:
-    return superuser()
 
 
 class TestWrongParameters:

@@ -12,29 +12,17 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.integration.operators import (
     OPERATIONS,
-    Pretence,
     address,
     broker_in_memory,
     ids,
     kept,
     operation,
-    pretend,
 )
-from tests.integration.pages import NOW, SCRIPT, page, superuser, task, text
+from tests.integration.pages import NOW, SCRIPT, page, task, text
 from z4j_django.models import GroupRecord, Operation, OperationTarget, TaskRecord
 from z4j_django.queries import operations as queries
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin_client() -> Client:
-    return superuser()
-
-
-@pytest.fixture
-def pretence(monkeypatch) -> Pretence:
-    return pretend(monkeypatch)
 
 
 def asks(client: Client, verb: str, *records: TaskRecord):

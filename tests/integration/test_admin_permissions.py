@@ -18,7 +18,6 @@ from tests.integration.operators import (
     grant,
     kept,
     operation,
-    pretend,
     signed_in,
 )
 from tests.integration.pages import NOW, TASKS, page
@@ -30,11 +29,6 @@ pytestmark = pytest.mark.django_db
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "admin.md"
 
 Try = Callable[[Client], int]
-
-
-@pytest.fixture
-def pretence(monkeypatch) -> Pretence:
-    return pretend(monkeypatch)
 
 
 def tries() -> dict[str, tuple[Try, str]]:

@@ -12,25 +12,13 @@ from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from tests.integration import operators
 from tests.integration.api_client import address, body, client, problem
 from tests.integration.operators import Pretence, grant, kept, operation, pretend
 from z4j_django import control
 from z4j_django.models import Operation, TaskRecord
 from z4j_django.operations import bulk_operations
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The operations that were left to a worker."""
-    numbers: list[int] = []
-    operators.broker_in_memory(monkeypatch)
-    monkeypatch.setattr(
-        control, "send_bulk", lambda app, number, queue, timeout: numbers.append(number)
-    )
-    return numbers
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("queue", "handed_over")]
 
 
 def remember(count: int, state: str = "FAILURE", **fields: Any) -> None:
@@ -159,12 +147,12 @@ class TestActing:
         told = body(post(verb="cancel", task_ids=["unknown"]), 202)
         assert (told["total"], told["counts"]["refused"]) == (1, 1)
 
-    def test_many_are_left_to_a_worker(self, sent: list[int]) -> None:
+    def test_many_are_left_to_a_worker(self, handed_over: list[int]) -> None:
         remember(bulk_operations.INLINE + 1)
         told = body(post(verb="retry", filter="state:FAILURE"), 202)
         assert (told["state"], told["counts"]["pending"]) == ("waiting", bulk_operations.INLINE + 1)
         assert (len(told["targets"]), told["finished_at"]) == (100, None)
-        assert sent == [told["id"]]
+        assert handed_over == [told["id"]]
         bulk_operations.carry_on(told["id"])
         after = body(client("z4j viewer").get(told["url"]))
         assert (after["state"], after["counts"]["refused"]) == (
@@ -172,11 +160,11 @@ class TestActing:
             bulk_operations.INLINE + 1,
         )
 
-    def test_a_rate_leaves_few_to_a_worker_too(self, sent: list[int]) -> None:
+    def test_a_rate_leaves_few_to_a_worker_too(self, handed_over: list[int]) -> None:
         remember(1)
         told = body(post(verb="terminate", filter="state:FAILURE", rate=0.5, signal="SIGINT"), 202)
         assert told["parameters"] == {"rate": 0.5, "signal": "SIGINT"}
-        assert (told["state"], sent) == ("waiting", [told["id"]])
+        assert (told["state"], handed_over) == ("waiting", [told["id"]])
 
     def test_the_options_of_a_retry_reach_every_task(self) -> None:
         kept("a")

@@ -14,7 +14,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests import plans
-from tests.integration import api_client
 from tests.integration.api_client import ROOT, body, problem
 from tests.integration.pages import NOW, task
 from z4j_django.models import TaskEvent
@@ -22,11 +21,6 @@ from z4j_django.queries import changes
 from z4j_django.queries.changes import Gap, Token
 
 TASKS = f"{ROOT}tasks/"
-
-
-@pytest.fixture
-def client() -> Any:
-    return api_client.client()
 
 
 def happened(*task_ids: str, **fields: Any) -> None:
@@ -51,119 +45,119 @@ def later(seconds: int) -> datetime:
 
 @pytest.mark.django_db
 class TestPolling:
-    def test_a_list_says_from_where_on_to_ask(self, client) -> None:
+    def test_a_list_says_from_where_on_to_ask(self, api) -> None:
         task("a")
         task("b", state="FAILURE")
         happened("a", "b")
-        first = body(client.get(TASKS))
-        nothing = body(client.get(TASKS, {"since": first["since"]}))
+        first = body(api.get(TASKS))
+        nothing = body(api.get(TASKS, {"since": first["since"]}))
         assert nothing["results"] == []
         assert nothing["more"] is False
         happened("b")
-        again = body(client.get(TASKS, {"since": nothing["since"], "fields": "task_id,state"}))
+        again = body(api.get(TASKS, {"since": nothing["since"], "fields": "task_id,state"}))
         assert again["results"] == [{"task_id": "b", "state": "FAILURE"}]
-        assert body(client.get(TASKS, {"since": again["since"]}))["results"] == []
+        assert body(api.get(TASKS, {"since": again["since"]}))["results"] == []
 
-    def test_a_poller_that_was_away_is_told_all_of_it(self, client) -> None:
-        since = body(client.get(TASKS))["since"]
+    def test_a_poller_that_was_away_is_told_all_of_it(self, api) -> None:
+        since = body(api.get(TASKS))["since"]
         for name in "abc":
             task(name)
         happened("a", "b", "a", "c", "unknown")
-        answer = body(client.get(TASKS, {"since": since}))
+        answer = body(api.get(TASKS, {"since": since}))
         assert [row["task_id"] for row in answer["results"]] == ["c", "b", "a"]
         assert (answer["next"], answer["previous"]) == (None, None)
 
-    def test_the_filter_narrows_what_is_told(self, client) -> None:
-        since = body(client.get(TASKS))["since"]
+    def test_the_filter_narrows_what_is_told(self, api) -> None:
+        since = body(api.get(TASKS))["since"]
         task("a", state="FAILURE", runtime=3, kwargs={"b": 1})
         task("b", state="FAILURE", runtime=1)
         happened("a", "b")
         given = {"since": since, "q": "state:FAILURE runtime:>2s", "kwargs.b": "1"}
-        answer = body(client.get(TASKS, given))
+        answer = body(api.get(TASKS, given))
         assert [row["task_id"] for row in answer["results"]] == ["a"]
         assert answer["notes"] == []
 
-    def test_tasks_of_all_projects_are_told_apart(self, client) -> None:
-        since = body(client.get(TASKS))["since"]
+    def test_tasks_of_all_projects_are_told_apart(self, api) -> None:
+        since = body(api.get(TASKS))["since"]
         task("a")
         task("a", project="other")
         happened("a", project="other")
-        (row,) = body(client.get(TASKS, {"since": since}))["results"]
+        (row,) = body(api.get(TASKS, {"since": since}))["results"]
         assert row["project"] == "other"
 
-    def test_more_than_one_answer_takes_comes_in_several(self, client, monkeypatch) -> None:
+    def test_more_than_one_answer_takes_comes_in_several(self, api, monkeypatch) -> None:
         monkeypatch.setattr(changes, "EVENTS_LIMIT", 3)
-        since = body(client.get(TASKS))["since"]
+        since = body(api.get(TASKS))["since"]
         for number in range(7):
             task(f"t{number}")
         happened(*(f"t{number}" for number in range(7)))
         seen, more = [], True
         while more:
-            answer = body(client.get(TASKS, {"since": since}))
+            answer = body(api.get(TASKS, {"since": since}))
             seen.append(len(answer["results"]))
             since, more = answer["since"], answer["more"]
         assert seen == [3, 3, 1]
 
-    def test_the_token_is_no_part_of_the_etag(self, client) -> None:
+    def test_the_token_is_no_part_of_the_etag(self, api) -> None:
         task("a")
         happened("a")
-        first = client.get(TASKS)
+        first = api.get(TASKS)
         happened("a")
-        second = client.get(TASKS)
+        second = api.get(TASKS)
         assert first.json()["since"] != second.json()["since"]
         assert first.headers["ETag"] == second.headers["ETag"]
         known = {"If-None-Match": first.headers["ETag"]}
-        assert client.get(TASKS, headers=known).status_code == 304
+        assert api.get(TASKS, headers=known).status_code == 304
 
     def test_a_new_token_is_told_to_whoever_has_the_answer_but_for_it(
-        self, client, monkeypatch
+        self, api, monkeypatch
     ) -> None:
         monkeypatch.setattr(changes, "EVENTS_LIMIT", 3)
-        since, etag = body(client.get(TASKS))["since"], ""
+        since, etag = body(api.get(TASKS))["since"], ""
         for number in range(7):
             task(f"t{number}")
         happened(*(f"t{number}" for number in range(7)))
         asked = 0
         while since:
             query = {"since": since, "name": "shop.nothing"}
-            response = client.get(TASKS, query, headers={"If-None-Match": etag})
+            response = api.get(TASKS, query, headers={"If-None-Match": etag})
             told = body(response)
             since, etag = told["since"] if told["more"] else "", response.headers["ETag"]
             asked += 1
         assert asked == 3
 
-    def test_a_later_page_has_none(self, client) -> None:
+    def test_a_later_page_has_none(self, api) -> None:
         for number in range(3):
             task(f"t{number}")
-        first = body(client.get(TASKS, {"limit": 2}))
-        assert "since" not in body(client.get(first["next"]))
+        first = body(api.get(TASKS, {"limit": 2}))
+        assert "since" not in body(api.get(first["next"]))
 
     @pytest.mark.parametrize("name", ["cursor", "limit", "ordering"])
-    def test_what_belongs_to_pages_does_not_go_with_it(self, client, name: str) -> None:
-        since = body(client.get(TASKS))["since"]
-        (mistake,) = problem(client.get(TASKS, {"since": since, name: "1"}), 400)["errors"]
+    def test_what_belongs_to_pages_does_not_go_with_it(self, api, name: str) -> None:
+        since = body(api.get(TASKS))["since"]
+        (mistake,) = problem(api.get(TASKS, {"since": since, name: "1"}), 400)["errors"]
         assert mistake["name"] == name
 
     @pytest.mark.parametrize(
         "given",
         ["", "x", "ä", "kQ", "wA", "!!!!", "A" * 5000, "kgGQ=", "k\n", "kwGQ", "0gH/", "kv+Q"],
     )
-    def test_a_token_that_no_list_gave_is_told(self, client, given: str) -> None:
-        (mistake,) = problem(client.get(TASKS, {"since": given}), 400)["errors"]
+    def test_a_token_that_no_list_gave_is_told(self, api, given: str) -> None:
+        (mistake,) = problem(api.get(TASKS, {"since": given}), 400)["errors"]
         assert mistake["name"] == "since"
 
-    def test_without_a_timeline_it_says_so(self, client, settings) -> None:
-        since = body(client.get(TASKS))["since"]
+    def test_without_a_timeline_it_says_so(self, api, settings) -> None:
+        since = body(api.get(TASKS))["since"]
         settings.Z4J = {"TIMELINE": False}
-        assert "since" not in body(client.get(TASKS))
-        (mistake,) = problem(client.get(TASKS, {"since": since}), 400)["errors"]
+        assert "since" not in body(api.get(TASKS))
+        (mistake,) = problem(api.get(TASKS, {"since": since}), 400)["errors"]
         assert "TIMELINE" in mistake["reason"]
 
-    def test_it_takes_a_handful_of_queries(self, client, django_assert_max_num_queries) -> None:
-        since = body(client.get(TASKS))["since"]
+    def test_it_takes_a_handful_of_queries(self, api, django_assert_max_num_queries) -> None:
+        since = body(api.get(TASKS))["since"]
         happened(*(f"t{number}" for number in range(900)))
         with django_assert_max_num_queries(3):
-            client.get(TASKS, {"since": since})
+            api.get(TASKS, {"since": since})
 
 
 @pytest.mark.django_db
@@ -307,51 +301,51 @@ class TestTransactions:
     # Each test has ids of its own: where InnoDB keeps a deleted one for a while, an insert of the
     # same locks its neighbours.
 
-    def test_one_that_ends_after_a_later_one_is_told(self, client) -> None:
+    def test_one_that_ends_after_a_later_one_is_told(self, api) -> None:
         task("a-before")
         happened("a-before")
         with under_way("a-slow"):
             task("a-quick")
             happened("a-quick")
-            first = body(client.get(TASKS))
+            first = body(api.get(TASKS))
             assert {row["task_id"] for row in first["results"]} == {"a-before", "a-quick"}
-        answer = body(client.get(TASKS, {"since": first["since"]}))
+        answer = body(api.get(TASKS, {"since": first["since"]}))
         assert [row["task_id"] for row in answer["results"]] == ["a-slow"]
 
-    def test_one_that_ends_between_two_polls_is_told(self, client) -> None:
+    def test_one_that_ends_between_two_polls_is_told(self, api) -> None:
         task("b-before")
         happened("b-before")
-        since = body(client.get(TASKS))["since"]
+        since = body(api.get(TASKS))["since"]
         with under_way("b-slow"):
             task("b-quick")
             happened("b-quick")
-            second = body(client.get(TASKS, {"since": since}))
+            second = body(api.get(TASKS, {"since": since}))
             assert [row["task_id"] for row in second["results"]] == ["b-quick"]
-        third = body(client.get(TASKS, {"since": second["since"]}))
+        third = body(api.get(TASKS, {"since": second["since"]}))
         assert [row["task_id"] for row in third["results"]] == ["b-slow"]
-        assert body(client.get(TASKS, {"since": third["since"]}))["results"] == []
+        assert body(api.get(TASKS, {"since": third["since"]}))["results"] == []
 
-    def test_one_that_many_others_overtake_is_told(self, client) -> None:
+    def test_one_that_many_others_overtake_is_told(self, api) -> None:
         task("c-before")
         happened("c-before")
         with under_way("c-slow"):
             happened(*("c-before" for _ in range(1500)))
-            first = body(client.get(TASKS))
+            first = body(api.get(TASKS))
             assert [row["task_id"] for row in first["results"]] == ["c-before"]
-        answer = body(client.get(TASKS, {"since": first["since"]}))
+        answer = body(api.get(TASKS, {"since": first["since"]}))
         assert [row["task_id"] for row in answer["results"]] == ["c-slow"]
 
-    def test_one_that_is_rolled_back_holds_nothing_up(self, client) -> None:
+    def test_one_that_is_rolled_back_holds_nothing_up(self, api) -> None:
         task("d-before")
         with transaction.atomic():
             happened("d-before")
             transaction.set_rollback(True)
         happened("d-before")
-        since = body(client.get(TASKS))["since"]
+        since = body(api.get(TASKS))["since"]
         happened("d-before")
-        answer = body(client.get(TASKS, {"since": since}))
+        answer = body(api.get(TASKS, {"since": since}))
         assert [row["task_id"] for row in answer["results"]] == ["d-before"]
-        assert body(client.get(TASKS, {"since": answer["since"]}))["results"] == []
+        assert body(api.get(TASKS, {"since": answer["since"]}))["results"] == []
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tests.integration import api_client
 from tests.integration.api_client import ROOT, body, problem
 from tests.integration.pages import task
 from tests.integration.test_api_tasks import HOSTILE, listed, whole
@@ -19,11 +18,6 @@ from z4j_django.queries import filter as filters
 TASKS = f"{ROOT}tasks/"
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def client() -> Any:
-    return api_client.client()
 
 
 class TestFilter:
@@ -60,12 +54,12 @@ class TestFilter:
 
     @pytest.mark.parametrize(("given", "text"), SAME)
     def test_a_parameter_means_what_its_term_does(
-        self, client, given: dict[str, Any], text: str
+        self, api, given: dict[str, Any], text: str
     ) -> None:
         whole()
         task("bare", name="shop.count", state="RETRY", sent_at=timezone.now(), runtime=0.1)
         task("spaced", kwargs={"user name": "x y"}, queue="other")
-        assert listed(client, q=text) == listed(client, **given)
+        assert listed(api, q=text) == listed(api, **given)
         expected = {
             "args.0": ["whole"],
             "kwargs.user": ["whole"],
@@ -74,24 +68,24 @@ class TestFilter:
             "id": ["whole"],
         }
         if (first := next(iter(given))) in expected:
-            assert listed(client, **given) == expected[first]
+            assert listed(api, **given) == expected[first]
 
-    def test_each_term_of_the_grammar_is_a_parameter(self, client) -> None:
+    def test_each_term_of_the_grammar_is_a_parameter(self, api) -> None:
         single = set(filters.TERMS) - set(terms.FAMILIES)
         assert set(terms.TERMS.names) == single | {"q", "args.*", "kwargs.*"}
         tested = {name for given, _ in self.SAME for name in given}
         assert single <= tested
 
-    def test_all_that_is_given_has_to_hold(self, client) -> None:
+    def test_all_that_is_given_has_to_hold(self, api) -> None:
         whole()
         whole("other", queue="bulk")
-        assert listed(client, q="name:shop.*", state="FAILURE", queue="mail") == ["whole"]
-        assert listed(client, q="-queue:mail", state="FAILURE") == ["other"]
-        assert listed(client, queue=["mail", "bulk"]) == []
+        assert listed(api, q="name:shop.*", state="FAILURE", queue="mail") == ["whole"]
+        assert listed(api, q="-queue:mail", state="FAILURE") == ["other"]
+        assert listed(api, queue=["mail", "bulk"]) == []
 
-    def test_every_mistake_is_told_with_what_was_expected(self, client) -> None:
+    def test_every_mistake_is_told_with_what_was_expected(self, api) -> None:
         given = {"q": "state:FAILURE runtime:>5x", "sent": "yesterday", "state": "GONE"}
-        told = problem(client.get(TASKS, given), 400)
+        told = problem(api.get(TASKS, given), 400)
         assert told["type"] == "urn:z4j:filter"
         mistakes = {mistake["name"]: mistake for mistake in told["errors"]}
         assert mistakes.keys() == given.keys()
@@ -120,43 +114,43 @@ class TestFilter:
             "kwargs.a%00=1",
         ],
     )
-    def test_what_can_not_be_read_is_told(self, client, query: str) -> None:
-        problem(client.get(f"{TASKS}?{query}"), 400)
+    def test_what_can_not_be_read_is_told(self, api, query: str) -> None:
+        problem(api.get(f"{TASKS}?{query}"), 400)
 
-    def test_all_parameters_together_have_fifty_terms_at_most(self, client) -> None:
+    def test_all_parameters_together_have_fifty_terms_at_most(self, api) -> None:
         many = {"q": [f"word{number}" for number in range(30)]}
         many |= {f"kwargs.k{number}": "1" for number in range(21)}
-        told = problem(client.get(TASKS, many), 400)
+        told = problem(api.get(TASKS, many), 400)
         assert "at most 50 terms" in told["errors"][0]["reason"]
 
     @pytest.mark.parametrize("text", [*HOSTILE, '\\"', "kwargs.*", "%", "_", "\\", "*"])
-    def test_whatever_is_searched_for_is_no_error_of_the_server(self, client, text: str) -> None:
+    def test_whatever_is_searched_for_is_no_error_of_the_server(self, api, text: str) -> None:
         for given in ({"q": text}, {"name": text}, {"kwargs.a": text}, {f"kwargs.{text}": "1"}):
-            assert client.get(TASKS, given).status_code in (200, 400)
+            assert api.get(TASKS, given).status_code in (200, 400)
 
-    def test_terms_without_an_index_are_told(self, client) -> None:
+    def test_terms_without_an_index_are_told(self, api) -> None:
         whole()
-        (note,) = body(client.get(TASKS, {"runtime": ">1s"}))["notes"]
+        (note,) = body(api.get(TASKS, {"runtime": ">1s"}))["notes"]
         assert "runtime:>1" in note
-        assert body(client.get(TASKS, {"runtime": ">1s", "name": "shop.pay"}))["notes"] == []
+        assert body(api.get(TASKS, {"runtime": ">1s", "name": "shop.pay"}))["notes"] == []
 
-    def test_a_page_that_ends_early_leads_on(self, client) -> None:
+    def test_a_page_that_ends_early_leads_on(self, api) -> None:
         task("wanted", runtime=9)
         TaskRecord.objects.bulk_create(
             (TaskRecord(task_id=f"t{number}", runtime=0) for number in range(5000)),
             batch_size=500,
         )
-        answer = body(client.get(TASKS, {"runtime": ">1s"}))
+        answer = body(api.get(TASKS, {"runtime": ">1s"}))
         assert answer["results"] == []
         assert "5,000 tasks were looked through" in answer["notes"][1]
-        following = body(client.get(answer["next"]))
+        following = body(api.get(answer["next"]))
         assert [row["task_id"] for row in following["results"]] == ["wanted"]
         assert following["next"] is None
 
 
-def test_the_clock_that_ages_count_from_is_the_requests(client) -> None:
+def test_the_clock_that_ages_count_from_is_the_requests(api) -> None:
     now = datetime.now(UTC)
     task("old", sent_at=now - timedelta(hours=3))
     task("new", sent_at=now - timedelta(minutes=1))
-    assert listed(client, sent=">2h") == ["old"]
-    assert listed(client, q="sent:<2h") == ["new"]
+    assert listed(api, sent=">2h") == ["old"]
+    assert listed(api, q="sent:<2h") == ["new"]

@@ -14,12 +14,10 @@ from django.test import Client
 
 from tests.integration import api_client, chords, operators
 from tests.integration.api_client import address, body, problem
-from tests.integration.mailbox import QUEUE, app, publish
+from tests.integration.mailbox import QUEUE
 from tests.integration.operators import kept, operation
 from z4j_django import control
 from z4j_django.models import Operation
-
-__all__ = ["app", "publish"]  # fixtures
 
 pytestmark = pytest.mark.django_db
 Post = Callable[..., Any]
@@ -65,7 +63,7 @@ def assert_one(told: dict[str, Any], verb: str) -> None:
 class TestTheTrail:
     """Every write leaves exactly one operation, and what is refused at once leaves none."""
 
-    def test_of_a_task_and_of_many(self, app: celery.Celery, root: Post) -> None:
+    def test_of_a_task_and_of_many(self, mail_app: celery.Celery, root: Post) -> None:
         for name in ("a", "b", "c", "d"):
             kept(name)
         posted = [
@@ -130,11 +128,11 @@ class TestBrokers:
         "url", ["redis://:hunter2@127.0.0.1:1/0", "nonsense://:hunter2@host", "amqp://x:hunter2@["]
     )
     def test_one_that_can_not_be_used_is_no_error_of_the_server(
-        self, app: celery.Celery, publish: Any, root: Post, url: str
+        self, mail_app: celery.Celery, publish: Any, root: Post, url: str
     ) -> None:
         publish(1)
         purged = body(root("queues", QUEUE, "purge", confirm=QUEUE), 202)["id"]
-        app.conf.broker_url = url
+        mail_app.conf.broker_url = url
         statuses = []
         asked = [*self.ASKED, (("queues", QUEUE, "restore"), {"operation": purged})]
         for parts, given in asked:
@@ -159,7 +157,7 @@ class TestNoGossip:
     """Somebody who may act and may look at nothing."""
 
     def test_he_is_told_that_it_was_done_and_by_what_number(
-        self, app: celery.Celery, hand: Post
+        self, mail_app: celery.Celery, hand: Post
     ) -> None:
         kept("a", queue="mail")
         told = body(hand("tasks", "a", "retry", queue="other"), 202)
@@ -168,7 +166,9 @@ class TestNoGossip:
         shown = {name: told[name] for name in ("actor", "parameters", "selection", "targets")}
         assert shown == {"actor": "", "parameters": {}, "selection": None, "targets": []}
 
-    def test_he_is_not_told_in_what_state_a_task_is(self, app: celery.Celery, hand: Post) -> None:
+    def test_he_is_not_told_in_what_state_a_task_is(
+        self, mail_app: celery.Celery, hand: Post
+    ) -> None:
         kept("a", state="STARTED", worker="w1@secret")
         response = hand("tasks", "a", "retry")
         told = problem(response, 409)
@@ -216,7 +216,7 @@ class TestTransactions:
     def _atomic(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
 
-    def test_a_task_is_retried(self, app: celery.Celery, root: Post) -> None:
+    def test_a_task_is_retried(self, mail_app: celery.Celery, root: Post) -> None:
         kept("a")
         assert body(root("tasks", "a", "retry"), 202)["counts"]["done"] == 1
 
@@ -231,7 +231,7 @@ class TestTransactions:
         assert (purged["counts"]["done"], restored["counts"]["done"]) == (2, 2)
 
     def test_many_are_left_to_a_worker_and_aborted(
-        self, app: celery.Celery, monkeypatch: pytest.MonkeyPatch, root: Post
+        self, mail_app: celery.Celery, monkeypatch: pytest.MonkeyPatch, root: Post
     ) -> None:
         monkeypatch.setattr(control, "send_bulk", lambda *args: None)
         kept("a")
@@ -240,7 +240,7 @@ class TestTransactions:
         assert body(root("operations", waiting["id"], "abort"), 202)["state"] == "aborted"
 
     def test_what_was_done_stays_on_record_where_the_answer_fails(
-        self, app: celery.Celery, monkeypatch: pytest.MonkeyPatch
+        self, mail_app: celery.Celery, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(*args: object) -> None:
             raise RuntimeError("the answer can't be made")

@@ -16,7 +16,7 @@ from django.test import Client
 
 from tests.integration import api_client
 from tests.integration.api_client import address, problem
-from tests.integration.operators import Pretence, kept, operation, pretend
+from tests.integration.operators import Pretence, kept, operation
 from tests.integration.pages import NOW
 from z4j_django import permissions, verbs
 from z4j_django.api import urls
@@ -87,11 +87,6 @@ def _routes() -> Iterator[Route]:
         for method in ("get", "post"):
             if hasattr(view, method):
                 yield Route(f"{method.upper()} {shown}", view)
-
-
-@pytest.fixture
-def pretence(monkeypatch: pytest.MonkeyPatch) -> Pretence:
-    return pretend(monkeypatch)
 
 
 @pytest.fixture

@@ -9,13 +9,11 @@ import celery
 import pytest
 
 from tests.integration.api_client import address, body, client, problem
-from tests.integration.mailbox import QUEUE, Publish, app, publish
+from tests.integration.mailbox import QUEUE, Publish
 from tests.integration.operators import operation
 from z4j_django import operations, wiring
 from z4j_django.exceptions import DiscoveryError
 from z4j_django.models import Operation, SavedMessage
-
-__all__ = ["app", "publish"]  # fixtures
 
 pytestmark = pytest.mark.django_db
 
@@ -79,21 +77,23 @@ def test_without_a_name_nothing_is_purged(publish: Publish, given: Any) -> None:
     assert not Operation.objects.exists()
 
 
-def test_an_empty_queue_is_refused(app: celery.Celery) -> None:
+def test_an_empty_queue_is_refused(mail_app: celery.Celery) -> None:
     told = problem(post(QUEUE, "purge", {"confirm": QUEUE}), 409)
     assert "empty, or there is none of that name" in told["detail"]
     assert not Operation.objects.exists()
 
 
-def test_a_queue_of_any_name_can_be_asked_for(app: celery.Celery) -> None:
+def test_a_queue_of_any_name_can_be_asked_for(mail_app: celery.Celery) -> None:
     for name in ("a/b", "a b", "é", "purge/", "x" * 255):
         problem(post(name, "purge", {"confirm": name}), 409)
     for name in ("x" * 256, "a\0b"):
         problem(post(name, "purge", {"confirm": name}), 400)
 
 
-def test_a_broker_that_does_not_answer_is_told_without_its_password(app: celery.Celery) -> None:
-    app.conf.broker_url = "redis://:secret@127.0.0.1:1/0"
+def test_a_broker_that_does_not_answer_is_told_without_its_password(
+    mail_app: celery.Celery,
+) -> None:
+    mail_app.conf.broker_url = "redis://:secret@127.0.0.1:1/0"
     told = problem(post(QUEUE, "purge", {"confirm": QUEUE}), 409)
     assert "can't be counted" in told["detail"]
     assert "secret" not in told["detail"]
@@ -114,7 +114,7 @@ def test_only_a_purge_of_this_queue_is_restored(publish: Publish) -> None:
 
 
 @pytest.mark.parametrize("number", ["1", 0, -1, 1.5, True, None, [1], 2**63, 10**40])
-def test_what_is_no_number_of_an_operation_is_named(app: celery.Celery, number: Any) -> None:
+def test_what_is_no_number_of_an_operation_is_named(mail_app: celery.Celery, number: Any) -> None:
     told = problem(post(QUEUE, "restore", {"operation": number}), 400)
     assert [one["name"] for one in told["errors"]] == ["operation"]
 
@@ -147,6 +147,6 @@ def test_without_the_celery_app_nothing_is_begun(
     assert Operation.objects.count() == 1
 
 
-def test_these_take_no_project(app: celery.Celery) -> None:
+def test_these_take_no_project(mail_app: celery.Celery) -> None:
     told = problem(post(QUEUE, "purge", {"confirm": QUEUE}, "?project=default"), 400)
     assert [one["name"] for one in told["errors"]] == ["project"]

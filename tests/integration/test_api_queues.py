@@ -9,13 +9,11 @@ import pytest
 
 from tests.integration import nouns
 from tests.integration.api_client import WHO, address, body, client, problem
-from tests.integration.mailbox import QUEUE, Publish, app, publish
-from tests.integration.operators import Pretence, pretend
+from tests.integration.mailbox import QUEUE, Publish
+from tests.integration.operators import Pretence
 from tests.integration.pages import task
 from z4j_django.control import queue_depths
 from z4j_django.queries import tasks
-
-__all__ = ["app", "publish"]  # fixtures
 
 pytestmark = pytest.mark.django_db
 
@@ -23,12 +21,7 @@ QUEUES = address("queues")
 MAIL = address("queues", QUEUE)
 
 
-@pytest.fixture
-def pretence(monkeypatch) -> Pretence:
-    return pretend(monkeypatch)
-
-
-def test_each_queue_on_record_has_its_depth(app: celery.Celery, publish: Publish) -> None:
+def test_each_queue_on_record_has_its_depth(mail_app: celery.Celery, publish: Publish) -> None:
     publish(1, 2, 3)
     task("a", queue=QUEUE)
     task("b", queue="empty")
@@ -50,15 +43,15 @@ def test_each_queue_on_record_has_its_depth(app: celery.Celery, publish: Publish
 
 
 def test_a_queue_in_which_messages_wait_need_not_be_on_record(
-    app: celery.Celery, publish: Publish
+    mail_app: celery.Celery, publish: Publish
 ) -> None:
     problem(client().get(MAIL), 404)
     publish(1)
     assert body(client().get(MAIL))["depth"] == 1
 
 
-def test_a_broker_that_is_away_makes_the_depth_unknown(app: celery.Celery) -> None:
-    app.conf.broker_url = "redis://:secret@127.0.0.1:1/0"
+def test_a_broker_that_is_away_makes_the_depth_unknown(mail_app: celery.Celery) -> None:
+    mail_app.conf.broker_url = "redis://:secret@127.0.0.1:1/0"
     task("a", queue=QUEUE)
     response = client().get(QUEUES)
     [queue] = body(response)["results"]

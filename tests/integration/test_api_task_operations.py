@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tests.integration import operators
 from tests.integration.api_client import address, body, client, problem
-from tests.integration.operators import Pretence, kept, pretend
+from tests.integration.operators import Pretence, kept
 from tests.integration.test_tasks import published
 from z4j_django.api.parsers import BODY_LIMIT
 from z4j_django.models import Operation, TaskRecord
@@ -25,11 +25,6 @@ def queue(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> st
     """A queue of the test's own, of a broker in this process."""
     operators.broker_in_memory(monkeypatch)
     return f"mail-{request.node.name}"[:100]
-
-
-@pytest.fixture
-def pretence(monkeypatch: pytest.MonkeyPatch) -> Pretence:
-    return pretend(monkeypatch)
 
 
 def post(task_id: str, verb: str, given: Any = None, query: str = "") -> Any:

@@ -42,14 +42,9 @@ HOSTILE = (
 )
 
 
-@pytest.fixture
-def client() -> Any:
-    return api_client.client()
-
-
-def listed(client: Any, query: str = "", **given: Any) -> list[str]:
+def listed(api: Any, query: str = "", **given: Any) -> list[str]:
     """The ids of the tasks that a list answers with."""
-    answer = body(client.get(TASKS + query, given))
+    answer = body(api.get(TASKS + query, given))
     return [row["task_id"] for row in answer["results"]]
 
 
@@ -103,9 +98,9 @@ def whole(task_id: str = "whole", **fields: Any) -> TaskRecord:
 
 
 class TestRepresentation:
-    def test_a_task_is_shown_whole(self, client) -> None:
+    def test_a_task_is_shown_whole(self, api) -> None:
         record = whole()
-        shown = body(client.get(f"{TASKS}whole/"))
+        shown = body(api.get(f"{TASKS}whole/"))
         assert shown.pop("url") == f"http://testserver{TASKS}whole/"
         assert shown.pop("row") == record.pk
         assert shown.pop("retried_as") == []
@@ -128,115 +123,115 @@ class TestRepresentation:
             slow = serializers.TaskDetailSerializer(record, context={"request": request})
             assert {**quick, "retried_as": []} == fields.Record.to_representation(slow, record)
 
-    def test_a_list_leaves_the_large_columns_in_the_database(self, client) -> None:
+    def test_a_list_leaves_the_large_columns_in_the_database(self, api) -> None:
         whole()
         with CaptureQueriesContext(connection) as captured:
-            (shown,) = body(client.get(TASKS))["results"]
+            (shown,) = body(api.get(TASKS))["results"]
         large = {"args", "kwargs", "result", "exception_message", "traceback"}
         assert shown.keys() == set(serializers.DETAILED) - large - {"retried_as"}
         assert not any(f'"{column}"' in str(captured.captured_queries) for column in large)
 
-    def test_fields_are_shown_as_they_are_asked_for(self, client) -> None:
+    def test_fields_are_shown_as_they_are_asked_for(self, api) -> None:
         whole()
-        (shown,) = body(client.get(TASKS, {"fields": "state,kwargs , task_id,state"}))["results"]
+        (shown,) = body(api.get(TASKS, {"fields": "state,kwargs , task_id,state"}))["results"]
         assert list(shown.items()) == [
             ("state", "FAILURE"),
             ("kwargs", {"user": "ä"}),
             ("task_id", "whole"),
         ]
-        assert body(client.get(f"{TASKS}whole/?fields=runtime")) == {"runtime": 1.25}
+        assert body(api.get(f"{TASKS}whole/?fields=runtime")) == {"runtime": 1.25}
 
     @pytest.mark.parametrize("given", ["", ",", "state,nope", "attempt", "__class__", "id"])
-    def test_fields_that_there_are_not_are_told(self, client, given: str) -> None:
+    def test_fields_that_there_are_not_are_told(self, api, given: str) -> None:
         task("a")
         for address in (TASKS, f"{TASKS}a/"):
-            (mistake,) = problem(client.get(address, {"fields": given}), 400)["errors"]
+            (mistake,) = problem(api.get(address, {"fields": given}), 400)["errors"]
             assert mistake["name"] == "fields"
             assert "task_id" in mistake["reason"]
 
-    def test_a_list_can_not_be_asked_for_what_only_one_task_has(self, client) -> None:
-        problem(client.get(TASKS, {"fields": "retried_as"}), 400)
+    def test_a_list_can_not_be_asked_for_what_only_one_task_has(self, api) -> None:
+        problem(api.get(TASKS, {"fields": "retried_as"}), 400)
 
-    def test_a_task_names_its_retries(self, client) -> None:
+    def test_a_task_names_its_retries(self, api) -> None:
         task("a")
         for number in range(3):
             task(f"again-{number}", retry_of="a")
         task("strange", retry_of="a", project="other")
-        shown = body(client.get(f"{TASKS}a/"))
+        shown = body(api.get(f"{TASKS}a/"))
         assert shown["retried_as"] == ["again-2", "again-1", "again-0"]
 
-    def test_without_time_zones_moments_are_told_in_utc_all_the_same(self, client) -> None:
+    def test_without_time_zones_moments_are_told_in_utc_all_the_same(self, api) -> None:
         with override_settings(USE_TZ=False, TIME_ZONE="Asia/Tokyo"):
             task("a", sent_at=datetime(2026, 3, 4, 21))
-            shown = body(client.get(f"{TASKS}a/?fields=sent_at"))
+            shown = body(api.get(f"{TASKS}a/?fields=sent_at"))
         assert shown == {"sent_at": "2026-03-04T12:00:00.000000Z"}
 
-    def test_whatever_stands_in_arguments_can_be_shown(self, client) -> None:
+    def test_whatever_stands_in_arguments_can_be_shown(self, api) -> None:
         value = {"a": [SCRIPT, 2**60, -1.5, None, {"ä\u2028": "😀"}]}
         task("a", kwargs=value)
-        assert body(client.get(f"{TASKS}a/"))["kwargs"] == value
+        assert body(api.get(f"{TASKS}a/"))["kwargs"] == value
 
 
 class TestOneTask:
     @pytest.mark.parametrize("task_id", HOSTILE)
-    def test_it_is_found_by_its_address_whatever_its_id(self, client, task_id: str) -> None:
+    def test_it_is_found_by_its_address_whatever_its_id(self, api, task_id: str) -> None:
         task(task_id)
-        (row,) = body(client.get(TASKS))["results"]
+        (row,) = body(api.get(TASKS))["results"]
         # A slash in it leads nowhere else, whatever a client makes of "a/../b".
         assert row["url"].removeprefix("http://testserver").count("/") == ROOT.count("/") + 2
         if task_id != "..":  # clients take it for a step upwards
-            assert body(client.get(row["url"]))["task_id"] == task_id
-        assert body(client.get(api_client.address("tasks", task_id)))["task_id"] == task_id
-        assert body(client.get(api_client.address("tasks", task_id, "events")))["results"] == []
+            assert body(api.get(row["url"]))["task_id"] == task_id
+        assert body(api.get(api_client.address("tasks", task_id)))["task_id"] == task_id
+        assert body(api.get(api_client.address("tasks", task_id, "events")))["results"] == []
 
     @pytest.mark.parametrize(
         "task_id", ["nope", "a%00b", "a ", "A", "x" * 256, "x" * 3000, "%ff", "a/nope"]
     )
-    def test_one_that_is_not_on_record_is_told(self, client, task_id: str) -> None:
+    def test_one_that_is_not_on_record_is_told(self, api, task_id: str) -> None:
         task("a")
         for address in (f"{TASKS}{task_id}/", f"{TASKS}{task_id}/events/"):
-            told = problem(client.get(address.replace(" ", "%20")), 404)
+            told = problem(api.get(address.replace(" ", "%20")), 404)
             assert told["detail"] == "There is no task of this id on record."
 
-    def test_that_of_another_project_is_found_by_its_name(self, client) -> None:
+    def test_that_of_another_project_is_found_by_its_name(self, api) -> None:
         task("a", name="ours")
         task("a", name="theirs", project="other & co")
-        ours = body(client.get(f"{TASKS}a/"))
-        theirs = body(client.get(f"{TASKS}a/", {"project": "other & co"}))
+        ours = body(api.get(f"{TASKS}a/"))
+        theirs = body(api.get(f"{TASKS}a/", {"project": "other & co"}))
         assert (ours["name"], theirs["name"]) == ("ours", "theirs")
-        assert body(client.get(theirs["url"])) == theirs
-        problem(client.get(f"{TASKS}a/?project=none"), 404)
+        assert body(api.get(theirs["url"])) == theirs
+        problem(api.get(f"{TASKS}a/?project=none"), 404)
 
     @pytest.mark.parametrize("project", ["", "x" * 65, "a%00"])
-    def test_a_project_that_can_not_be_is_told(self, client, project: str) -> None:
+    def test_a_project_that_can_not_be_is_told(self, api, project: str) -> None:
         task("a")
-        told = problem(client.get(f"{TASKS}a/?project={project}"), 400)
+        told = problem(api.get(f"{TASKS}a/?project={project}"), 400)
         assert told["errors"][0]["name"] == "project"
 
-    def test_its_etag_changes_with_it(self, client) -> None:
+    def test_its_etag_changes_with_it(self, api) -> None:
         record = task("a")
-        known = client.get(f"{TASKS}a/").headers["ETag"]
+        known = api.get(f"{TASKS}a/").headers["ETag"]
         asked = {"headers": {"If-None-Match": known}}
-        assert client.get(f"{TASKS}a/", **asked).status_code == 304
+        assert api.get(f"{TASKS}a/", **asked).status_code == 304
         record.state = "STARTED"
         record.save()
-        assert client.get(f"{TASKS}a/", **asked).status_code == 200
+        assert api.get(f"{TASKS}a/", **asked).status_code == 200
 
-    def test_it_takes_few_queries(self, client, django_assert_max_num_queries) -> None:
+    def test_it_takes_few_queries(self, api, django_assert_max_num_queries) -> None:
         whole()
         with django_assert_max_num_queries(4):
-            client.get(f"{TASKS}whole/")
+            api.get(f"{TASKS}whole/")
 
 
 class TestTimeline:
-    def test_events_are_told_in_the_order_of_their_times(self, client) -> None:
+    def test_events_are_told_in_the_order_of_their_times(self, api) -> None:
         task("a")
         for kind, seconds in (("task_started", 2.5), ("task_sent", 0)):
             TaskEvent.objects.create(
                 task_id="a", kind=kind, at=NOW + timedelta(seconds=seconds), worker="w", pid=1
             )
         TaskEvent.objects.create(task_id="a", kind="task_sent", at=NOW, project="other")
-        answer = body(client.get(f"{TASKS}a/events/"))
+        answer = body(api.get(f"{TASKS}a/events/"))
         assert [event["kind"] for event in answer["results"]] == ["task_sent", "task_started"]
         second = answer["results"][1]
         assert second.pop("row")
@@ -251,28 +246,28 @@ class TestTimeline:
         }
         assert (answer["more"], answer["notes"]) == (False, [])
 
-    def test_more_than_are_shown_are_told_of(self, client) -> None:
+    def test_more_than_are_shown_are_told_of(self, api) -> None:
         task("a")
         TaskEvent.objects.bulk_create(
             TaskEvent(task_id="a", kind="task_retry", at=NOW) for _ in range(501)
         )
-        answer = body(client.get(f"{TASKS}a/events/"))
+        answer = body(api.get(f"{TASKS}a/events/"))
         assert (len(answer["results"]), answer["more"]) == (500, True)
 
-    def test_that_none_is_kept_is_told(self, client, settings) -> None:
+    def test_that_none_is_kept_is_told(self, api, settings) -> None:
         settings.Z4J = {"TIMELINE": False}
         task("a")
-        (note,) = body(client.get(f"{TASKS}a/events/"))["notes"]
+        (note,) = body(api.get(f"{TASKS}a/events/"))["notes"]
         assert "TIMELINE" in note
 
 
 class TestPages:
-    def test_they_are_stable_whatever_comes_meanwhile(self, client) -> None:
+    def test_they_are_stable_whatever_comes_meanwhile(self, api) -> None:
         many(25)
         seen: list[str] = []
         address: str | None = f"{TASKS}?limit=10&fields=task_id"
         while address:
-            answer = body(client.get(address))
+            answer = body(api.get(address))
             seen += [row["task_id"] for row in answer["results"]]
             TaskRecord.objects.bulk_create(
                 TaskRecord(task_id=f"new-{len(seen)}-{number}") for number in range(3)
@@ -285,52 +280,52 @@ class TestPages:
         [("", True), ("-id", True), ("id", False), ("-sent_at", True), ("sent_at", False)],
     )
     def test_they_are_walked_both_ways_in_each_order(
-        self, client, ordering: str, newest_first: bool
+        self, api, ordering: str, newest_first: bool
     ) -> None:
         many(7)
         expected = [f"t{number}" for number in range(7)]
         if newest_first:
             expected.reverse()
         address = f"{TASKS}?limit=3" + (f"&ordering={ordering}" if ordering else "")
-        pages = [body(client.get(address))]
+        pages = [body(api.get(address))]
         while pages[-1]["next"]:
-            pages.append(body(client.get(pages[-1]["next"])))
+            pages.append(body(api.get(pages[-1]["next"])))
         ids = [[row["task_id"] for row in page["results"]] for page in pages]
         assert ids == [expected[:3], expected[3:6], expected[6:]]
         assert pages[0]["previous"] is None
-        back = body(client.get(pages[2]["previous"]))
+        back = body(api.get(pages[2]["previous"]))
         assert [row["task_id"] for row in back["results"]] == ids[1]
-        first = body(client.get(back["previous"]))
+        first = body(api.get(back["previous"]))
         assert [row["task_id"] for row in first["results"]] == ids[0]
         assert first["previous"] is None
 
-    def test_the_filter_goes_along(self, client) -> None:
+    def test_the_filter_goes_along(self, api) -> None:
         many(4, name="shop.ä&b", state="FAILURE")
         task("other", name="shop.c")
-        answer = body(client.get(TASKS, {"limit": 3, "name": "shop.ä&b", "q": "state:failure"}))
-        following = body(client.get(answer["next"]))
+        answer = body(api.get(TASKS, {"limit": 3, "name": "shop.ä&b", "q": "state:failure"}))
+        following = body(api.get(answer["next"]))
         assert [row["task_id"] for row in following["results"]] == ["t0"]
 
-    def test_a_cursor_of_another_order_is_told(self, client) -> None:
+    def test_a_cursor_of_another_order_is_told(self, api) -> None:
         many(3)
-        by_id = body(client.get(f"{TASKS}?limit=1"))["next"]
-        by_time = body(client.get(f"{TASKS}?limit=1&ordering=sent_at"))["next"]
+        by_id = body(api.get(f"{TASKS}?limit=1"))["next"]
+        by_time = body(api.get(f"{TASKS}?limit=1&ordering=sent_at"))["next"]
         for address in (f"{by_id}&ordering=sent_at", by_time.replace("sent_at", "id")):
-            (mistake,) = problem(client.get(address), 400)["errors"]
+            (mistake,) = problem(api.get(address), 400)["errors"]
             assert mistake["name"] == "cursor"
 
     @pytest.mark.parametrize("given", ["name", "-runtime", "task_id", "ID", "--id", "?"])
-    def test_an_order_that_no_index_has_is_told(self, client, given: str) -> None:
-        told = problem(client.get(TASKS, {"ordering": given}), 400)
+    def test_an_order_that_no_index_has_is_told(self, api, given: str) -> None:
+        told = problem(api.get(TASKS, {"ordering": given}), 400)
         (mistake,) = told["errors"]
         assert (mistake["name"], mistake["term"]) == ("ordering", given)
         assert "-sent_at" in mistake["expected"]
 
     @pytest.mark.parametrize("given", ["1", "200"])
-    def test_limits_are_kept(self, client, given: str) -> None:
+    def test_limits_are_kept(self, api, given: str) -> None:
         many(201)
-        assert len(listed(client, limit=given)) == int(given)
-        assert len(listed(client)) == 50
+        assert len(listed(api, limit=given)) == int(given)
+        assert len(listed(api)) == 50
 
 
 @pytest.mark.parametrize(
@@ -348,12 +343,12 @@ class TestPages:
     ],
 )
 def test_a_list_takes_a_handful_of_queries_and_counts_nothing(
-    client, query: dict[str, str], django_assert_max_num_queries
+    api, query: dict[str, str], django_assert_max_num_queries
 ) -> None:
     many(120, name="shop.pay", state="FAILURE", runtime=2)
     # Who asks, since when, and the page: ways to it, its rows, and where its window ends.
     with django_assert_max_num_queries(6) as captured:
-        client.get(TASKS, query)
+        api.get(TASKS, query)
     for one in captured.captured_queries:
         if "taskrecord" in one["sql"]:
             assert "COUNT(*)" not in one["sql"] or "LIMIT" in one["sql"]

@@ -23,18 +23,8 @@ from z4j_django.models import Operation, TaskRecord
 from z4j_django.operations import auditing, bulk_operations, tasks
 from z4j_django.queries.selection import Selection
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("handed_over")]
 FAILED = Selection("default", state="FAILURE")
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The operations that were left to a worker."""
-    numbers: list[int] = []
-    monkeypatch.setattr(
-        control, "send_bulk", lambda app, number, queue, timeout: numbers.append(number)
-    )
-    return numbers
 
 
 def remember(count: int, state: str = "FAILURE") -> None:
@@ -47,7 +37,7 @@ def retry(**options: Any) -> Operation:
     return operations.bulk("retry", actor="a test", **options)
 
 
-def test_few_are_done_at_once_and_each_has_its_outcome(sent: list[int]) -> None:
+def test_few_are_done_at_once_and_each_has_its_outcome(handed_over: list[int]) -> None:
     remember(3)
     operation = retry(selection=FAILED)
     assert (operation.state, operation.total, operation.refused) == ("finished", 3, 3)
@@ -60,21 +50,21 @@ def test_few_are_done_at_once_and_each_has_its_outcome(sent: list[int]) -> None:
     reasons = set(operation.targets.values_list("reason", flat=True))
     assert len(reasons) == 1
     assert "message" in reasons.pop()  # none is kept of a task that was never received
-    assert sent == []
+    assert handed_over == []
 
 
-def test_many_are_left_to_a_worker(sent: list[int]) -> None:
+def test_many_are_left_to_a_worker(handed_over: list[int]) -> None:
     remember(bulk_operations.INLINE + 1)
     operation = retry(selection=FAILED)
     assert (operation.state, operation.total) == ("waiting", bulk_operations.INLINE + 1)
-    assert sent == [operation.pk]
+    assert handed_over == [operation.pk]
     assert bulk_operations.carry_on(operation.pk) is None
     operation.refresh_from_db()
     assert (operation.state, operation.refused) == ("finished", bulk_operations.INLINE + 1)
     assert bulk_operations.carry_on(operation.pk) is None
 
 
-def test_many_are_done_here_where_that_is_asked_for(sent: list[int]) -> None:
+def test_many_are_done_here_where_that_is_asked_for(handed_over: list[int]) -> None:
     remember(bulk_operations.INLINE + 1)
     seen: list[tuple[int, int]] = []
     operation = retry(
@@ -82,7 +72,7 @@ def test_many_are_done_here_where_that_is_asked_for(sent: list[int]) -> None:
     )
     assert operation.state == "finished"
     assert seen[-1] == (bulk_operations.INLINE + 1, bulk_operations.INLINE + 1)
-    assert sent == []
+    assert handed_over == []
 
 
 def test_a_broker_that_is_away_leaves_no_operation_that_waits_for_ever(
@@ -291,11 +281,11 @@ class TestTransactions:
 
     pytestmark = pytest.mark.django_db(transaction=True)
 
-    def test_nothing_is_handed_over(self, sent: list[int]) -> None:
+    def test_nothing_is_handed_over(self, handed_over: list[int]) -> None:
         remember(bulk_operations.INLINE + 1)
         with transaction.atomic(), pytest.raises(OperationError, match="inside a transaction"):
             retry(selection=FAILED)
-        assert sent == []
+        assert handed_over == []
         assert not Operation.objects.exists()
 
     def test_nothing_is_carried_out(self) -> None:
@@ -312,7 +302,7 @@ class TestWithoutWorkers:
 
     @pytest.mark.parametrize("why", ["eager", "unregistered"])
     def test_it_is_done_here(
-        self, sent: list[int], why: str, monkeypatch: pytest.MonkeyPatch
+        self, handed_over: list[int], why: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         app = broker_in_memory(monkeypatch)
         if why == "eager":
@@ -322,4 +312,4 @@ class TestWithoutWorkers:
         remember(bulk_operations.INLINE + 1)
         operation = retry(selection=FAILED)
         assert (operation.state, operation.refused) == ("finished", bulk_operations.INLINE + 1)
-        assert sent == []
+        assert handed_over == []

@@ -11,7 +11,6 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.test import override_settings
 
-from tests.integration import chords
 from tests.integration.chords import Sent, keep
 from tests.integration.pages import NOW
 from z4j_django import operations, states
@@ -23,19 +22,7 @@ from z4j_django.operations import groups
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch) -> celery.Celery:
-    """The project's app, in this process."""
-    return chords.make_app(monkeypatch)
-
-
-@pytest.fixture
-def sent(app: celery.Celery) -> Sent:
-    """A chord of three, whose member 1 has failed."""
-    return chords.chord_of_three(app)
-
-
-def test_a_group_that_is_not_on_record_is_refused(app: celery.Celery) -> None:
+def test_a_group_that_is_not_on_record_is_refused(chord_app: celery.Celery) -> None:
     with pytest.raises(OperationError, match="There is no group nobody on record"):
         operations.retry_group("nobody", actor="the test")
 
@@ -109,8 +96,8 @@ def test_a_body_that_runs_is_refused_unless_forced(sent: Sent) -> None:
     assert groups.preview(sent.id, {"members": "all", "force": True}).runs == sent.members
 
 
-def test_a_result_that_is_gone_is_refused(sent: Sent, app: celery.Celery) -> None:
-    app.AsyncResult(sent.members[2]).forget()
+def test_a_result_that_is_gone_is_refused(sent: Sent, chord_app: celery.Celery) -> None:
+    chord_app.AsyncResult(sent.members[2]).forget()
     refusal = sent.refusal(members="failed")
     assert refusal.startswith("Of 2 results that the chord's body needs, 1 are not in the result")
     assert sent.members[2] in refusal
@@ -150,7 +137,7 @@ def test_the_password_of_what_does_not_answer_is_masked(
     assert "hunter2" not in refusal
 
 
-def test_what_can_be_no_id_of_a_group_is_refused(app: celery.Celery) -> None:
+def test_what_can_be_no_id_of_a_group_is_refused(chord_app: celery.Celery) -> None:
     for group_id in ("a\0b", "a\ud800b"):
         with pytest.raises(OperationError, match="is no id of a group"):
             operations.retry_group(group_id, actor="the test")
@@ -161,8 +148,10 @@ def test_more_tasks_than_are_allowed_at_once_are_refused(sent: Sent) -> None:
         assert "3 tasks are more than Z4J['BULK_LIMIT'] allows at once, 2." in sent.refusal()
 
 
-def test_tasks_that_run_where_they_are_called_are_refused(sent: Sent, app: celery.Celery) -> None:
-    app.conf.task_always_eager = True
+def test_tasks_that_run_where_they_are_called_are_refused(
+    sent: Sent, chord_app: celery.Celery
+) -> None:
+    chord_app.conf.task_always_eager = True
     assert "task_always_eager is on" in sent.refusal()
 
 
@@ -185,11 +174,11 @@ def test_what_was_retried_a_moment_ago_is_not_retried_twice(sent: Sent) -> None:
 
 
 def test_a_body_that_had_its_results_can_be_retried_by_itself(
-    sent: Sent, app: celery.Celery
+    sent: Sent, chord_app: celery.Celery
 ) -> None:
     sent.turn(1, state=states.SUCCESS)
     TaskRecord.objects.create(task_id=sent.body, state=states.FAILURE, sent_at=NOW, received_at=NOW)
-    app.AsyncResult(sent.members[2]).forget()
+    chord_app.AsyncResult(sent.members[2]).forget()
     for members in ("body", "failed"):
         assert sent.refusal(members=members).endswith(
             f'members="all" runs every member again, and a retry of the task {sent.body} the '

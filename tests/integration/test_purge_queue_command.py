@@ -10,12 +10,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from tests.integration.mailbox import QUEUE, Publish, app, publish
+from tests.integration.mailbox import QUEUE, Publish
 from tests.integration.operators import grant
 from z4j_django import operations
 from z4j_django.models import Operation
-
-__all__ = ["app", "publish"]  # fixtures
 
 pytestmark = pytest.mark.django_db
 

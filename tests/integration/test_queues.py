@@ -14,24 +14,22 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
-from tests.integration.mailbox import QUEUE, Publish, app, publish
+from tests.integration.mailbox import QUEUE, Publish
 from z4j_django import operations
 from z4j_django.control import queues as broker
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
 from z4j_django.operations import queues, restoring
 
-__all__ = ["app", "publish"]  # fixtures
-
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def waiting(app: celery.Celery) -> Callable[[], list[Any]]:
+def waiting(mail_app: celery.Celery) -> Callable[[], list[Any]]:
     """Takes all that is in the queue: ids, bodies and priorities."""
 
     def call() -> list[Any]:
-        with app.connection_for_write() as connection:
+        with mail_app.connection_for_write() as connection:
             channel = connection.default_channel
             found = iter(lambda: channel.basic_get(QUEUE, no_ack=True), None)
             return [(each.headers["id"], each.body, each.properties["priority"]) for each in found]
@@ -95,16 +93,16 @@ def test_without_the_permission_nothing_is_even_counted(publish: Publish) -> Non
         operations.restore(1, actor=AnonymousUser())
 
 
-def test_an_empty_queue_is_refused(app: celery.Celery) -> None:
+def test_an_empty_queue_is_refused(mail_app: celery.Celery) -> None:
     assert operations.count_messages(QUEUE) == 0
     with pytest.raises(OperationError, match="empty, or there is none of that name"):
         purge()
 
 
 def test_a_broker_that_does_not_answer_is_told_before_anything_is_done(
-    app: celery.Celery,
+    mail_app: celery.Celery,
 ) -> None:
-    app.conf.broker_url = "redis://:secret@127.0.0.1:1/0"
+    mail_app.conf.broker_url = "redis://:secret@127.0.0.1:1/0"
     with pytest.raises(OperationError, match="can't be counted") as told:
         purge()
     assert "secret" not in str(told.value)
@@ -174,12 +172,12 @@ def test_a_message_that_nobody_can_read_is_left_where_it_is(publish: Publish) ->
 
 
 def test_what_lies_among_the_files_of_kombus_own_transport_is_left(
-    app: celery.Celery, publish: Publish, waiting: Callable[[], list[Any]], tmp_path: Path
+    mail_app: celery.Celery, publish: Publish, waiting: Callable[[], list[Any]], tmp_path: Path
 ) -> None:
     folder = tmp_path / "messages"
     folder.mkdir()
-    app.conf.broker_url = "filesystem://"
-    app.conf.broker_transport_options = {
+    mail_app.conf.broker_url = "filesystem://"
+    mail_app.conf.broker_transport_options = {
         "data_folder_in": str(folder),
         "data_folder_out": str(folder),
         "control_folder": str(tmp_path / "control"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from tests.integration import operators
 from z4j_django import operations
 from z4j_django.control import remote_control
 from z4j_django.exceptions import OperationError
@@ -22,13 +20,6 @@ from z4j_django.operations import revoking
 pytestmark = pytest.mark.django_db
 
 Replies = dict[str, remote_control.Reply]
-
-
-@pytest.fixture
-def queue(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A queue of the test's own, of a broker in this process."""
-    operators.broker_in_memory(monkeypatch)
-    return f"mail-{uuid.uuid4().hex}"
 
 
 def outcome(operation: Operation) -> OperationTarget:

@@ -25,13 +25,6 @@ from z4j_django.secrets.masking import MASK
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def queue(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A queue of the test's own, of a broker in this process."""
-    operators.broker_in_memory(monkeypatch)
-    return f"mail-{uuid.uuid4().hex}"
-
-
 def published(name: str) -> list[kombu.Message]:
     """What is in a queue of the broker in this process."""
     with kombu.Connection("memory://") as connection:
