@@ -65,6 +65,7 @@ def option(
     metavar: str = "",
     check: Check | None = None,
     once: bool = False,
+    prefix: str = "",
     **schema: Any,
 ) -> Meta:
     """What stands beside the type of an option.
@@ -76,9 +77,17 @@ def option(
         metavar: What a command's help calls its value.
         check: What else has to hold of a value.
         once: Whether it can't be said of many targets: it is not kept as it was given.
+        prefix: What its choices begin with; people may leave it out, and write small letters.
         **schema: More of JSON schema.
     """
-    extra = {"label": label, "argument": argument, "metavar": metavar, "check": check, "once": once}
+    extra = {
+        "label": label,
+        "argument": argument,
+        "metavar": metavar,
+        "check": check,
+        "once": once,
+        "prefix": prefix,
+    }
     return Meta(description=help, extra=extra, extra_json_schema=schema or None)
 
 
@@ -96,6 +105,7 @@ class Option:
         metavar: What stands for its value.
         check: What else has to hold of a value.
         once: Whether it can't be said of many targets.
+        prefix: What its choices begin with, and may be given without.
         required: Whether it has to be given.
         default: What is there without it; ``UNSET`` for nothing.
         bounds: The least and the greatest number, or number of characters.
@@ -111,10 +121,17 @@ class Option:
     metavar: str
     check: Check | None
     once: bool
+    prefix: str
     required: bool
     default: Any
     bounds: tuple[Any, Any]
     choices: tuple[str, ...]
+
+    def spelled(self, text: str) -> str:
+        """The choice that somebody means who leaves out what all begin with, or the capitals."""
+        if not self.prefix:
+            return text
+        return self.prefix + text.strip().upper().removeprefix(self.prefix)
 
     @property
     def expected(self) -> str:
@@ -296,6 +313,7 @@ def _option(field: inspect.Field, type_: Any) -> Option:
         metavar=extra.get("metavar") or field.name.upper(),
         check=extra.get("check"),
         once=bool(extra.get("once")),
+        prefix=extra.get("prefix") or "",
         required=field.required,
         default=default,
         bounds=(getattr(inner, least, None), getattr(inner, most, None)),

@@ -181,6 +181,7 @@ class TerminateOptions(Options, frozen=True):
             "What the process that runs it is sent. `SIGKILL` leaves it no time to clean up; "
             "`SIGUSR1` raises `SoftTimeLimitExceeded` in it.",
             metavar="NAME",
+            prefix="SIG",
         ),
     ] = "SIGTERM"
 

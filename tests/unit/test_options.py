@@ -99,6 +99,17 @@ def test_mistakes_are_cut() -> None:
     assert max(map(len, found)) == 60
 
 
+@pytest.mark.parametrize("name", ["SIGKILL", "KILL", "kill", " sigkill "])
+def test_a_signal_has_a_short_name_for_people(name: str) -> None:
+    assert options.described(verbs.TerminateOptions)["signal"].spelled(name) == "SIGKILL"
+
+
+@pytest.mark.parametrize("name", ["KILL", "sigkill", "", "SIG", "SIGSTOP", 9])
+def test_a_signal_is_read_by_its_whole_name_alone(name: object) -> None:
+    with pytest.raises(OptionsError, match="one of: SIGTERM"):
+        options.read(verbs.TerminateOptions, {"signal": name})
+
+
 def test_a_whole_number_may_be_written_with_a_point() -> None:
     assert read(whole=2.0).whole == 2
 

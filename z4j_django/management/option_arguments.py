@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -19,8 +18,7 @@ def add(parser: CommandParser, kind: type[options.Options]) -> None:
             case "flag":
                 given["action"] = "store_true"
             case "choice":
-                spelled = functools.partial(_choice, one.choices)
-                given |= {"choices": one.choices, "type": spelled}
+                given |= {"choices": one.choices, "type": one.spelled}
             case "number":
                 given |= {"type": float, "metavar": one.metavar}
             case "whole":
@@ -71,12 +69,6 @@ def _dest(one: options.Option) -> str:
 def _help(one: options.Option) -> str:
     default = f" By default {one.default}." if isinstance(one.default, str) else ""
     return f"{one.help}{default}".replace("`", "").replace("%", "%%")
-
-
-def _choice(choices: tuple[str, ...], text: str) -> str:
-    """The choice that ``text`` is, in whatever case, or the end of: ``kill`` for ``SIGKILL``."""
-    found = [one for one in choices if text and one.lower().endswith(text.lower())]
-    return found[0] if len(found) == 1 else text
 
 
 def _seconds_or_moment(text: str) -> float | str:
