@@ -128,7 +128,7 @@ class Option:
     choices: tuple[str, ...]
 
     def spelled(self, text: str) -> str:
-        """The choice that somebody means who leaves out what all begin with, or the capitals."""
+        """The choice that a person means who leaves out what all begin with, or the capitals."""
         if not self.prefix:
             return text
         return self.prefix + text.strip().upper().removeprefix(self.prefix)
@@ -151,7 +151,8 @@ class Option:
 
         Args:
             value: As JSON has it, or Python.
-            zone: That of a moment without an offset; without it such a moment is refused.
+            zone: That of a moment without an offset, where people may leave that out; without it
+                such a moment is refused, and so is a choice without its prefix.
 
         Raises:
             ValueError: If not; the message is a sentence.
@@ -160,6 +161,8 @@ class Option:
             value = _moment(value, zone)
         elif self.kind == "whole" and isinstance(value, float) and value.is_integer():
             value = int(value)  # 2.0 is one, in JSON
+        elif self.prefix and zone is not None and isinstance(value, str):
+            value = self.spelled(value)
         try:
             found = msgspec.convert(value, self.type)
         except (msgspec.ValidationError, OverflowError):
@@ -206,7 +209,7 @@ def read(kind: type[T], given: Mapping[str, Any], zone: tzinfo | None = None) ->
     Args:
         kind: Which there are.
         given: Their values by their names.
-        zone: That of moments without an offset; without it these are refused.
+        zone: As :meth:`Option.read` takes it.
 
     Raises:
         OptionsError: If one is not known, or can't be, or does not go with another.

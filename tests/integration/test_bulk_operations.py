@@ -53,6 +53,12 @@ def test_few_are_done_at_once_and_each_has_its_outcome(handed_over: list[int]) -
     assert handed_over == []
 
 
+def test_a_signal_may_be_said_shortly_of_many_too() -> None:
+    remember(1)
+    operation = operations.bulk("terminate", actor="a test", selection=FAILED, signal="kill")
+    assert operation.parameters["signal"] == "SIGKILL"
+
+
 def test_many_are_left_to_a_worker(handed_over: list[int]) -> None:
     remember(bulk_operations.INLINE + 1)
     operation = retry(selection=FAILED)

@@ -27,7 +27,7 @@ from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation
 from z4j_django.operations import auditing, groups, queues, restoring, tasks
 from z4j_django.operations.bulk_operations import abort, bulk, preview
-from z4j_django.options import described, meant
+from z4j_django.options import meant
 
 __all__ = [
     "abort",
@@ -118,8 +118,6 @@ def terminate(
     Options: :class:`z4j_django.verbs.TerminateOptions`; ``KILL`` is ``SIGKILL``.
     """
     given = meant(options)
-    if isinstance(given.get("signal"), str):
-        given["signal"] = described(verbs.TerminateOptions)["signal"].spelled(given["signal"])
     return perform("terminate", task_ids, given, actor=actor, project=project, surface=surface)
 
 

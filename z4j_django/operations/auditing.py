@@ -167,8 +167,8 @@ def options_of(
     Args:
         verb: Its name.
         given: The options by their names, as they were asked for.
-        surface: By which way. A program's requests say the offset of each moment; people, and
-            Python, may leave out the project's own.
+        surface: By which way. A program's requests say the offset of each moment and the whole
+            name of a signal; people, and Python, may leave out the project's offset, and ``SIG``.
         in_bulk: Whether they are for many targets.
 
     Raises:
