@@ -19,6 +19,8 @@ SHORT: Final = 255
 PROJECT_LENGTH: Final = 64
 #: Seconds that a task may be put off, or be worth running: a year.
 LONGEST_DELAY: Final = 366 * 24 * 3600
+#: The greatest primary key.
+GREATEST_ID: Final = 2**63 - 1
 #: What not every database takes: NUL, and halves of a surrogate pair.
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 

@@ -15,10 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 from z4j_django import json_text
 from z4j_django.options import Moment, Options, Seconds, option
 from z4j_django.secrets import placeholders
-from z4j_django.values import SHORT
-
-#: The greatest number of an operation that has a successor.
-_GREATEST: Final = 2**63 - 2
+from z4j_django.values import GREATEST_ID, SHORT
 
 Role = Literal["operator", "admin"]
 Noun = Literal["task", "group", "queue"]
@@ -223,7 +220,7 @@ class RestoreOptions(Options, frozen=True):
     """The purge that is to be undone."""
 
     operation: Annotated[
-        Annotated[int, Meta(ge=1, le=_GREATEST)],
+        Annotated[int, Meta(ge=1, le=GREATEST_ID - 1)],
         option("The number of the operation that purged the queue."),
     ]
 

@@ -17,10 +17,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from z4j_django.admin import filters, formatting
-from z4j_django.queries import cursors, index_ranges, pages, totals
+from z4j_django.queries import index_ranges, pages, totals
 from z4j_django.queries.cursors import Cursor, Key
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.queries.pages import Page
+from z4j_django.values import GREATEST_ID
 
 #: Rows with a smaller id than this one.
 BEFORE_VAR = "before"
@@ -209,7 +210,7 @@ class KeysetChangeList(ChangeList):
 def _key(text: str) -> Key | None:
     """The key of a token; or of a row's number, as addresses had it once. None where it is none."""
     if text.isascii() and text.isdigit() and len(text) <= 19:
-        return Key(int(text)) if int(text) <= cursors.GREATEST_ID else None
+        return Key(int(text)) if int(text) <= GREATEST_ID else None
     try:
         return Key.from_token(text)
     except ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -11,10 +11,7 @@ from z4j_django import options, verbs
 from z4j_django.conf import settings
 from z4j_django.exceptions import OptionsError
 from z4j_django.options import Moment, Options, option
-from z4j_django.values import SHORT, UNSTORABLE
-
-#: What a primary key may be, and have a successor.
-_GREATEST: Final = 2**63 - 2
+from z4j_django.values import GREATEST_ID, SHORT
 
 _Id = Annotated[
     str, Meta(min_length=1, max_length=SHORT, extra_json_schema={"format": "z4j-task-id"})
@@ -22,7 +19,8 @@ _Id = Annotated[
 _Filter = Annotated[
     str, Meta(min_length=1, max_length=2_000, extra_json_schema={"format": "z4j-filter"})
 ]
-_Row = Annotated[int, Meta(ge=0, le=_GREATEST)]
+#: It has a successor.
+_Row = Annotated[int, Meta(ge=0, le=GREATEST_ID - 1)]
 
 
 def _few(ids: Any) -> str:
@@ -31,8 +29,6 @@ def _few(ids: Any) -> str:
             f"At most {settings.BULK_LIMIT:,} are taken at once (Z4J['BULK_LIMIT']); these are "
             f"{len(ids):,}."
         )
-    if place := next((place for place, one in enumerate(ids) if UNSTORABLE.search(one)), None):
-        return f"The one at {place} is no task id."
     return ""
 
 

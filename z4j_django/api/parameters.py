@@ -12,11 +12,10 @@ from typing import Any, Final
 from django.http import QueryDict
 
 from z4j_django.conf import settings
-from z4j_django.values import PROJECT_LENGTH, SHORT
+from z4j_django.values import GREATEST_ID, PROJECT_LENGTH, SHORT
 
 #: What a text of the query has to be: no database stores a NUL.
 _STORABLE: Final = r"^[^\u0000]*$"
-_GREATEST: Final = 2**63 - 1
 
 
 class Parameter:
@@ -204,7 +203,7 @@ class _Project(Parameter):
 
 
 def _number(help: str) -> InPath:
-    return InPath("id", help, type="integer", format="int64", minimum=1, maximum=_GREATEST)
+    return InPath("id", help, type="integer", format="int64", minimum=1, maximum=GREATEST_ID)
 
 
 #: Parameters of several views.

@@ -12,8 +12,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import Q
 
-#: The greatest number that a row can have.
-GREATEST_ID: Final = 2**63 - 1
+from z4j_django.values import GREATEST_ID
 
 _ID: Final = struct.Struct(">q")
 _TOKEN: Final = re.compile(r"[\w-]{11}|[\w-]{22}", re.ASCII)

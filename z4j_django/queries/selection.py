@@ -13,10 +13,11 @@ from django.utils import timezone
 from z4j_django import states
 from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
-from z4j_django.queries import cursors, tasks
 from z4j_django.queries import filter as filters
+from z4j_django.queries import tasks
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.filter import terms, words
+from z4j_django.values import GREATEST_ID
 
 #: Columns that may be given.
 _COLUMNS: Final = ("name", "state", "worker", "queue")
@@ -158,7 +159,7 @@ class Selection:
         queryset = queryset.only("task_id", "sent_at") if only_ids else tasks.summaries(queryset)
         cursor = Cursor()
         if self.until is not None and wanted.order() == "-id":
-            cursor = Cursor(before=min(self.until + 1, cursors.GREATEST_ID))
+            cursor = Cursor(before=min(self.until + 1, GREATEST_ID))
         elif self.until is not None:
             queryset = queryset.filter(pk__lte=self.until)
         found = wanted.pages(queryset, limit, _PAGE, cursor=cursor)

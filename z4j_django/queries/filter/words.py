@@ -7,20 +7,17 @@ a name; inside them a backslash stands before a quote or a backslash that is mea
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 from z4j_django.exceptions import FilterError
+from z4j_django.values import UNSTORABLE
 
 #: Characters of a filter, at most.
 LENGTH_LIMIT: Final = 2000
 #: Terms of a filter, and values of a term, at most.
 TERMS_LIMIT: Final = 50
 VALUES_LIMIT: Final = 50
-
-#: What no database stores: NUL, and halves of a surrogate pair.
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -163,7 +160,7 @@ def _values(text: Text) -> tuple[Text, ...]:
 
 
 def _checked(found: Word) -> Word:
-    if _UNSTORABLE.search(found.typed):
+    if UNSTORABLE.search(found.typed):
         raise found.wrong("text without NUL characters and broken ones")
     if len(found.values) > VALUES_LIMIT:
         raise found.wrong(f"at most {VALUES_LIMIT} values")
