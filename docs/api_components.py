@@ -29,11 +29,11 @@ _BOUNDS: Final = {
     "min_length": "minLength",
     "max_length": "maxLength",
 }
-#: Tasks are named by their ids, or by a filter with what belongs to it.
-_OF_A_FILTER: Final = [{"required": [name]} for name in ("filter", "until", "asked_at")]
-_IN_ONE_WAY: Final = [
-    {"required": ["task_ids"], "not": {"anyOf": _OF_A_FILTER}},
-    {"required": ["filter"], "not": {"required": ["task_ids"]}},
+#: Tasks are named by their ids, or by a filter with what belongs to it. Said by what may not be:
+#: of a oneOf, generators of clients make no model.
+_NOT_IN_ONE_WAY: Final = [
+    *({"required": ["task_ids", name]} for name in ("filter", "until", "asked_at")),
+    {"not": {"anyOf": [{"required": ["task_ids"]}, {"required": ["filter"]}]}},
 ]
 _INT32: Final = 2**31 - 1
 
@@ -95,7 +95,7 @@ class Components:
             **made,
             "properties": properties,
             "required": ["verb"],
-            "oneOf": _IN_ONE_WAY,
+            "not": {"anyOf": [*made.get("not", {"anyOf": []})["anyOf"], *_NOT_IN_ONE_WAY]},
         }
         return _reference(name)
 

@@ -94,7 +94,7 @@ def test_wrong_arguments_are_told_without_scripts(open_page, failed) -> None:
     page = open_page(where, java_script_enabled=False)
     page.get_by_label("Arguments", exact=True).fill('["open')
     follow(page, page.get_by_role("button", name="Retry with these"))
-    assert "This is no JSON" in page.locator(".errorlist").inner_text()
+    assert "it is no JSON" in page.locator(".errorlist").inner_text()
     assert page.get_by_label("Arguments", exact=True).input_value() == '["open'
     assert not Operation.objects.exists()
 

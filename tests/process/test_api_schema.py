@@ -92,7 +92,7 @@ def test_a_generated_client_reads_retries_and_works_in_bulk(
         assert [one.task_id for one in page.results] == [task_id]
         task = called(client, "tasks_retrieve", desk, task_id)
         assert (task.state, task.args) == ("SUCCESS", [1, 2])
-        body = models.RetryTaskRequest(args=[3, 4], force=True)
+        body = models.RetryRequest(args=[3, 4], force=True)
         operation = called(client, "tasks_retry", desk, task_id, body=body)
         assert operation.counts.done == 1, operation
         (again,) = operation.targets

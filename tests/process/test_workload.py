@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -330,7 +331,8 @@ def test_a_child_that_died_leaves_its_start_and_its_end_on_record(played: Played
     assert (overrun.state, overrun.exception_type) == ("FAILURE", "TimeLimitExceeded")
     killed = played.records.task(played.ids["killed"])
     assert (killed.state, killed.exception_type) == ("FAILURE", "WorkerLostError")
-    assert "SIGKILL" in killed.exception_message
+    # billiard knows no signal of a child that was gone before its acknowledgement was read.
+    assert re.search(r"signal 9 \(SIGKILL\)|exitcode 0", killed.exception_message)
     for task in (overrun, killed):
         assert (task.worker, task.pid) == (played.scene.hostname(), played.main_pid)
         start = played.records.events.get(task_id=task.task_id, kind="task_started")

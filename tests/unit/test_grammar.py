@@ -14,6 +14,7 @@ from z4j_django.exceptions import FilterError
 from z4j_django.queries import filter as filters
 from z4j_django.queries.cursors import Key
 from z4j_django.queries.filter import terms, values, words
+from z4j_django.values import UNSTORABLE
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 NAMES = [*filters.TERMS, "args.0", "kwargs.a", 'kwargs."a.b".0', "", "-", "State", "nothing"]
@@ -102,7 +103,7 @@ class TestAnyText:
 
     @given(st.text(max_size=30))
     def test_a_quoted_value_is_taken_as_it_is(self, text: str) -> None:
-        if words._UNSTORABLE.search(text):
+        if UNSTORABLE.search(text):
             with pytest.raises(FilterError):
                 parse(f"name:{words.quote(text)}")
             return

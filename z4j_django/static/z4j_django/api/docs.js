@@ -7,12 +7,11 @@
 
   // As an example alone it would stand in the field, and be sent by whoever only tries it out.
   const toldInWords = (parameter) => {
-    const { examples, ...rest } = parameter;
-    const values = Object.values(examples || {}).map(({ value }) => `\`${value}\``);
-    if (!values.length) {
+    const { example, ...rest } = parameter;
+    if (example === undefined) {
       return parameter;
     }
-    return { ...rest, description: `${rest.description || ""} For example: ${values.join(", ")}` };
+    return { ...rest, description: `${rest.description || ""} For example: \`${example}\`` };
   };
 
   const withoutValues = (found) => {
