@@ -24,6 +24,7 @@ from celery.worker.request import Request
 
 from bench import about, common, tables
 from z4j_django.agent import bootstrap
+from z4j_django.agent.config import Config
 
 app = celery.Celery("bench", broker="memory://", backend="disabled://")
 #: What publishing, receiving and running a task sends.
@@ -85,7 +86,7 @@ class Listeners:
             signal.receivers = signal.receivers or []
         self._keep(BARE)
         bootstrap.Agent(
-            bootstrap.Config(
+            Config(
                 find_directory=lambda: directory,
                 project="bench",
                 sink="",

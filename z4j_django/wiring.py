@@ -7,45 +7,53 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.apps import apps
 from django.conf import settings as django_settings
-from django.core.exceptions import ImproperlyConfigured
-from django.db import router
 
-from z4j_django.agent import bootstrap, discovery
+from z4j_django import handover
+from z4j_django.agent import discovery
+from z4j_django.agent.config import Config
 from z4j_django.conf import settings
 from z4j_django.exceptions import DiscoveryError
+
+logger = logging.getLogger(__name__)
 
 #: Survives a restart of the machine, unlike /tmp.
 JOURNALS = "/var/tmp"  # noqa: S108  # the directory in it is private, and its owner is checked
 
 
-def agent_config() -> bootstrap.Config:
+def agent_config() -> Config:
     """What the agent needs to know of the project.
 
     Raises:
         ImproperlyConfigured: If ``Z4J`` is wrong.
     """
     journal_directory()  # a wrong database is to be told now, not at the first event
-    module = os.environ.get("DJANGO_SETTINGS_MODULE")
-    return bootstrap.Config(
+    return Config(
         find_directory=journal_directory,
         project=settings.PROJECT,
         sink="z4j_django.store.writer:database_sink",
         describe_app=describe_celery_app,
         framework="django",
-        # A project configured by code has no settings that another process could load.
-        shipping=settings.SHIPPER if module or settings.SHIPPER == "external" else "thread",
+        hand_over=hand_over,
+        shipping=settings.SHIPPER if _can_be_loaded() else "thread",
         max_bytes=settings.JOURNAL_MAX_BYTES,
         sampling=settings.sampling,
         payload_limit=settings.payload_limit,
         under_tests=settings.enabled is True,
     )
+
+
+def hand_over() -> bytes:
+    """What a shipper process is given, logged where that is nothing (see ``handover``)."""
+    if reason := handover.why_not():
+        logger.warning("The shipper loads the whole project: %s.", reason)
+    return handover.give()
 
 
 def journal_directory() -> Path:
@@ -56,10 +64,7 @@ def journal_directory() -> Path:
     """
     if settings.JOURNAL_DIR is not None:
         return Path(settings.JOURNAL_DIR)
-    alias = settings.DATABASE or router.db_for_write(apps.get_model("z4j_django", "TaskRecord"))
-    if alias not in django_settings.DATABASES:
-        raise ImproperlyConfigured(f"Z4J['DATABASE'] names {alias!r}, which is not in DATABASES.")
-    database = django_settings.DATABASES[alias]
+    database = django_settings.DATABASES[handover.alias()]
     identity = [settings.PROJECT, os.environ.get("DJANGO_SETTINGS_MODULE")]
     identity += [str(database.get(key, "")) for key in ("ENGINE", "HOST", "PORT", "NAME")]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
@@ -82,6 +87,13 @@ def describe_celery_app() -> str:
         return find_celery_app().path
     except DiscoveryError as error:
         return f"not found: {error}"
+
+
+def _can_be_loaded() -> bool:
+    """Whether another process could ship, if it is to: settings made by code have no module."""
+    if settings.SHIPPER == "external" or os.environ.get("DJANGO_SETTINGS_MODULE"):
+        return True
+    return not handover.why_not()
 
 
 def _packages() -> Iterator[str]:

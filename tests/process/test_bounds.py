@@ -140,7 +140,8 @@ def test_a_shippers_memory_has_a_ceiling(
         command = shipper_process.command(
             scene.journal, "z4j_django.store.writer:database_sink", os.getpid(), 1024**3
         )
-        program = scene.start(*command, name="shipper")
+        given = scene.script("from z4j_django import handover; print(handover.give().decode())")
+        program = scene.start(*command, name="shipper", given=given.encode())
         wait_until(lambda: not scene.segments(), 90.0, "an empty journal")
         used = memory(program.pid)
         print(f"{write.__name__}: {count} events, {used / MEGABYTE:.0f} MB")

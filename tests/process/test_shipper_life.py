@@ -17,7 +17,8 @@ from tests.process.conftest import SceneMaker
 from tests.process.harness.processes import PATIENCE, Program, children, shippers
 from tests.process.harness.scene import Scene
 from tests.process.harness.waiting import wait_until
-from z4j_django.agent import bootstrap, events, inspection, journal
+from z4j_django.agent import events, inspection, journal, shipping
+from z4j_django.agent.config import Config
 
 WHOLE = ["sent", "received", "started", "succeeded"]
 #: Seconds within which a killed shipper has a successor.
@@ -206,17 +207,19 @@ def _publish_both(scene: Scene, first: Service, second: Program) -> list[str]:
 
 
 @pytest.fixture
-def watcher(tmp_path: Path) -> bootstrap.ShipperProcess:
+def watcher(tmp_path: Path) -> shipping.ShipperProcess:
     """What keeps a shipper running in a worker, with one event to ship."""
     _leave_an_event(tmp_path / "journal")
-    return bootstrap.ShipperProcess(
-        bootstrap.Config(
-            find_directory=lambda: tmp_path / "journal",
-            project="shop",
-            sink="tests.sinks:MemorySink",
-            describe_app=lambda: "none",
-            framework="none",
-        )
+    return shipping.ShipperProcess(_config(tmp_path, "tests.sinks:MemorySink"))
+
+
+def _config(folder: Path, sink: str) -> Config:
+    return Config(
+        find_directory=lambda: folder / "journal",
+        project="shop",
+        sink=sink,
+        describe_app=lambda: "none",
+        framework="none",
     )
 
 
@@ -228,7 +231,7 @@ def _leave_an_event(directory: Path) -> None:
 
 
 def test_a_shipper_told_to_stop_before_it_listens_stores_what_is_there(
-    watcher: bootstrap.ShipperProcess,
+    watcher: shipping.ShipperProcess,
 ) -> None:
     watcher.start()
     watcher.stop(PATIENCE)
@@ -236,7 +239,7 @@ def test_a_shipper_told_to_stop_before_it_listens_stores_what_is_there(
 
 
 def test_a_worker_whose_shipper_was_told_to_stop_first_has_its_last_events_shipped(
-    watcher: bootstrap.ShipperProcess,
+    watcher: shipping.ShipperProcess,
 ) -> None:
     watcher.start()
     found = wait_until(lambda: inspection.look(watcher.directory).process, PATIENCE, "a shipper")
@@ -246,3 +249,27 @@ def test_a_worker_whose_shipper_was_told_to_stop_first_has_its_last_events_shipp
     watcher.stop(PATIENCE)
     assert journal.segments(watcher.directory) == []
     assert shippers(watcher.directory) == []
+
+
+def test_a_shipper_that_needs_the_whole_project_says_so(scene: Scene) -> None:
+    environment = {**scene.environment(), "SCENE_ENGINE": "tests.process.project.database"}
+    worker = scene.worker("-P", "solo", environment=environment)
+    task_id = scene.publish("add.delay(1, 2)", environment)
+    scene.wait_for_state(task_id, "SUCCESS")
+    worker.wait_for_output(
+        "The shipper loads the whole project: the engine of its database, "
+        "tests.process.project.database, is not one of Django's own."
+    )
+    told = scene.run(sys.executable, "-m", "django", "z4j_doctor", environment=environment)
+    assert "The shipper loads the whole project: the engine" in told.stdout
+
+
+def test_where_a_shipper_process_fails_to_start_a_thread_ships(tmp_path: Path, caplog) -> None:
+    watcher = shipping.ShipperProcess(_config(tmp_path, "tests.sinks:only_in_this_process"))
+    _leave_an_event(watcher.directory)
+    watcher.start()
+    wait_until(lambda: not journal.segments(watcher.directory), PATIENCE, "an empty journal")
+    watcher.stop(PATIENCE)
+    ended = [line for line in caplog.messages if "shipper process ended with status 1" in line]
+    assert len(ended) == shipping.FAILURES
+    assert "a thread of this worker ships" in caplog.text

@@ -9,12 +9,13 @@ import pytest
 from celery.worker import state
 
 from z4j_django import __version__
-from z4j_django.agent import bootstrap, events, journal
+from z4j_django.agent import bootstrap, events, journal, shipping
+from z4j_django.agent.config import Config
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> bootstrap.Config:
-    return bootstrap.Config(
+def config(tmp_path: Path) -> Config:
+    return Config(
         find_directory=lambda: tmp_path / "journal",
         project="shop",
         sink="tests.sinks:MemorySink",
@@ -28,27 +29,27 @@ def config(tmp_path: Path) -> bootstrap.Config:
 EVENT = events.TaskEvent(kind=events.TASK_SENT, task_id="a", at=1.0)
 
 
-def test_an_event_lands_in_the_journal(config: bootstrap.Config) -> None:
+def test_an_event_lands_in_the_journal(config: Config) -> None:
     bootstrap.Agent(config).record(EVENT)
     [path] = journal.segments(config.find_directory())
     data, _ = journal.SegmentFile(path).read(1 << 20)
     assert events.decode(data)[0] == [EVENT]
 
 
-def test_an_event_that_no_signal_tells_of_lands_in_the_journal(config: bootstrap.Config) -> None:
+def test_an_event_that_no_signal_tells_of_lands_in_the_journal(config: Config) -> None:
     bootstrap.Agent(config).note(EVENT)
     [path] = journal.segments(config.find_directory())
     data, _ = journal.SegmentFile(path).read(1 << 20)
     assert events.decode(data)[0] == [EVENT]
 
 
-def test_a_process_that_does_not_record_takes_no_note(config: bootstrap.Config) -> None:
+def test_a_process_that_does_not_record_takes_no_note(config: Config) -> None:
     bootstrap.Agent(dataclasses.replace(config, under_tests=False)).note(EVENT)
     assert journal.segments(config.find_directory()) == []
 
 
 def test_a_note_that_cannot_be_written_is_counted_and_raises_nothing(
-    config: bootstrap.Config, tmp_path: Path
+    config: Config, tmp_path: Path
 ) -> None:
     (tmp_path / "journal").write_text("no directory")
     agent = bootstrap.Agent(config)
@@ -57,7 +58,7 @@ def test_a_note_that_cannot_be_written_is_counted_and_raises_nothing(
 
 
 def test_losses_are_counted_and_logged_once_a_minute(
-    config: bootstrap.Config, caplog: pytest.LogCaptureFixture
+    config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = bootstrap.Agent(config)
     for _ in range(1_000):
@@ -69,7 +70,7 @@ def test_losses_are_counted_and_logged_once_a_minute(
 
 @pytest.mark.parametrize("records", [True, False])
 def test_a_worker_that_records_marks_itself_in_celerys_own_events(
-    config: bootstrap.Config, monkeypatch: pytest.MonkeyPatch, records: bool
+    config: Config, monkeypatch: pytest.MonkeyPatch, records: bool
 ) -> None:
     monkeypatch.setattr(state, "SOFTWARE_INFO", {"sw_ident": "py-celery"})
     agent = bootstrap.Agent(dataclasses.replace(config, under_tests=records))
@@ -78,7 +79,7 @@ def test_a_worker_that_records_marks_itself_in_celerys_own_events(
 
 
 def test_the_agent_that_listens_can_be_found(
-    config: bootstrap.Config, monkeypatch: pytest.MonkeyPatch
+    config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bootstrap, "_installed", None)
     agent = bootstrap.Agent(config)
@@ -89,12 +90,12 @@ def test_the_agent_that_listens_can_be_found(
     assert bootstrap.installed() is agent
 
 
-def test_a_thread_makes_way_for_a_shipper_process(config: bootstrap.Config) -> None:
+def test_a_thread_makes_way_for_a_shipper_process(config: Config) -> None:
     from z4j_django.agent import shipper
 
     process = shipper.process_lease(config.find_directory())
     assert process.acquire()
-    thread = bootstrap.ShippingThread(config, first_look=0.0)
+    thread = shipping.ShippingThread(config, first_look=0.0)
     thread.start()
     mine = shipper.lease(config.find_directory())
     assert mine.acquire()  # the thread did not take it
@@ -102,18 +103,18 @@ def test_a_thread_makes_way_for_a_shipper_process(config: bootstrap.Config) -> N
     mine.release()
 
 
-def test_a_script_ships_what_it_wrote_when_it_ends(config: bootstrap.Config) -> None:
+def test_a_script_ships_what_it_wrote_when_it_ends(config: Config) -> None:
     agent = bootstrap.Agent(config)
     agent.record(EVENT)
     agent.journal.close()
-    thread = bootstrap.ShippingThread(config, first_look=60.0)
+    thread = shipping.ShippingThread(config, first_look=60.0)
     thread.start()
     thread.stop(5.0)
     assert journal.segments(config.find_directory()) == []
 
 
 def test_losses_are_told_to_the_journal_when_it_can_be_written_again(
-    config: bootstrap.Config,
+    config: Config,
 ) -> None:
     agent = bootstrap.Agent(config)
     for _ in range(3):
@@ -126,7 +127,7 @@ def test_losses_are_told_to_the_journal_when_it_can_be_written_again(
 
 
 def test_the_directory_is_asked_for_when_the_first_event_comes(
-    config: bootstrap.Config, tmp_path: Path
+    config: Config, tmp_path: Path
 ) -> None:
     asked: list[Path] = []
 
@@ -142,7 +143,7 @@ def test_the_directory_is_asked_for_when_the_first_event_comes(
     assert [len(journal.segments(path)) for path in asked] == [1, 1]
 
 
-def test_losses_that_nobody_was_told_of_are_told_at_the_end(config: bootstrap.Config) -> None:
+def test_losses_that_nobody_was_told_of_are_told_at_the_end(config: Config) -> None:
     agent = bootstrap.Agent(config)
     agent.lost(OSError(28, "no space left on device"))
     agent._on_exit()

@@ -15,6 +15,7 @@ from celery.utils.imports import symbol_by_name
 from celery.utils.time import utcoffset
 
 from z4j_django.agent import bootstrap, event_receiver, events, journal
+from z4j_django.agent.config import Config
 from z4j_django.exceptions import Z4JError
 
 NOW = 1_800_000_000.5
@@ -29,7 +30,7 @@ def app() -> Celery:
 
 @pytest.fixture
 def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bootstrap.Agent:
-    config = bootstrap.Config(
+    config = Config(
         find_directory=lambda: tmp_path / "journal",
         project="shop",
         sink="tests.sinks:MemorySink",

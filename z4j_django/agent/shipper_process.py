@@ -7,7 +7,9 @@ for the interpreter's lock.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -17,6 +19,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
+
+import msgspec
 
 from z4j_django.agent import journal, shipper
 from z4j_django.agent.sink import Sink
@@ -31,18 +35,22 @@ START: Final = 1.0
 SWITCH: Final = 0.001
 
 
-def load_sink(path: str) -> Sink:
+def load_sink(path: str, given: bytes = b"") -> Sink:
     """The sink that ``module:attribute`` makes.
+
+    Args:
+        path: Where it is made.
+        given: What the parent handed over for it.
 
     Raises:
         Z4JError: If there is none.
     """
     module, _, attribute = path.partition(":")
     try:
-        factory: Callable[[], Sink] = getattr(importlib.import_module(module), attribute)
+        factory: Callable[..., Sink] = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise Z4JError(f"There is no sink {path!r}: {error}") from error
-    return factory()
+    return factory(given) if given else factory()
 
 
 def command(directory: Path, sink: str, parent: int, max_bytes: int) -> list[str]:
@@ -102,13 +110,20 @@ def ship(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Be a shipper process, until told to stop or until the parent is gone."""
+    """Be a shipper process, until told to stop or until the parent is gone.
+
+    What is handed over for the sink comes by the standard input: no other process sees it there.
+    Whoever hands something over logs what is said by the standard output.
+    """
     parser = argparse.ArgumentParser(prog="z4j_django.agent.shipper_process")
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--sink", required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--max-bytes", type=int, required=True)
     options = parser.parse_args(argv)
+    given = sys.stdin.buffer.read()
+    if given:
+        logging.getLogger().addHandler(_ToParent())
     stop = threading.Event()
 
     def on_signal(signum: int, frame: FrameType | None) -> None:
@@ -123,12 +138,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     ship(
         options.directory,
-        lambda: load_sink(options.sink),
+        lambda: load_sink(options.sink, given),
         max_bytes=options.max_bytes,
         stop=stop,
         until=parent_is_gone,
     )
     return 0
+
+
+class _ToParent(logging.Handler):
+    """Hands the parent what is to be logged, or the terminal where the parent is gone."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._fd = sys.stdout.fileno()
+        os.set_blocking(self._fd, False)  # a parent that hangs holds up nobody
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = self.format(record)
+        line = msgspec.json.encode((record.name, record.levelno, message)) + b"\n"
+        try:
+            os.write(self._fd, line)
+        except OSError:
+            with contextlib.suppress(OSError):
+                print(message, file=sys.stderr)
 
 
 def _acquire(wanted: journal.Lease, seconds: float, stop: threading.Event) -> bool:

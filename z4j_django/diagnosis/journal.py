@@ -14,7 +14,7 @@ from typing import Final
 from django.core.exceptions import ImproperlyConfigured
 from django.template.defaultfilters import filesizeformat
 
-from z4j_django import conf, exceptions, wiring
+from z4j_django import conf, exceptions, handover, wiring
 from z4j_django.agent import inspection, journal
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import Finding, Visit, error, ok, reason, warning
@@ -65,9 +65,14 @@ def directory(visit: Visit) -> Iterator[Finding]:
 
 
 def lease(visit: Visit) -> Iterator[Finding]:
-    """Who ships."""
+    """Who ships, and what that takes."""
     if visit.view is None:
         return
+    if conf.settings.SHIPPER == "process" and (why := handover.why_not()):
+        yield warning(
+            f"The shipper loads the whole project: {why}.",
+            "It takes the memory of one process more. Nothing is lost by that.",
+        )
     if visit.view.process is not None:
         yield ok(f"The journal is shipped by process {visit.view.process.pid}.")
     elif visit.view.shipper is not None:

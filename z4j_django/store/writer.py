@@ -205,9 +205,17 @@ class DatabaseSink:
         sql.upsert(connections[self._alias], _model("JournalCursor"), sql.CURSORS, rows)
 
 
-def database_sink() -> DatabaseSink:
-    """The sink of this project, in a process that may have no Django yet."""
+def database_sink(given: bytes = b"") -> DatabaseSink:
+    """The sink of this project, in a process that may have no Django yet.
+
+    Args:
+        given: What ``handover.give`` gave, in place of the project's settings.
+    """
+    from z4j_django import handover
+
     if not apps.ready:
+        if given:
+            handover.take(given)
         django.setup()
     from z4j_django.conf import settings
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ class Program:
         environment: Its environment, whole.
         log: Where its output goes.
         directory: Where it runs.
+        given: What its standard input holds.
     """
 
     def __init__(
@@ -33,14 +35,17 @@ class Program:
         environment: Mapping[str, str],
         log: Path,
         directory: Path = REPOSITORY,
+        given: bytes = b"",
     ) -> None:
         self.log = log
-        with log.open("ab") as output:
+        with log.open("ab") as output, tempfile.TemporaryFile() as source:
+            source.write(given)
+            source.seek(0)
             self.process = subprocess.Popen(
                 arguments,
                 env=environment,
                 cwd=directory,
-                stdin=subprocess.DEVNULL,
+                stdin=source,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

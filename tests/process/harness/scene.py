@@ -66,11 +66,15 @@ class Scene:
         return {**kept, **ours}
 
     def start(
-        self, *arguments: str, name: str, environment: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        name: str,
+        environment: dict[str, str] | None = None,
+        given: bytes = b"",
     ) -> Program:
         """Start a program that is cleaned up with the scene."""
         log = self.folder / f"{len(self.programs)}-{name}.log"
-        program = Program(arguments, environment or self.environment(), log)
+        program = Program(arguments, environment or self.environment(), log, given=given)
         self.programs.append(program)
         return program
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ INSTALLED_APPS = [
     "tests.process.project",
 ]
 DATABASES = {"default": environment.database(os.environ["DATABASE_URL"], FOLDER)}
+DATABASES["default"]["ENGINE"] = os.environ.get("SCENE_ENGINE", DATABASES["default"]["ENGINE"])
+if "SCENE_ENGINE" not in os.environ and "z4j_django.agent.shipper_process" in sys.orig_argv:
+    raise RuntimeError("A shipper needs nothing of the project, and this one loads it.")
 
 Z4J: dict[str, Any] = json.loads(os.environ["SCENE_Z4J"])
 CELERY_APP = "tests.process.project.celery:app"

@@ -1,0 +1,1 @@
+"""A database's engine that is not one of Django's own."""

@@ -1,0 +1,65 @@
+"""What a worker hands its shipper process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test import override_settings
+from psycopg import IsolationLevel
+
+from z4j_django import handover
+
+#: What the other process makes of it.
+TAKE = """
+import json, sys
+from z4j_django.store.writer import database_sink
+sink = database_sink(sys.stdin.buffer.read())
+from django.conf import settings
+from z4j_django.conf import settings as ours
+print(json.dumps({
+    "database": settings.DATABASES["default"]["NAME"], "key": settings.SECRET_KEY,
+    "success": ours.retention.tasks["SUCCESS"].total_seconds(), "project": ours.PROJECT,
+    "apps": settings.INSTALLED_APPS, "celery": "celery" in sys.modules,
+}))
+"""
+
+
+def test_a_process_makes_the_sink_of_what_it_was_given_and_loads_no_celery() -> None:
+    z4j = {"RETENTION": {"SUCCESS": timedelta(hours=1.5), "default": "4w"}, "PROJECT": "shop"}
+    with override_settings(Z4J=z4j):
+        given = handover.give()
+    made = subprocess.run([sys.executable, "-c", TAKE], input=given, capture_output=True, check=True)
+    assert json.loads(made.stdout) == {
+        "database": str(connections.settings["default"]["NAME"]),
+        "key": "not-a-secret-only-tests",
+        "success": 5400.0,
+        "project": "shop",
+        "apps": ["z4j_django.handover.ShipperConfig"],
+        "celery": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"ENGINE": "django.db.backends.postgresql"}, ""),
+        ({"OPTIONS": {"isolation_level": IsolationLevel.SERIALIZABLE}}, ""),
+        ({"ENGINE": "psqlextra.backend"}, "its database, psqlextra.backend, is not"),
+        ({"OPTIONS": {"cursor_factory": dict}}, "what JSON can't carry"),
+        ({"OPTIONS": {"hosts": ("a", "b")}}, "what JSON can't carry"),
+    ],
+)
+def test_the_whole_project_is_wanted_only_where_the_database_needs_it(
+    monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any], why: str
+) -> None:
+    for name, value in entry.items():
+        monkeypatch.setitem(connections.settings["default"], name, value)
+    assert why in handover.why_not()
+    assert bool(handover.why_not()) is bool(why)
+    assert bool(handover.give()) is not bool(why)
