@@ -28,7 +28,7 @@ CAP = 16 * MEGABYTE
 #: Events, of three a task, for the measure of a shipper's memory.
 MANY = 120_000
 #: What a shipper may take at most, Django and its database driver included.
-CEILING = 150 * MEGABYTE
+CEILING = 95 * MEGABYTE
 PUBLISH_LARGE = """
 print(json.dumps([
     tasks.measure.delay(f"{number} " + "x" * 12_000).id for number in range(COUNT)

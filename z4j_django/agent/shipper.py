@@ -26,14 +26,14 @@ from z4j_django.exceptions import SegmentError, UnstorableError
 
 logger = logging.getLogger("z4j_django.shipper")
 
-#: Bytes of events in one batch, about.
-BATCH: Final = 2 * 1024 * 1024
+#: Bytes of events in one batch, about. Larger ones are a tenth quicker, and take 25 MB more.
+BATCH: Final = 512 * 1024
 #: Bytes that are read of one segment before another, if its events are older, has its turn.
 SHARE: Final = 16 * 1024
 #: Segments that are open at once: a process may open no more than some hundred files.
 OPEN: Final = 128
 #: Bytes of a batch behind which more is to be expected at once.
-FULL: Final = BATCH // 4
+FULL: Final = BATCH // 2
 #: Seconds to let events gather behind a smaller one: a transaction costs the same for one task
 #: as for a hundred, and the events of a task that come in one batch are written as one row.
 GATHER: Final = 0.2
