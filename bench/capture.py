@@ -139,7 +139,7 @@ def request(kwargs: dict[str, object], stamped: bool) -> Request:
         message = connection.default_channel.basic_get("celery", no_ack=True)
     headers = dict(message.headers)
     if stamped:
-        headers["z4j"] = {"at": time.time(), "args": True}
+        headers["z4j"] = {"at": time.time()}
     return Request(message, app=app, hostname="w1@host", headers=headers)
 
 

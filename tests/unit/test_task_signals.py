@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from celery import Celery, Task
-from celery.signals import after_task_publish, before_task_publish
+from celery.signals import after_task_publish, before_task_publish, task_received
+from celery.worker.request import Request
 from kombu.exceptions import OperationalError
 
+from tests.messages import taken
 from z4j_django.agent import events, messages
 from z4j_django.agent.task_signals import TaskSignals
 
@@ -89,7 +91,7 @@ def test_a_publish_stamps_its_time_on_the_message(recorder: Recorder) -> None:
     after_task_publish.connect(look)
     sent(add, 1)
     after_task_publish.disconnect(look)
-    assert seen["z4j"] == {"at": recorder.events[0].at, "args": True}
+    assert seen["z4j"] == {"at": recorder.events[0].at}
 
 
 def stamped(value: object) -> Any:
@@ -112,7 +114,7 @@ def test_a_publish_keeps_what_its_message_says_of_its_origin(recorder: Recorder)
     assert isinstance(event, events.TaskEvent)
     assert event.message is not None
     assert (event.message.retry_of, event.message.operation) == ("a", 7)
-    assert stamp == {"at": event.at, "args": True, "retry_of": "a", "operation": 7}
+    assert stamp == {"at": event.at, "retry_of": "a", "operation": 7}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_an_origin_that_is_none_is_left_out(recorder: Recorder, value: object) -
     assert isinstance(event, events.TaskEvent)
     assert event.message is not None
     assert (event.message.retry_of, event.message.operation) == ("", None)
-    assert stamp == {"at": event.at, "args": True}
+    assert stamp == {"at": event.at}
 
 
 def test_a_delivery_tells_its_origin() -> None:
@@ -143,6 +145,38 @@ def test_a_publish_that_raises_leaves_no_record(recorder: Recorder) -> None:
     sent(add, 1)
     assert recorder.kinds == [events.TASK_SENT]
     assert recorder.losses == []
+
+
+@pytest.mark.parametrize("inner_id", ["inner", "outer"])
+def test_a_publish_inside_a_publish_leaves_both_on_record(
+    recorder: Recorder, inner_id: str
+) -> None:
+    def audit(sender: str, **kwargs: Any) -> None:
+        if sender == add.name:
+            boom.apply_async(task_id=inner_id)
+
+    before_task_publish.connect(audit)
+    sent(add, 1, task_id="outer")
+    before_task_publish.disconnect(audit)
+    assert recorder.losses == []
+    assert [(event.task_id, event.name) for event in recorder.events] == [
+        (inner_id, boom.name),
+        ("outer", add.name),
+    ]
+
+
+def test_arguments_are_on_record_though_the_publisher_could_not_record_them(
+    recorder: Recorder,
+) -> None:
+    recorder.failing = True
+    sent(add, 1, kwargs={"second": 2}, queue="arguments")
+    recorder.failing = False
+    [message] = taken("arguments")
+    task_received.send(sender=app, request=Request(message, app=app, headers=message.headers))
+    [event] = recorder.events
+    assert isinstance(event, events.TaskEvent)
+    assert event.message is not None
+    assert (bytes(event.message.args), bytes(event.message.kwargs)) == (b"[1]", b'{"second":2}')
 
 
 def test_protocol_one_is_understood(recorder: Recorder) -> None:

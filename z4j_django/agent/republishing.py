@@ -19,7 +19,7 @@ def republished(
     """The send of a message whose body nobody looks at.
 
     Its header ``z4j`` tells what it retries (``retry_of``) and which operation published it
-    (``operation``). It must not say ``args``: the worker then records the arguments.
+    (``operation``). The worker records the arguments.
 
     Args:
         headers: Of the message, in task protocol 2; with the id that it has now.

@@ -19,6 +19,7 @@ from celery import exceptions, signals, states
 from z4j_django.agent import events, held_requests, messages, originals
 from z4j_django.agent.encoding import encode_value
 from z4j_django.agent.failures import describe, summary
+from z4j_django.agent.open_publishes import OpenPublishes
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING, Sampling
 from z4j_django.agent.signal_handlers import Recorder, SignalHandlers, never_raises
 
@@ -48,7 +49,7 @@ class TaskSignals(SignalHandlers):
         super().__init__(recorder)
         self.sampling = sampling or Sampling({})
         self.payload_limit = payload_limit
-        self._publishing = threading.local()
+        self._publishing = OpenPublishes()
         #: The run of this thread that Celery failed around.
         self._internal = threading.local()
         #: The tasks that run in this process.
@@ -95,7 +96,7 @@ class TaskSignals(SignalHandlers):
         keep = self._keep(sender, about)
         if keep != ALL:
             headers[messages.HEADER] = {"at": now, "keep": keep, **origin}
-            self._publishing.send = (task_id, None)
+            self._publishing.begin(task_id, None)
             return
         message = messages.message(
             about.get,
@@ -107,7 +108,7 @@ class TaskSignals(SignalHandlers):
             content=body if about is headers else (body.get("args"), body.get("kwargs"), body),
             stamped=origin,
         )
-        headers[messages.HEADER] = {"at": now, "args": message.complete, **origin}
+        headers[messages.HEADER] = {"at": now, **origin}
         send = events.TaskEvent(
             kind=events.TASK_SENT,
             task_id=messages.text(task_id),
@@ -117,17 +118,14 @@ class TaskSignals(SignalHandlers):
             nesting=messages.number(about.get("replaced_task_nesting")) or 0,
             message=message,
         )
-        self._publishing.send = (task_id, send)
+        self._publishing.begin(task_id, send)
 
     @never_raises
     def after_task_publish(
         self, sender: str, headers: dict[str, Any], body: Any, **kwargs: Any
     ) -> None:
         """The message left: a send is on record only now."""
-        task_id, send = self._publishing.send
-        self._publishing.send = (None, None)
-        if task_id != (headers if "id" in headers else body)["id"]:
-            raise LookupError("a publish ended that had not begun")
+        send = self._publishing.end((headers if "id" in headers else body)["id"])
         if send is not None:  # no noise
             self.recorder.record(send)
 
@@ -281,11 +279,8 @@ class TaskSignals(SignalHandlers):
     ) -> None:
         """Record what happened to a whole message; ``request`` is a Request or a Context."""
         headers = getattr(request, "request_dict", None) or request.__dict__
-        content = None
-        if not stamped.get("args"):
-            payload = getattr(request, "_payload", None)
-            embed = payload[2] if payload else headers
-            content = (headers.get("args"), headers.get("kwargs"), embed)
+        payload = getattr(request, "_payload", None)
+        embed = payload[2] if payload else headers
         self.recorder.record(
             messages.delivered(
                 kind,
@@ -295,7 +290,7 @@ class TaskSignals(SignalHandlers):
                 sent_at=messages.moment(stamped, "at"),
                 at=at,
                 worker=messages.text(headers.get("hostname")),
-                content=content,
+                content=(headers.get("args"), headers.get("kwargs"), embed),
                 original=original,
                 detail=detail,
             )
