@@ -34,6 +34,8 @@ COMBINATIONS = [
 ]
 #: Only a pool of processes can lose one.
 PREFORK = [combination for combination in COMBINATIONS if combination[2] == "prefork"]
+#: Their tasks can leave and the worker stays, but nobody tells of it.
+THREADS = [combination for combination in COMBINATIONS if combination[2] in ("threads", "gevent")]
 #: What a task goes through that nothing special happens to.
 WHOLE = ["sent", "received", "started", "succeeded"]
 
@@ -340,6 +342,17 @@ def test_a_child_that_died_leaves_its_start_and_its_end_on_record(played: Played
         assert (task.worker, task.pid) == (played.scene.hostname(), played.main_pid)
         start = played.records.events.get(task_id=task.task_id, kind="task_started")
         assert start.pid != played.main_pid
+
+
+@pytest.mark.parametrize("played", THREADS, indirect=True, ids="-".join, scope="module")
+def test_a_task_that_left_its_thread_has_failed(played: Played) -> None:
+    left = played.records.task(played.ids["left"])
+    assert (left.state, left.exception_type, left.exception_message) == (
+        "FAILURE",
+        "SystemExit",
+        "3",
+    )
+    assert played.records.timeline(left.task_id) == ["sent", "received", "started", "failed"]
 
 
 def test_the_worker_is_on_record(played: Played) -> None:

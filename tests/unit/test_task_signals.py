@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
+import billiard
 import pytest
 from celery import Celery, Task
+from celery.app.trace import build_tracer
 from celery.signals import after_task_publish, before_task_publish, task_received
+from celery.worker import state
 from celery.worker.request import Request
 from kombu.exceptions import OperationalError
 
@@ -26,6 +30,19 @@ def add(first: int, second: int = 0) -> int:
 @app.task
 def boom() -> None:
     raise ValueError("no such order")
+
+
+class Halt(BaseException):
+    """Not for Celery to catch."""
+
+
+class GreenletExit(BaseException):
+    """As greenlet's, by which gevent and eventlet kill."""
+
+
+@app.task
+def leave(how: str) -> None:
+    raise {"exit": SystemExit(3), "halt": Halt("now"), "killed": GreenletExit()}[how]
 
 
 class Recorder:
@@ -207,6 +224,56 @@ def test_an_eager_failure_is_on_record_once(recorder: Recorder) -> None:
     failure = recorder.events[1].failure  # type: ignore[union-attr]
     assert failure is not None
     assert (failure.type, failure.message) == ("ValueError", "no such order")
+
+
+def run_to_its_exit(how: str) -> None:
+    """Run ``leave`` as a pool without child processes does."""
+    trace = build_tracer(leave.name, app.tasks[leave.name], app=app)
+    request = {"id": "a", "hostname": "w1@host", "retries": 0, "delivery_info": {}}
+    with pytest.raises(BaseException):  # noqa: B017, PT011  # whichever it is
+        trace("a", (how,), {}, request)
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "message"),
+    [("exit", "SystemExit", "3"), ("halt", "Halt", "now"), ("killed", "GreenletExit", "")],
+)
+def test_an_exit_that_celery_lets_pass_is_an_end(
+    recorder: Recorder, how: str, kind: str, message: str
+) -> None:
+    run_to_its_exit(how)
+    assert recorder.kinds == [events.TASK_STARTED, events.TASK_FAILED]
+    failure = recorder.events[1].failure  # type: ignore[union-attr]
+    assert failure is not None
+    assert (failure.type, failure.message) == (kind, message)
+    assert ", in leave\n" in failure.traceback
+    assert failure.traceback.endswith(f"\n{kind}: {message}".removesuffix(": "))
+
+
+def test_an_exit_in_a_child_of_a_pool_of_processes_is_told_by_its_parent(
+    recorder: Recorder,
+) -> None:
+    def run() -> None:
+        run_to_its_exit("exit")
+        os._exit(0 if recorder.kinds == [events.TASK_STARTED] else 1)
+
+    child = billiard.Process(target=run)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+
+
+def test_a_green_thread_that_was_terminated_is_told_as_revoked(recorder: Recorder) -> None:
+    state.revoked.add("a")
+    run_to_its_exit("killed")
+    state.revoked.discard("a")
+    assert recorder.kinds == [events.TASK_STARTED]
+
+
+def test_an_eager_exit_is_an_end(recorder: Recorder) -> None:
+    with pytest.raises(SystemExit):
+        leave.apply(("exit",))
+    assert recorder.kinds == [events.TASK_STARTED, events.TASK_FAILED]
 
 
 def test_a_recorder_that_fails_harms_no_task_and_is_told(recorder: Recorder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any, Final
 
 from z4j_django.agent.events import Failure
@@ -22,13 +23,21 @@ def describe(exception: Any, einfo: Any) -> Failure:
         exception: What was raised.
         einfo: billiard's ``ExceptionInfo``; its traceback is text already.
     """
-    traceback = getattr(einfo, "traceback", None)
-    text = traceback if isinstance(traceback, str) else ""
+    found = getattr(einfo, "traceback", None)
+    text = found if isinstance(found, str) else ""
     return Failure(
         type=_type_name(exception),
         message=summary(exception) or _last_line(text),
         traceback=text if len(text) <= TRACEBACK else _middle_cut(text),
     )
+
+
+def describe_raised(exception: BaseException) -> Failure:
+    """The failure of a task by an exception that Celery lets pass, and makes no text of."""
+    name, message = _type_name(exception), summary(exception)
+    frames = "".join(traceback.format_tb(exception.__traceback__))
+    text = f"Traceback (most recent call last):\n{frames}{name}: {message}".removesuffix(": ")
+    return Failure(name, message, text if len(text) <= TRACEBACK else _middle_cut(text))
 
 
 def summary(exception: Any) -> str:
@@ -53,9 +62,9 @@ def _type_name(exception: Any) -> str:
     return str(kind.__qualname__)[:SHORT]
 
 
-def _last_line(traceback: str) -> str:
+def _last_line(text: str) -> str:
     """What the traceback's last line says after the exception's name."""
-    line = traceback[-MESSAGE:].rstrip().rpartition("\n")[2]
+    line = text[-MESSAGE:].rstrip().rpartition("\n")[2]
     return line.partition(": ")[2]
 
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 import msgspec
 from celery import exceptions, signals, states
 
-from z4j_django.agent import events, held_requests, messages, originals
+from z4j_django.agent import events, exits, held_requests, messages, originals
 from z4j_django.agent.encoding import encode_value
-from z4j_django.agent.failures import describe, summary
+from z4j_django.agent.failures import describe, describe_raised, summary
 from z4j_django.agent.open_publishes import OpenPublishes
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING, Sampling
 from z4j_django.agent.signal_handlers import Recorder, SignalHandlers, never_raises
@@ -182,6 +182,11 @@ class TaskSignals(SignalHandlers):
             requeued = bool(getattr(retval, "requeue", False))
             detail = "rejected, back to the queue" if requeued else "rejected"
             self._end(events.TASK_REJECTED, task_id, task, run, requeued=requeued, detail=detail)
+        elif state is None:
+            error = exits.untold(task_id, task.request)
+            if error is not None:
+                failure = describe_raised(error)
+                self._end(events.TASK_FAILED, task_id, task, run, failure=failure)
 
     @never_raises
     def task_failure(

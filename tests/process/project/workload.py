@@ -1,6 +1,6 @@
 """Publishes one of everything, and prints the ids under which the tests look for the records.
 
-Run as ``python -m tests.process.project.workload WORKER PREFORK``.
+Run as ``python -m tests.process.project.workload WORKER POOL``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.process.project.celery import app
 from tests.process.project.tasks import add, fail, total
 
 
-def main(worker: str, prefork: bool) -> dict[str, object]:
+def main(worker: str, pool: str) -> dict[str, object]:
     """Publish; what must not wait in a busy queue comes first."""
     ids: dict[str, object] = {"publisher": os.getpid()}
     ids["expired"] = add.apply_async((1, 1), expires=2.0, countdown=2.5).id
@@ -27,9 +27,11 @@ def main(worker: str, prefork: bool) -> dict[str, object]:
     add.apply_async((1, 1), task_id="to-be-revoked")
     ids.update(_single_tasks())
     ids.update(_workflows())
-    if prefork:
+    if pool == "prefork":
         ids["overrun"] = tasks.overrun.delay().id
         ids["killed"] = tasks.kill_itself.delay().id
+    elif pool != "solo":  # there it ends the worker
+        ids["left"] = tasks.leave.delay(3).id
     return ids
 
 
@@ -80,4 +82,4 @@ def _chord(body: AsyncResult) -> dict[str, object]:
 
 if __name__ == "__main__":
     django.setup()
-    print(json.dumps(main(sys.argv[1], sys.argv[2] == "prefork")))
+    print(json.dumps(main(sys.argv[1], sys.argv[2])))
