@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
+import os
+import time
 from pathlib import Path
 
 import pytest
 from celery.worker import state
 
 from z4j_django import __version__
-from z4j_django.agent import bootstrap, events, journal, shipping
+from z4j_django.agent import bootstrap, events, journal, shipper, shipping
 from z4j_django.agent.config import Config
 
 
@@ -91,8 +95,6 @@ def test_the_agent_that_listens_can_be_found(
 
 
 def test_a_thread_makes_way_for_a_shipper_process(config: Config) -> None:
-    from z4j_django.agent import shipper
-
     process = shipper.process_lease(config.find_directory())
     assert process.acquire()
     thread = shipping.ShippingThread(config, first_look=0.0)
@@ -141,6 +143,39 @@ def test_the_directory_is_asked_for_when_the_first_event_comes(
     agent._after_fork()  # the child may be another user by now
     agent.record(EVENT)
     assert [len(journal.segments(path)) for path in asked] == [1, 1]
+
+
+def test_a_fork_that_no_hook_tells_of_is_noticed(config: Config) -> None:
+    agent = bootstrap.Agent(config)
+    agent.record(EVENT)
+    lease = shipper.lease(config.find_directory())
+    assert lease.acquire()
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            agent.record(EVENT)
+            os._exit(lease.held)
+        os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    lease.release()
+    headers = [
+        journal.SegmentFile(path).header for path in journal.segments(config.find_directory())
+    ]
+    assert [header.pid for header in headers] == [os.getpid(), pid]
+
+
+def test_a_process_that_was_forked_unnoticed_ends_at_once(config: Config) -> None:
+    agent = bootstrap.Agent(dataclasses.replace(config, shipping="thread"))
+    agent.record(EVENT)
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            begun = time.monotonic()
+            agent._on_exit()
+            os._exit(time.monotonic() - begun > shipping.DRAIN_PUBLISHER / 2)
+        os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    agent._on_exit()
 
 
 def test_losses_that_nobody_was_told_of_are_told_at_the_end(config: Config) -> None:

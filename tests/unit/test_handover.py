@@ -34,7 +34,8 @@ def test_a_process_makes_the_sink_of_what_it_was_given_and_loads_no_celery() -> 
     z4j = {"RETENTION": {"SUCCESS": timedelta(hours=1.5), "default": "4w"}, "PROJECT": "shop"}
     with override_settings(Z4J=z4j):
         given = handover.give()
-    made = subprocess.run([sys.executable, "-c", TAKE], input=given, capture_output=True, check=True)
+    command = [sys.executable, "-c", TAKE]
+    made = subprocess.run(command, input=given, capture_output=True, check=True)
     assert json.loads(made.stdout) == {
         "database": str(connections.settings["default"]["NAME"]),
         "key": "not-a-secret-only-tests",

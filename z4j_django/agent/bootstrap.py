@@ -12,7 +12,7 @@ from typing import Any, Final
 from celery import signals
 
 from z4j_django import __version__
-from z4j_django.agent import events, shipping
+from z4j_django.agent import events, journal, shipping
 from z4j_django.agent.config import Config
 from z4j_django.agent.journal import Journal
 from z4j_django.agent.process import Process
@@ -56,6 +56,7 @@ class Agent:
         self._hostname = ""
         self._shipping: shipping.Shipping | None = None
         self._logged = -LOG_EVERY
+        self._pid = os.getpid()
         os.register_at_fork(after_in_child=self._after_fork)
 
     def install(self) -> None:
@@ -93,6 +94,7 @@ class Agent:
             OSError: If the disk does not take it.
             JournalError: If the journal's directory can't be used.
         """
+        self._notice_fork()
         self.journal.write(events.encode(event))
         if self.losses != self._told_losses:
             self._tell_losses()
@@ -162,6 +164,7 @@ class Agent:
         self._stop_shipping(DRAIN_WORKER)
 
     def _on_exit(self) -> None:
+        self._notice_fork()
         if self._hostname:  # a cold shutdown, of which Celery says nothing
             offline = events.WorkerEvent(events.WORKER_OFFLINE, self._hostname, time.time())
             with contextlib.suppress(Exception):  # nobody is left to be told
@@ -179,8 +182,15 @@ class Agent:
             with contextlib.suppress(Exception):  # what is left waits in the journal
                 ships.stop(seconds)
 
+    def _notice_fork(self) -> None:
+        """A fork by C code, such as uWSGI's, may run no hook of Python's."""
+        if os.getpid() != self._pid:
+            journal.after_fork()
+            self._after_fork()
+
     def _after_fork(self) -> None:
         """The parent's threads are not here; its journal and its losses are its own affair."""
+        self._pid = os.getpid()
         self._shipping = None
         self._journal = None
         self._hostname = ""

@@ -347,10 +347,11 @@ def _open_own(path: Path) -> io.FileIO:
 _AT_FORK: weakref.WeakSet[Journal | SegmentFile | Lease] = weakref.WeakSet()
 
 
-def _after_fork() -> None:
+def after_fork() -> None:
+    """Let go of all that is the parent's, in the child; Python's own forks call this themselves."""
     for holder in list(_AT_FORK):
         with contextlib.suppress(OSError):
             holder.after_fork()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(after_in_child=after_fork)
