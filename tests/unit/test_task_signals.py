@@ -13,7 +13,9 @@ from celery.app.trace import build_tracer
 from celery.signals import after_task_publish, before_task_publish, task_received
 from celery.worker import state
 from celery.worker.request import Request
+from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
+from kombu.transport.native_delayed_delivery import calculate_routing_key
 
 from tests.messages import taken
 from z4j_django.agent import events, messages
@@ -194,6 +196,24 @@ def test_arguments_are_on_record_though_the_publisher_could_not_record_them(
     assert isinstance(event, events.TaskEvent)
     assert event.message is not None
     assert (bytes(event.message.args), bytes(event.message.kwargs)) == (b"[1]", b'{"second":2}')
+
+
+def test_a_delayed_message_is_on_record_with_its_queue(recorder: Recorder) -> None:
+    letters = Queue("letters", Exchange("mail", type="topic"), routing_key="letter")
+    app.amqp.queues.add(letters)
+    key = calculate_routing_key(60, "letter")
+    add.apply_async((1,), exchange=Exchange("celery_delayed_27", type="topic"), routing_key=key)
+    headers = {"id": "b", "task": add.name}
+    delivery = {"exchange": "celery_delayed_delivery", "routing_key": key}
+    received = messages.delivered(events.TASK_RECEIVED, headers, delivery, at=2.0)
+    del app.amqp.queues["letters"]
+    [event] = recorder.events
+    assert isinstance(event, events.TaskEvent)
+    sent, taken = event.message, received.message
+    assert sent is not None
+    assert taken is not None
+    assert (sent.queue, sent.exchange, sent.routing_key) == ("letters", "celery_delayed_27", key)
+    assert (taken.queue, taken.exchange) == ("letters", "celery_delayed_delivery")
 
 
 def test_protocol_one_is_understood(recorder: Recorder) -> None:

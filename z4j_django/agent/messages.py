@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import msgspec
 from celery._state import get_current_app
+from kombu.entity import Exchange
 
-from z4j_django.agent import embedded_steps, events
+from z4j_django.agent import addresses, embedded_steps, events
 from z4j_django.agent.encoding import encode_value
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING
 
@@ -168,7 +169,7 @@ def message(
     return events.Message(
         name,
         queue,
-        text(exchange),
+        exchange_name(exchange) if exchange else "",
         text(routing_key),
         number(priority),
         text(value) if (value := get("eta")) is not None else "",
@@ -288,16 +289,23 @@ def _key(value: Any) -> int | None:
     return value if type(value) is int and 0 < value < 2**63 else None
 
 
-def declared_queue(declare: Any) -> str:
-    """The queue that a publish declares before it sends."""
-    return text(getattr(declare[0], "name", "")) if declare else ""
+def published_queue(declare: Any, exchange: Any, routing_key: Any) -> str:
+    """The queue of a publish: what it declares, if it goes there, else what its address means."""
+    if exchange and declare:
+        bound_to = getattr(declare[0], "exchange", None)
+        if bound_to is not None and bound_to.name == exchange_name(exchange):
+            return text(declare[0].name)
+    return consumed_queue(exchange, routing_key)
 
 
 def consumed_queue(exchange: Any, routing_key: Any) -> str:
     """The queue that a delivery came from, as far as its address tells."""
     if not exchange:
         return text(routing_key)
-    for name, queue in get_current_app().amqp.queues.items():
-        if queue.routing_key == routing_key and queue.exchange.name == exchange:
-            return str(name)
-    return ""
+    name, key = exchange_name(exchange), text(routing_key)
+    return text(addresses.queue_at(get_current_app().amqp.queues, name, key))
+
+
+def exchange_name(exchange: Any) -> str:
+    """The name of an exchange; a publish may have the exchange itself."""
+    return text(exchange.name if isinstance(exchange, Exchange) else exchange)

@@ -103,7 +103,7 @@ class TaskSignals(SignalHandlers):
             name=sender,
             exchange=exchange,
             routing_key=routing_key,
-            queue=messages.declared_queue(declare),
+            queue=messages.published_queue(declare, exchange, routing_key),
             priority=properties.get("priority"),
             content=body if about is headers else (body.get("args"), body.get("kwargs"), body),
             stamped=origin,

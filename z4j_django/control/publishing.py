@@ -18,7 +18,7 @@ from kombu.connection import Connection
 from kombu.exceptions import InconsistencyError
 from kombu.messaging import Producer
 
-from z4j_django.agent import bootstrap, messages, republishing, sampling
+from z4j_django.agent import addresses, bootstrap, messages, republishing, sampling
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.timeouts import within
 
@@ -261,12 +261,9 @@ def _route(app: celery.Celery, queue: str, exchange: str, routing_key: str) -> _
         if found.exchange is None or found.exchange.type == "direct":
             return _Route("", found.name, found.name, (found,))
         return _Route(found.exchange.name, found.routing_key or "", found.name, (found,))
-    for name, known in app.amqp.queues.items():
-        if not exchange and known.name == routing_key:
-            return _Route("", routing_key, name, (known,))
-        if exchange and known.routing_key == routing_key and known.exchange.name == exchange:
-            return _Route(exchange, routing_key, name, (known,))
-    return _Route(exchange, routing_key, "" if exchange else routing_key, ())
+    name = addresses.queue_at(app.amqp.queues, exchange, routing_key)
+    known = app.amqp.queues.get(name)
+    return _Route(exchange, routing_key, name, () if known is None else (known,))
 
 
 def _queue(app: celery.Celery, name: str) -> Any:

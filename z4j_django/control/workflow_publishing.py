@@ -13,6 +13,7 @@ from celery.canvas import Signature
 from django.db import connections
 from kombu import serialization
 
+from z4j_django.agent import addresses
 from z4j_django.control import results
 from z4j_django.exceptions import OperationError
 from z4j_django.timeouts import within
@@ -104,13 +105,11 @@ def queue_for(app: celery.Celery, exchange: str, routing_key: str) -> str:
                 f"The app has no queue {routing_key!r}, and task_create_missing_queues is off."
             )
         return routing_key
-    named = {name: queue for name, queue in queues.items() if queue.exchange.name == exchange}
-    for name, queue in named.items():
-        if queue.routing_key == routing_key:
-            return str(name)
-    if not named:
+    found = addresses.queue_at(queues, exchange, routing_key)
+    of_exchange = (name for name, queue in queues.items() if queue.exchange.name == exchange)
+    if not found and not (found := next(of_exchange, "")):
         raise OperationError(f"The app has no queue of the exchange {exchange!r} (any more).")
-    return str(next(iter(named)))
+    return str(found)
 
 
 def require_callable(
