@@ -39,6 +39,30 @@ def test_where_tasks_are_is_asked_by_their_ids(app: celery.Celery) -> None:
     assert "limit" not in given
 
 
+def of_celery_5_6(command: str, **given: Any) -> Any:
+    """A worker that has "waits" in its schedule, and "runs" as any other has it."""
+    if command == "scheduled":
+        return [{"w1": [{"eta": "2096-01-01", "request": {"id": one}} for one in ("waits", "b")]}]
+    return [{"w1": {one: ["active", {}] for one in given["arguments"]["ids"] if one == "runs"}}]
+
+
+def test_a_received_task_that_no_worker_has_by_its_id_is_looked_for_in_their_schedules(
+    app: celery.Celery,
+) -> None:
+    app.control.broadcast = of_celery_5_6
+    found = remote_control.look(app, ["waits", "runs"], timeout=2, received=["waits", "runs"])
+    assert found == {"w1": {"waits": "scheduled", "runs": "active"}}
+    assert remote_control.look(app, ["waits"], timeout=2) == {"w1": {}}
+
+
+@pytest.mark.parametrize("nonsense", [None, "text", [None], [{"request": None}], [{"request": {}}]])
+def test_nonsense_is_no_schedule(app: celery.Celery, nonsense: Any) -> None:
+    app.control.broadcast = lambda command, **given: [
+        {"w1": nonsense if command == "scheduled" else {}}
+    ]
+    assert remote_control.look(app, ["a"], timeout=2, received=["a"]) == {"w1": {}}
+
+
 def test_two_workers_of_one_name_are_both_heard(app: celery.Celery) -> None:
     answer(app, {"w1": {"a": ["active", {}]}}, {"w1": {}})
     assert remote_control.look(app, ["a"], timeout=2) == {"w1": {"a": "active"}}

@@ -17,6 +17,7 @@ from z4j_django.timeouts import within
 
 #: What a worker says of a task that it runs, and of one that waits in it.
 ACTIVE: Final = "active"
+_SCHEDULED: Final = "scheduled"
 #: How a reply to ``revoke`` begins that names the tasks which were terminated.
 _TERMINATED: Final = re.compile(r"terminate: (?!tasks unknown$)(.*)", re.DOTALL)
 #: What ends the task that asks the workers; nobody but the one who runs it may handle it.
@@ -49,6 +50,7 @@ def look(
     timeout: float,
     expected: Collection[str] = (),
     grace: float = 0.0,
+    received: Collection[str] = (),
 ) -> dict[str, dict[str, str]]:
     """Where tasks are right now.
 
@@ -59,6 +61,8 @@ def look(
         expected: Hostnames of those that should; once all have, the rest of the time is not waited
             for. Without any it always is.
         grace: Seconds in which others may still answer then.
+        received: Those of the tasks that a worker took. One that no worker has by its id is looked
+            for in their schedules: a worker before Celery 5.7 has it nowhere else until its eta.
 
     Returns:
         By hostname, for each worker that answered: the tasks that it has, and whether it runs them
@@ -75,6 +79,11 @@ def look(
         for task_id, told in reply.items() if isinstance(reply, dict) else ():
             if task_id in task_ids and isinstance(told, list | tuple) and told:
                 states[task_id] = str(told[0])
+    missing = set(received).difference(*found.values())
+    if missing and found:
+        for hostname, told in _broadcast(app, "scheduled", {}, timeout, found):
+            waiting = missing.intersection(_scheduled(told))
+            found.setdefault(hostname, {}).update(dict.fromkeys(waiting, _SCHEDULED))
     return found
 
 
@@ -170,6 +179,14 @@ def _broadcast(
     for answer in within(4 * timeout, call):
         if isinstance(answer, dict):
             yield from answer.items()
+
+
+def _scheduled(told: Any) -> Iterator[str]:
+    """The ids of the tasks in a worker's schedule."""
+    for entry in told if isinstance(told, list) else ():
+        request = entry.get("request") if isinstance(entry, dict) else None
+        if isinstance(request, dict):
+            yield str(request.get("id"))
 
 
 def _reply(told: Any) -> Reply:

@@ -141,9 +141,7 @@ def _stopped(find_app: FindApp, records: dict[str, TaskRecord], signal: str) -> 
         app, expected = find_app(), _online(project)
         if not remote_control.has_remote_control(app):
             return None
-        found = remote_control.look(
-            app, list(records), timeout=TIMEOUT, expected=expected, grace=GRACE
-        )
+        found = _look(app, records, expected, GRACE)
         return app, expected, found
 
     asked, trouble = _tried(look)
@@ -180,9 +178,7 @@ def _told(
     again: Found | None = None
     if replies and not signal:
         known |= set(replies)
-        again, trouble = _tried(
-            lambda: remote_control.look(app, ids, timeout=TIMEOUT, expected=known)
-        )
+        again, trouble = _tried(lambda: _look(app, records, known))
     project = next(iter(records.values())).project
     now, unread = _tried(lambda: _states(project, ids))
     answers = _Answers(expected, found, replies, again, trouble or unread)
@@ -190,6 +186,19 @@ def _told(
         task_id: _outcome(record, answers, signal, (now or {}).get(task_id, ("", "")))
         for task_id, record in records.items()
     }
+
+
+def _look(
+    app: Any, records: dict[str, TaskRecord], expected: frozenset[str], grace: float = 0.0
+) -> Found:
+    return remote_control.look(
+        app,
+        list(records),
+        timeout=TIMEOUT,
+        expected=expected,
+        grace=grace,
+        received=[task_id for task_id, one in records.items() if one.state == states.RECEIVED],
+    )
 
 
 def _tried(call: Callable[[], T]) -> tuple[T | None, str]:
