@@ -18,7 +18,7 @@ from tests.integration.operators import (
 from tests.integration.pages import SCRIPT, listed, page, superuser, task, text
 from z4j_django.admin.queues import PurgePage
 from z4j_django.exceptions import OperationError
-from z4j_django.models import Operation, TaskRecord
+from z4j_django.models import Operation, TaskRecord, WorkerRecord
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +31,12 @@ class TestQueues:
         shown = text(admin_client.get(QUEUES))
         assert ">unknown</td>" in shown
         assert f"{address('operation_purge')}?queue=mail" in shown
+
+    def test_a_queue_that_a_worker_consumes_is_there_before_any_task(
+        self, admin_client, pretence
+    ) -> None:
+        WorkerRecord.objects.create(hostname="w1", online=True, queues=["unused"])
+        assert "<bdi>unused</bdi>" in text(admin_client.get(QUEUES))
 
     def test_a_silent_broker_is_not_asked_about_each_queue(
         self, admin_client, pretence, monkeypatch

@@ -13,7 +13,8 @@ from tests.integration.mailbox import QUEUE, Publish
 from tests.integration.operators import Pretence
 from tests.integration.pages import task
 from z4j_django.control import queue_depths
-from z4j_django.queries import tasks
+from z4j_django.models import WorkerRecord
+from z4j_django.queries import queues
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +49,21 @@ def test_a_queue_in_which_messages_wait_need_not_be_on_record(
     problem(client().get(MAIL), 404)
     publish(1)
     assert body(client().get(MAIL))["depth"] == 1
+
+
+def test_a_queue_that_a_worker_consumes_is_listed_before_any_task_is_sent_to_it(
+    pretence: Pretence,
+) -> None:
+    WorkerRecord.objects.create(hostname="w1", online=True, queues=["unused", "used", "", 7])
+    WorkerRecord.objects.create(hostname="w2", online=False, queues=["given up"])
+    WorkerRecord.objects.create(hostname="w3", online=True, queues={"odd": 1})
+    task("a", queue="used")
+    asks = client()
+    found = body(asks.get(QUEUES))["results"]
+    assert [one["name"] for one in found] == ["unused", "used"]
+    pretence.depth = 0
+    assert body(asks.get(address("queues", "unused")))["depth"] == 0
+    problem(asks.get(address("queues", "given up")), 404)
 
 
 def test_a_broker_that_is_away_makes_the_depth_unknown(mail_app: celery.Celery) -> None:
@@ -98,17 +114,20 @@ def test_a_depth_that_is_told_stands_though_the_next_one_is_not(monkeypatch) -> 
 
 
 def test_of_many_queues_the_first_are_listed(pretence: Pretence, monkeypatch) -> None:
-    monkeypatch.setattr(tasks, "CHOICES_LIMIT", 2)
-    for name in ("c", "a", "b"):
+    monkeypatch.setattr(queues, "LIMIT", 2)
+    for name in ("c", "a"):
         task(name, queue=name)
+    WorkerRecord.objects.create(hostname="w1", online=True, queues=["b"])
     found = body(client().get(QUEUES))
     assert ([one["name"] for one in found["results"]], found["more"]) == (["a", "b"], True)
 
 
-def test_queues_are_found_along_their_index_in_one_query(pretence: Pretence) -> None:
+def test_queues_are_found_in_one_query_of_the_tasks_and_one_of_the_workers(
+    pretence: Pretence,
+) -> None:
     for number in range(20):
         task(str(number), queue=f"q{number}")
-    assert len(nouns.reads(QUEUES)) == 1
+    assert len(nouns.reads(QUEUES)) == 2
     assert len(nouns.reads(address("queues", "q3"))) <= 1
 
 

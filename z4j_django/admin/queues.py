@@ -13,7 +13,7 @@ from z4j_django.admin.acting import ActingPage
 from z4j_django.control import queue_depths
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
-from z4j_django.queries import tasks
+from z4j_django.queries import queues
 from z4j_django.values import SHORT
 
 #: Seconds that one page waits for the broker; queues that are left are not counted.
@@ -43,7 +43,8 @@ class QueuesPage(ActingPage):
         )
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        for name, depth in queue_depths.count_many(tasks.queues(), TIMEOUT).items():
+        names = queues.names(queues.LIMIT)
+        for name, depth in queue_depths.count_many(names, TIMEOUT).items():
             yield {
                 "name": name,
                 "depth": "unknown" if depth is None else f"{depth:,}",

@@ -13,8 +13,7 @@ from z4j_django.api import fields, generic
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import QUEUE
 from z4j_django.control import queue_depths
-from z4j_django.models import TaskRecord
-from z4j_django.queries import lookups, tasks
+from z4j_django.queries import queues
 
 
 class QueueSerializer(serializers.Serializer[Any]):
@@ -38,9 +37,7 @@ class QueueSerializer(serializers.Serializer[Any]):
 class QueueList(serializers.Serializer[Any]):
     """Queues."""
 
-    results = QueueSerializer(
-        many=True, help_text=f"The queues by name, {tasks.CHOICES_LIMIT} at most."
-    )
+    results = QueueSerializer(many=True, help_text=f"The queues by name, {queues.LIMIT} at most.")
     more = serializers.BooleanField(help_text="Whether there are others on record.")
 
 
@@ -58,15 +55,16 @@ class QueuesView(generic.Shown):
         "get": Endpoint(
             "queues_list",
             "List queues",
-            f"The queues that tasks on record were sent to, by name. {_ABOUT}",
+            "The queues that tasks on record were sent to, or that a worker takes tasks from, by "
+            f"name. {_ABOUT}",
             answer=QueueList,
         )
     }
 
     def get(self, request: Request) -> Response:
         """The first of them."""
-        names = lookups.distinct_values(TaskRecord, "queue", tasks.CHOICES_LIMIT + 1)
-        found = queue_depths.count_many(names[: tasks.CHOICES_LIMIT], queue_depths.TIMEOUT)
+        names = queues.names(queues.LIMIT + 1)
+        found = queue_depths.count_many(names[: queues.LIMIT], queue_depths.TIMEOUT)
         rows = [_queue(name, depth) for name, depth in found.items()]
         return self.answer({"results": rows, "more": len(names) > len(rows)})
 
@@ -80,7 +78,8 @@ class QueueView(generic.Detail):
         "get": Endpoint(
             "queues_retrieve",
             "One queue",
-            f"A queue that a task on record was sent to, or in which messages wait. {_ABOUT}",
+            "A queue that a task on record was sent to, that a worker takes tasks from, or in "
+            f"which messages wait. {_ABOUT}",
             parameters=(QUEUE,),
             answer=QueueSerializer,
             problems=(404,),
@@ -93,8 +92,7 @@ class QueueView(generic.Detail):
         if not generic.may_be(name):
             return None
         depth = queue_depths.count(name, queue_depths.TIMEOUT)
-        there_is = depth or TaskRecord.objects.filter(queue=name).exists()
-        return _queue(name, depth) if there_is else None
+        return _queue(name, depth) if depth or queues.is_known(name) else None
 
 
 def _queue(name: str, depth: int | None) -> dict[str, Any]:
