@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
-from z4j_django import conf, exceptions, models, wiring
+from z4j_django import conf, exceptions, models, permissions, wiring
 
 TAG = "z4j"
 SQLITE_TIMEOUT = 10  # seconds; sqlite3's own default is 5
@@ -119,6 +120,28 @@ def check_journal(**kwargs: Any) -> list[checks.CheckMessage]:
         return []
     hint = "Tasks run on, but without records, until this is mended."
     return [checks.Error(problem, hint=hint, id="z4j_django.E005")]
+
+
+@checks.register(TAG)
+def check_users(**kwargs: Any) -> list[checks.CheckMessage]:
+    """W006: the project's users can be in Django's groups, which the roles are."""
+    name = django_settings.AUTH_USER_MODEL
+    try:
+        fields = apps.get_model(name)._meta.get_fields()
+        group = apps.get_model("auth.Group")
+    except (LookupError, ValueError):  # Django's own check says so, where there are users
+        return []
+    if group in {field.related_model for field in fields}:
+        return []
+    return [
+        checks.Warning(
+            f'Users of "{name}" can be in no group of Django, so the roles '
+            f"{', '.join(permissions.ROLES)} give nobody a permission.",
+            hint="Let its has_perm() answer for the permissions in docs/reference/operations.md; "
+            'then write SILENCED_SYSTEM_CHECKS = ["z4j_django.W006"].',
+            id="z4j_django.W006",
+        )
+    ]
 
 
 def _records() -> bool:

@@ -36,6 +36,7 @@ def test_every_check_registers_under_the_tag() -> None:
         checks.check_database,
         checks.check_celery_app,
         checks.check_journal,
+        checks.check_users,
     }
 
 
@@ -339,3 +340,22 @@ def test_a_platform_without_fcntl_is_a_warning(monkeypatch: pytest.MonkeyPatch) 
             'Run workers on Linux or macOS; here set Z4J["ENABLED"] = False.',
         )
     ]
+
+
+def test_users_who_can_be_in_no_group_are_a_warning(settings: Any) -> None:
+    assert checks.check_users() == []
+    settings.AUTH_USER_MODEL = "contenttypes.ContentType"  # a model that has no groups
+    assert checks.check_users() == [
+        warning(
+            6,
+            'Users of "contenttypes.ContentType" can be in no group of Django, so the roles z4j '
+            "viewer, z4j operator, z4j admin give nobody a permission.",
+            "Let its has_perm() answer for the permissions in docs/reference/operations.md; then "
+            'write SILENCED_SYSTEM_CHECKS = ["z4j_django.W006"].',
+        )
+    ]
+
+
+def test_without_users_nobody_is_told_of_them(settings: Any) -> None:
+    settings.AUTH_USER_MODEL = "nowhere.User"
+    assert checks.check_users() == []
