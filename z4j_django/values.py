@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import math
 import re
 from typing import Final
 
@@ -46,6 +47,11 @@ def identifier(text: str) -> str:
         return clean(text)
     digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
     return clean(text, SHORT - len(digest) - 1) + "-" + digest
+
+
+def word_of(number: float) -> str:
+    """What stands for a number that is not finite, and that JSON has no number for."""
+    return "<NaN>" if math.isnan(number) else "<Infinity>" if number > 0 else "<-Infinity>"
 
 
 def as_json(value: object) -> str:

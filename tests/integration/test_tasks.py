@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import kombu
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import override_settings
+from kombu.serialization import registry
 
 from tests.integration import operators
 from tests.integration.operators import HEADERS, keep
 from tests.integration.pages import NOW
 from z4j_django import operations
+from z4j_django.agent.encoding import encode_value
 from z4j_django.control import publishing
 from z4j_django.exceptions import DiscoveryError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskPayload, TaskRecord
@@ -217,6 +220,33 @@ def test_other_arguments_replace_the_old_ones_and_are_redacted_in_the_trail(queu
     shown = json.dumps(target.operation.parameters)
     assert "hunter2" not in shown
     assert '"n": 1' in shown
+
+
+def test_an_edit_leaves_what_was_not_touched_as_it_was(queue: str) -> None:
+    price, due = Decimal("1.50"), datetime(2026, 11, 28, 12, tzinfo=UTC)
+    order = {"price": price, "on": due.date(), "at": due.timetz(), "id": uuid.UUID(int=7)}
+    args = [1, float("nan"), price, {"due": due, "orders": [order, order]}]
+    kwargs = {"rate": float("-inf")}
+    _, _, body = registry.dumps([args, kwargs, {}], "json")
+    keep(operators.kept("old", queue=queue), body=body.encode())
+    shown, shown_kwargs = (json.loads(bytes(encode_value(value)[0])) for value in (args, kwargs))
+    assert (shown[1], shown[2], shown_kwargs["rate"]) == ("<NaN>", "1.50", "<-Infinity>")
+    shown[0] = 2
+    assert retry("old", args=shown, kwargs={**shown_kwargs, "n": 1}).outcome == "done"
+    [message] = published(queue)
+    sent, sent_kwargs, _ = message.decode()
+    assert repr(sent) == repr([2, *args[1:]])  # no two NaN are equal
+    assert sent_kwargs == {**kwargs, "n": 1}
+    assert message.headers["argsrepr"].startswith("(2, nan, Decimal('1.50'), {'due': datetime")
+
+
+def test_a_word_for_a_number_is_refused_where_it_did_not_stand(queue: str) -> None:
+    record = operators.kept("old", 1, queue=queue)
+    keep(record, body=b"[[NaN, 1], {}, {}]")
+    assert "The value at [1].rate is the record's word" in refused(
+        "old", args=["<NaN>", {"rate": "<NaN>"}]
+    )
+    assert published(queue) == []
 
 
 def test_an_argument_that_is_secret_for_one_of_the_tasks_is_masked_in_the_trail(

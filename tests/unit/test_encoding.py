@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
+import math
 import uuid
 from typing import Any
 from unittest import mock
@@ -70,7 +71,10 @@ def is_plain(value: Any, characters: int, nodes: int) -> bool:
         elif type(item) is int:
             if not -(2**63) <= item < 2**63:
                 return False
-        elif type(item) not in (list, tuple, float, bool, type(None)):
+        elif type(item) is float:
+            if not math.isfinite(item):
+                return False
+        elif type(item) not in (list, tuple, bool, type(None)):
             return False
     return characters >= 0
 
@@ -78,7 +82,7 @@ def is_plain(value: Any, characters: int, nodes: int) -> bool:
 leaves = st.one_of(
     st.none(),
     st.booleans(),
-    st.floats(allow_nan=False),
+    st.floats(),
     st.integers(min_value=-(2**63) - 1, max_value=2**63),
     st.sampled_from(["", "a", "text"]),
     st.sampled_from([b"a", Text("a"), decimal.Decimal(1)]),
@@ -125,12 +129,23 @@ def test_a_tuple_is_a_list() -> None:
         (b"bytes", "<builtins.bytes>"),
         ({1: "x"}, {"1": "x"}),
         ("caf\udce9", "caf?"),
+        (float("nan"), "<NaN>"),
+        (float("inf"), "<Infinity>"),
+        ({"rate": float("-inf")}, {"rate": "<-Infinity>"}),
     ],
 )
 def test_what_json_does_not_know_is_shown_but_not_whole(value: object, expected: object) -> None:
     raw, whole = encoding.encode_value([value])
     assert not whole
     assert json.loads(bytes(raw)) == [expected]
+
+
+def test_a_number_that_is_not_finite_is_not_nothing() -> None:
+    assert shown(float("nan")) == "<NaN>"
+    rates = [0.5] * encoding.MANY
+    assert shown([*rates, float("inf")]) == [*rates, "<Infinity>"]
+    assert shown([{"a": 1, "rate": float("nan")}] * 100)[99] == {"a": 1, "rate": "<NaN>"}
+    assert encoding.encode_value([1.5e308] * 100)[1]  # together they are infinite
 
 
 def test_no_code_of_a_value_runs() -> None:
@@ -172,7 +187,9 @@ def test_rows_within_the_budget_are_whole() -> None:
     assert json.loads(bytes(raw)) == {"rows": rows}
 
 
-@pytest.mark.parametrize("odd", [2**63, -(2**63) - 1, b"", Text("x"), {1: 2}, {Text("a"): 1}])
+@pytest.mark.parametrize(
+    "odd", [2**63, -(2**63) - 1, b"", Text("x"), {1: 2}, {Text("a"): 1}, float("nan")]
+)
 def test_one_odd_value_among_many_is_seen(odd: object) -> None:
     assert encoding.encode_value([odd] * 100)[1] is False
     assert encoding.encode_value([{"a": 1, "b": odd}] * 100)[1] is False

@@ -195,7 +195,7 @@ def test_what_a_database_or_json_cannot_hold_is_replaced() -> None:
     value = {"a\x00b": "c\x00\ud800d", "n": [float("nan"), float("inf"), float("-inf"), 1.5]}
     assert redact(value) == {
         "a\ufffdb": "c\ufffd\ufffdd",
-        "n": ["NaN", "Infinity", "-Infinity", 1.5],
+        "n": ["<NaN>", "<Infinity>", "<-Infinity>", 1.5],
     }
 
 

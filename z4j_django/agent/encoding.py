@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import math
 import sys
 import uuid
 from array import array
@@ -18,6 +19,8 @@ from itertools import chain
 from typing import Any, Final
 
 import msgspec
+
+from z4j_django import values
 
 #: Values and keys, in all their depth.
 NODES: Final = 2_000
@@ -41,6 +44,7 @@ _MAX_INT: Final = 2**63
 _NOTHING: Final = (msgspec.Raw(b"null"), True)
 _encode = msgspec.json.Encoder().encode
 _all_of: Final = chain.from_iterable
+_is_finite: Final = math.isfinite
 
 
 def encode_value(value: object) -> tuple[msgspec.Raw, bool]:
@@ -137,7 +141,10 @@ def _is_small_and_plain(value: object, characters: int) -> bool:
             nodes -= used[0]
             characters -= used[1]
             todo += used[2]
-        elif kind is not bool and kind is not float:
+        elif kind is float:
+            if not _is_finite(item):
+                return False
+        elif kind is not bool:
             return False
     return characters >= 0  # the keys count too
 
@@ -161,8 +168,8 @@ def _many(items: Sequence[Any], nodes: int) -> tuple[int, int, Iterable[Any]] | 
         except OverflowError:
             return None
         return 0, 0, ()
-    if kind is float:
-        return 0, 0, ()
+    if kind is float:  # their sum is too, or may be where it is too great
+        return (0, 0, ()) if _is_finite(sum(items)) or all(map(_is_finite, items)) else None
     if kind is list or kind is tuple:  # as one list, which will be counted as such
         if sum(map(len, items)) > nodes:
             return None
@@ -199,10 +206,11 @@ class _Trimmer:
         if self.nodes <= 0 or self.characters <= 0 or depth <= 0:
             return "…"
         kind = type(value)  # isinstance() would ask the value for its __class__
-        if value is None or kind is bool or kind is float:
+        if value is None or kind is bool:
             return value
         if issubclass(kind, float):
-            return float.__float__(value)
+            number = float.__float__(value)
+            return number if _is_finite(number) else values.word_of(number)
         if issubclass(kind, int):
             whole = int.__int__(value)
             return whole if -_MAX_INT <= whole < _MAX_INT else "<an integer beyond 64 bits>"

@@ -15,12 +15,15 @@ import celery
 from celery.utils.saferepr import saferepr
 from kombu.exceptions import KombuError
 from kombu.serialization import registry
+from kombu.utils import json as kombu_json
 
 from z4j_django.exceptions import OperationError
 
 JSON: Final = "application/json"
 #: Serializers of kombu's that load plain data, by content type.
 _KOMBUS: Final = {"application/x-yaml": "yaml", "application/x-msgpack": "msgpack"}
+#: What kombu's JSON marks, and makes again without any code of the project's.
+_MARKED: Final = ("datetime", "date", "time", "decimal", "uuid")
 _PICKLES: Final = ("application/x-python-serialize", "application/data")
 
 #: Apps whose task modules were imported for a look at a task.
@@ -143,11 +146,28 @@ def parameter_names(app: celery.Celery, name: str, count: int) -> list[str]:
 
 
 def describe(app: celery.Celery, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
-    """The headers ``argsrepr`` and ``kwargsrepr`` that Celery would write."""
+    """The headers ``argsrepr`` and ``kwargsrepr`` that Celery would write.
+
+    Args:
+        app: The project's app.
+        args: Arguments, as :func:`decode` reads them.
+        kwargs: Keyword arguments, as :func:`decode` reads them.
+    """
     return (
-        str(saferepr(tuple(args), app.amqp.argsrepr_maxsize)),
-        str(saferepr(dict(kwargs), app.amqp.kwargsrepr_maxsize)),
+        str(saferepr(tuple(_unmarked_inside(list(args))), app.amqp.argsrepr_maxsize)),
+        str(saferepr(_unmarked_inside(dict(kwargs)), app.amqp.kwargsrepr_maxsize)),
     )
+
+
+def unmarked(value: Any) -> Any:
+    """What kombu's JSON marks as a moment, a decimal or a UUID, as such; anything else itself."""
+    is_marked = isinstance(value, dict) and value.keys() == {"__type__", "__value__"}
+    if not is_marked or value["__type__"] not in _MARKED:
+        return value
+    try:
+        return kombu_json.object_hook(value)
+    except (TypeError, ValueError, ArithmeticError):
+        return value
 
 
 class _Default:
@@ -182,6 +202,13 @@ def _signature(task: Any) -> inspect.Signature | None:
         return inspect.signature(task.run)
     except (TypeError, ValueError):
         return None
+
+
+def _unmarked_inside(value: Any) -> Any:
+    """The same of all that is in lists and mappings."""
+    if isinstance(found := unmarked(value), dict):
+        return {key: _unmarked_inside(part) for key, part in found.items()}
+    return [_unmarked_inside(item) for item in found] if isinstance(found, list) else found
 
 
 def _load(body: bytes, content_type: str, content_encoding: str) -> Any:

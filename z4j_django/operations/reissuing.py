@@ -13,7 +13,7 @@ from msgspec import UNSET
 from z4j_django.agent import events, messages
 from z4j_django.control import bodies, publishing
 from z4j_django.exceptions import OperationError
-from z4j_django.operations import signatures
+from z4j_django.operations import edited, signatures
 from z4j_django.options import given
 from z4j_django.verbs import RetryOptions
 
@@ -169,7 +169,8 @@ def _body(
     if not options.keep_ids and any(True for _ in signatures.inside(changed)):
         changed = signatures.renew(changed, ids)
     if _has_arguments(options):
-        args, kwargs = given(options.args, args), given(options.kwargs, kwargs)
+        args = args if options.args is UNSET else edited.joined(options.args, args)
+        kwargs = kwargs if options.kwargs is UNSET else edited.joined(options.kwargs, kwargs)
         bodies.check_arguments(app, str(headers["task"]), args, kwargs)
         headers["argsrepr"], headers["kwargsrepr"] = bodies.describe(app, args, kwargs)
     elif changed is embed:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
+from z4j_django import values
 from z4j_django.secrets.masking import MASK
 from z4j_django.secrets.redaction import KEY_LENGTH
 
 #: How the record ends a text that is cut, and what it has for an object that is no plain data.
 _PLACEHOLDER: Final = re.compile(r"… \([^()]+\)$|^<\w+(\.[\w<>]+)+>$|^<an integer beyond 64 bits>$")
+_NUMBERS: Final = frozenset(map(values.word_of, map(float, ("nan", "inf", "-inf"))))
 
 
 def place_of(value: Any) -> str:
-    """Where in plain data something stands that is no real value; empty where nothing does.
+    """Where in plain data something stands that is masked or cut; empty where nothing does.
 
     Args:
         value: JSON, such as arguments that somebody took from the record and changed.
@@ -21,21 +24,31 @@ def place_of(value: Any) -> str:
     Returns:
         The place, such as ``user.cards[0]``.
     """
-    return _place(value, "")
+    return _place(value, "", _is_placeholder)
 
 
-def _place(value: Any, place: str) -> str:
-    if isinstance(value, str) and _is_placeholder(value):
+def place_of_number(value: Any, place: str = "") -> str:
+    """The same of a word for a number that is not finite.
+
+    Args:
+        value: JSON.
+        place: Where it stands itself.
+    """
+    return _place(value, place, _NUMBERS.__contains__)
+
+
+def _place(value: Any, place: str, is_one: Callable[[str], bool]) -> str:
+    if isinstance(value, str) and is_one(value):
         return place or "the top"
     if isinstance(value, dict):
-        if any(_is_placeholder(key) or _is_cut(key) for key in value):
+        if any(is_one(key) or _is_cut(key) for key in value):
             return place or "the top"
         parts = [(f"{place}.{key}" if place else key, inner) for key, inner in value.items()]
     elif isinstance(value, list):
         parts = [(f"{place}[{index}]", inner) for index, inner in enumerate(value)]
     else:
         return ""
-    return next((found for name, inner in parts if (found := _place(inner, name))), "")
+    return next((found for name, inner in parts if (found := _place(inner, name, is_one))), "")
 
 
 def _is_placeholder(text: str) -> bool:

@@ -271,9 +271,7 @@ def _show_integer(walk: _Walk, number: int, depth: int) -> object:
 
 
 def _show_float(walk: _Walk, number: float, depth: int) -> object:
-    if math.isfinite(number):
-        return number
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+    return number if math.isfinite(number) else values.word_of(number)
 
 
 def _show_itself(walk: _Walk, value: object, depth: int) -> object:
