@@ -13,8 +13,10 @@ import pytest
 
 from tests.process.harness import servers
 from tests.process.harness.scene import unique_queue
-from z4j_django.control import publishing
+from tests.process.harness.waiting import wait_until
+from z4j_django.control import draining, publishing, workflow_publishing
 from z4j_django.exceptions import OperationError
+from z4j_django.operations import workflow
 
 RAW = publishing.Raw(
     body=b"[[1], {}, {}]",
@@ -100,6 +102,32 @@ def test_a_queue_that_is_full_is_told(rabbitmq: Broker) -> None:
     with pytest.raises(OperationError, match="did not take it"):
         rabbitmq.publish(queue=rabbitmq.queue)
     assert len(rabbitmq.get(rabbitmq.queue)) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"x-queue-type": "quorum"},
+        {"x-max-priority": 10},
+        {"x-message-ttl": 600_000},
+        {"x-single-active-consumer": True},
+        {"x-max-length": 100},
+    ],
+    ids=lambda arguments: next(iter(arguments)),
+)
+def test_a_queue_that_is_there_is_taken_as_it_is(
+    rabbitmq: Broker, arguments: dict[str, Any]
+) -> None:
+    name = rabbitmq.queue
+    with rabbitmq.app.connection_for_write() as connection:
+        kombu.Queue(name, queue_arguments=arguments)(connection.channel()).declare()
+        rabbitmq.publish(queue=name)
+        rabbitmq.publish(routing_key=name)
+        task = {"task": "add", "options": {"task_id": "a", "queue": name, "retry": False}}
+        whole = workflow.group("g", [{"args": [], "kwargs": {}, "subtask_type": None, **task}])
+        sent = workflow_publishing.publish(rabbitmq.app, whole, ["a"], timeout=10)
+        assert sent == workflow_publishing.Sent(frozenset({"a"}))
+        wait_until(lambda: draining.size(connection, name) == 3, 10, "all three are there")
 
 
 def test_one_publisher_survives_a_connection_that_died(broker: Broker) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
@@ -15,6 +16,7 @@ from amqp.exceptions import ChannelError, MessageNacked, NotFound
 from celery.utils.nodenames import anon_nodename
 from kombu import compression
 from kombu.connection import Connection
+from kombu.entity import Queue
 from kombu.exceptions import InconsistencyError
 from kombu.messaging import Producer
 
@@ -68,12 +70,12 @@ class Raw:
 
 @dataclass(frozen=True)
 class _Route:
-    """Where a message goes, and the queues that are declared before."""
+    """Where a message goes, and the queues that are declared before, where they are missing."""
 
     exchange: str
     routing_key: str
     queue: str
-    declare: tuple[Any, ...]
+    declare: tuple[Queue, ...]
 
 
 class _Attempt:
@@ -223,6 +225,26 @@ def publish(
         publisher.publish(raw, queue=queue, exchange=exchange, routing_key=routing_key)
 
 
+def missing(connection: Connection, queues: Iterable[Queue]) -> list[Queue]:
+    """Which of these queues have to be declared before something is published to them.
+
+    RabbitMQ refuses to declare a queue with other arguments than it has; and whoever publishes may
+    not know them. So what is there is taken as it is. kombu's own transports take any.
+    """
+    if connection.transport.driver_type != _AMQP:
+        return list(queues)
+    return [queue for queue in queues if not _is_there(connection, queue.name)]
+
+
+def _is_there(connection: Connection, queue: str) -> bool:
+    with connection.channel() as channel:  # of its own: a refusal closes it
+        try:
+            channel.queue_declare(queue=queue, passive=True)
+        except NotFound:
+            return False
+    return True
+
+
 def origin() -> str:
     """What a message's header ``origin`` says of this process."""
     return str(anon_nodename())
@@ -248,7 +270,7 @@ def _open(app: celery.Celery, timeout: float) -> Connection:
 def _declare(connection: Connection, route: _Route) -> Any:
     """A channel, after the queue was declared, or seen to be there, as far as can be."""
     channel = connection.default_channel
-    for queue in route.declare:
+    for queue in missing(connection, route.declare):
         queue(channel).declare()
     if connection.transport.driver_type != _AMQP:  # RabbitMQ says so itself, when it is published
         _require_a_queue(channel, route)

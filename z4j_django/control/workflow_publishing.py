@@ -14,7 +14,7 @@ from django.db import connections
 from kombu import serialization
 
 from z4j_django.agent import addresses
-from z4j_django.control import results
+from z4j_django.control import publishing, results
 from z4j_django.exceptions import OperationError
 from z4j_django.timeouts import within
 
@@ -51,6 +51,12 @@ def publish(
     """
     wanted, sent = frozenset(ids), set[str]()
     lock = threading.Lock()
+    looking = app.connection_for_write(connect_timeout=timeout)
+
+    def spare(declare: Any = None, headers: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        # Celery declares what is left in the list.
+        if declare and (headers or {}).get("id") in wanted:
+            declare[:] = publishing.missing(looking, declare)
 
     def note(headers: dict[str, Any] | None = None, **kwargs: Any) -> None:
         task_id = (headers or {}).get("id")
@@ -64,7 +70,9 @@ def publish(
             Signature.from_dict(workflow, app=app).apply_async()
         finally:
             connections.close_all()  # of this thread: the result backend may have opened some
+            looking.release()
 
+    signals.before_task_publish.connect(spare, weak=False)
     signals.after_task_publish.connect(note, weak=False)
     error = None
     try:
@@ -73,6 +81,7 @@ def publish(
         error = raised
     finally:
         signals.after_task_publish.disconnect(note)
+        signals.before_task_publish.disconnect(spare)
     with lock:
         return Sent(frozenset(sent), error)
 
