@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,10 @@ class MemorySink:
             raise UnstorableError("a poisoned event")
         for part in batch:
             if self.offsets.get(part.segment, 0) == part.begin:
-                self.events.extend(events.decode(part.data)[0])
+                found, torn = events.decode(part.data)
+                self.events += found
+                if torn:
+                    self.events.append(events.LossEvent(events.UNREADABLE, torn, 1.0))
                 self.offsets[part.segment] = part.end
         if self.forgets_to_answer:
             raise ConnectionError("stored, but the answer was lost")
@@ -56,6 +60,15 @@ class MemorySink:
 
     def close(self) -> None:
         self.closed += 1
+
+    @property
+    def losses(self) -> Counter[str]:
+        """Events told as lost, by reason."""
+        told: Counter[str] = Counter()
+        for event in self.events:
+            if isinstance(event, events.LossEvent):
+                told[event.reason] += event.count
+        return told
 
     @property
     def ids(self) -> list[str]:

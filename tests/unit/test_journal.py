@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from z4j_django.agent import events, journal
+from z4j_django.agent import events, journal, leases
 from z4j_django.exceptions import JournalError, SegmentError
 
 
@@ -179,7 +179,7 @@ def test_after_a_torn_write_the_next_event_begins_a_line(
     writer.write(line("first"))
     whole_write = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: whole_write(fd, data[:10]))
-    with pytest.raises(OSError, match="only a part"):
+    with pytest.raises(OSError, match="no room for an event"):
         writer.write(line("torn"))
     monkeypatch.setattr(os, "write", whole_write)
     writer.write(line("last"))
@@ -213,7 +213,7 @@ def test_a_file_without_a_header_is_no_segment(directory: Path) -> None:
 
 
 def test_one_process_holds_a_lease(directory: Path) -> None:
-    first, second = (journal.Lease(directory / "lease.lock") for _ in range(2))
+    first, second = (leases.Lease(directory / "lease.lock") for _ in range(2))
     assert first.acquire()
     assert not second.acquire()
     assert not second.is_free()
@@ -223,7 +223,7 @@ def test_one_process_holds_a_lease(directory: Path) -> None:
 
 
 def test_a_forked_child_does_not_hold_its_parents_lease(directory: Path) -> None:
-    lease = journal.Lease(directory / "lease.lock")
+    lease = leases.Lease(directory / "lease.lock")
     assert lease.acquire()
     assert in_child(lambda: int(lease.held)) == 0
     assert lease.held

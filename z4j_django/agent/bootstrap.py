@@ -113,6 +113,8 @@ class Agent:
     def lost(self, error: Exception) -> None:
         """Count an event that could not be captured, and log the reason once a minute."""
         self.losses += 1
+        if isinstance(error, journal.TornError):
+            self._told_losses += 1  # its reader tells of it
         now = time.monotonic()
         if now - self._logged >= LOG_EVERY:
             self._logged = now

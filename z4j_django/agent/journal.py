@@ -18,7 +18,7 @@ import stat
 import time
 import weakref
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -34,6 +34,13 @@ ROLL_AT: Final = 4 * 1024 * 1024
 UNBORN_FOR: Final = 60.0
 #: Seconds between two looks whether the segment's file is still there.
 CHECK_EVERY: Final = 5.0
+
+
+class ForkAware(Protocol):
+    """What must not be used in a forked child as it was in the parent."""
+
+    def after_fork(self) -> None:
+        """Let go of what is the parent's, in the child."""
 
 
 class _Segment:
@@ -54,6 +61,10 @@ class _Segment:
         os.close(self.fd)
 
 
+class TornError(OSError):
+    """The disk took a part of a line: its reader finds that, and tells of it as one loss."""
+
+
 class Journal:
     """Writes this process's events. Threads need no lock: each event is one ``write()``.
 
@@ -66,13 +77,14 @@ class Journal:
         self.directory = directory
         self.project = project
         self._segment: _Segment | None = None
-        _AT_FORK.add(self)
+        tell_at_fork(self)
 
     def write(self, line: bytes) -> None:
         """Append one whole line.
 
         Raises:
-            OSError: If the disk does not take it.
+            TornError: If the disk took a part of it.
+            OSError: If the disk took nothing of it.
             JournalError: If the directory is not private to this user.
         """
         segment = self._segment
@@ -80,13 +92,13 @@ class Journal:
             time.monotonic() - segment.checked >= CHECK_EVERY and self._is_gone(segment)
         ):
             segment = self._segment = self._open()
-        if segment.torn:
-            line = b"\n" + line
-        written = os.write(segment.fd, line)
+        mend = b"\n" if segment.torn else b""
+        written = os.write(segment.fd, mend + line)
         segment.size += written
-        segment.torn = written != len(line)  # and stays as it is where nothing was written
-        if segment.torn:
-            raise OSError(errno.ENOSPC, "the disk took only a part of an event")
+        written -= len(mend)
+        segment.torn = written != 0 and written < len(line)
+        if written < len(line) - 1:  # what lacks its newline alone is whole: that comes later
+            raise (TornError if written > 0 else OSError)(errno.ENOSPC, "no room for an event")
         if segment.size >= ROLL_AT and self._segment is segment:
             self._segment = None
 
@@ -174,7 +186,7 @@ class SegmentFile:
             raise SegmentError(f"The journal segment {path} has no readable header.") from error
         self.start = end
         self._finished = False
-        _AT_FORK.add(self)
+        tell_at_fork(self)
 
     @property
     def is_newer(self) -> bool:
@@ -203,14 +215,19 @@ class SegmentFile:
                 return data[:whole], begin + whole
             limit *= 2
 
+    def rest(self) -> bytes:
+        """All from ``offset`` on: behind the last whole line, what a torn write left."""
+        begin = max(self.offset, self.start)
+        return os.pread(self._file.fileno(), max(self.size - begin, 0), begin)
+
     def count_lines(self) -> int:
-        """Whole lines from ``offset`` on."""
+        """Lines from ``offset`` on, a torn one at the end among them."""
         here, lines = self.offset, 0
         try:
             while True:
                 data, self.offset = self.read(1024 * 1024)
                 if not data:
-                    return lines
+                    return lines + bool(self.rest())
                 lines += data.count(b"\n")
         finally:
             self.offset = here
@@ -237,66 +254,6 @@ class SegmentFile:
         """Remove the segment; its reader is done with it."""
         self.path.unlink(missing_ok=True)
         self.close()
-
-
-class Lease:
-    """A lock on a file that at most one process of this host holds.
-
-    Args:
-        path: The lock file; its directory must exist when the lease is tried.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._fd: int | None = None
-        _AT_FORK.add(self)
-
-    @property
-    def held(self) -> bool:
-        """Whether this process holds it."""
-        return self._fd is not None
-
-    def acquire(self) -> bool:
-        """Take it if it is free; never waits."""
-        if self._fd is not None:
-            return True
-        fd = self._try(fcntl.LOCK_EX)
-        if fd is None:
-            return False
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        self._fd = fd
-        return True
-
-    def is_free(self) -> bool:
-        """Whether nobody holds it at this moment."""
-        if self._fd is not None:
-            return False
-        fd = self._try(fcntl.LOCK_SH)
-        if fd is not None:
-            os.close(fd)
-        return fd is not None
-
-    def release(self) -> None:
-        """Give it back."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-    def after_fork(self) -> None:
-        """Let go of the parent's lock, in the child."""
-        self.release()
-
-    def _try(self, mode: int) -> int | None:
-        make_private(self.path.parent)
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(self.path, flags, 0o600)
-        try:
-            fcntl.flock(fd, mode | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return None
-        return fd
 
 
 def segments(directory: Path) -> list[Path]:
@@ -343,8 +300,12 @@ def _open_own(path: Path) -> io.FileIO:
     raise SegmentError(f"The journal segment {path} is no file of user {os.geteuid()}.")
 
 
-#: What must not be used in a forked child as it was in the parent.
-_AT_FORK: weakref.WeakSet[Journal | SegmentFile | Lease] = weakref.WeakSet()
+_AT_FORK: weakref.WeakSet[ForkAware] = weakref.WeakSet()
+
+
+def tell_at_fork(holder: ForkAware) -> None:
+    """Have ``holder`` told in each child that this process forks."""
+    _AT_FORK.add(holder)
 
 
 def after_fork() -> None:

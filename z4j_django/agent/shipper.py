@@ -7,6 +7,7 @@ Whoever runs a :class:`Shipper` holds the lease of its journal: a process of its
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from z4j_django.agent import batching, events, housekeeping, journal
+from z4j_django.agent import batching, events, housekeeping, journal, leases, losses
 from z4j_django.agent.batching import Slice
 from z4j_django.agent.read_ahead import ReadAhead
 from z4j_django.agent.sink import Sink, Status
@@ -74,7 +75,6 @@ class Shipper:
         #: turn, and whether others wait for theirs.
         self._turn = ""
         self._others_wait = False
-        self._own_journals: dict[str, journal.Journal] = {}
         self._ahead: ReadAhead | None = None
         self._failures = 0
         self._logged = 0.0
@@ -135,8 +135,6 @@ class Shipper:
     def close(self) -> None:
         """Let go of all files and of the sink's connections."""
         self._forget_positions()
-        for own in self._own_journals.values():
-            own.close()
         with contextlib.suppress(Exception):
             self.sink.close()
 
@@ -163,10 +161,14 @@ class Shipper:
 
     def _ship(self) -> float | None:
         """Ship a batch; the seconds to wait before the next, or ``None`` where nothing is left."""
+        self._delete_stored()  # before all else: on a full disk, that makes room
         self._discover()
+        self._tell_losses()
         batch, prepared = self._next_batch()
         if not batch:
-            self._bury()
+            self._store_torn_ends()
+            self._delete_stored()
+            journal.delete_unborn(self.directory)
             return 0.0 if self._next_turn() else None
         is_full = sum(len(part.data) for part in batch) >= FULL
         if is_full and self.sink.reads_ahead:
@@ -213,31 +215,27 @@ class Shipper:
             return {**self._apply(first), **self._apply(second)}
 
     def _set_aside(self, alone: Slice, error: UnstorableError) -> Mapping[str, int]:
-        """Keep an event that no database takes in a file, count it, and go on behind it."""
+        """Keep an event that no database takes in a file; in its place store that it is lost."""
         logger.error("An event of %s can't be stored: %s", alone.segment, error)
         record = {
             "segment": alone.segment,
             "error": str(error)[:1000],
             "event": alone.data.decode(errors="replace"),
         }
-        path = self.directory / DEAD
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(path, flags, 0o600)
         try:
-            if os.fstat(fd).st_size < DEAD_BYTES:
-                os.write(fd, msgspec.json.encode(record) + b"\n")
-        finally:
-            os.close(fd)
-        offsets = self.sink.apply([msgspec.structs.replace(alone, data=b"")])
-        self._tell_loss(alone.header.project, events.UNSTORABLE, 1, str(error)[:250])
-        return offsets
+            _append(self.directory / DEAD, msgspec.json.encode(record) + b"\n")
+        except OSError as problem:
+            logger.error("Nor could it be kept in %s: %s", self.directory / DEAD, problem)
+        detail = str(error).encode("ascii", "backslashreplace").decode()[:250]
+        loss = events.LossEvent(events.UNSTORABLE, 1, time.time(), detail)
+        return self.sink.apply([msgspec.structs.replace(alone, data=events.encode(loss))])
 
-    def _tell_loss(self, project: str, reason: str, count: int, detail: str = "") -> None:
-        """Journal a loss as any other event, so that it is stored exactly once too."""
-        own = self._own_journals.get(project)
-        if own is None:
-            own = self._own_journals[project] = journal.Journal(self.directory, project)
-        own.write(events.encode(events.LossEvent(reason, count, time.time(), detail)))
+    def _tell_losses(self) -> None:
+        """Store the losses that lie beside the segments."""
+        if found := losses.found(self.directory, OPEN):
+            self.sink.apply(list(found.values()))
+            for path in found:
+                path.unlink(missing_ok=True)
 
     def _discover(self) -> None:
         found = {path.stem: path for path in journal.segments(self.directory)}
@@ -285,14 +283,23 @@ class Shipper:
             return None
         return file
 
-    def _bury(self) -> None:
-        """Delete the segments that are read to their end and whose writers are dead."""
+    def _store_torn_ends(self) -> None:
+        """Have the sink count what a dead writer left behind the last whole line of its segment."""
+        for file in self._files.values():
+            if file.writer_is_dead() and not file.read(BATCH)[0] and (rest := file.rest()):
+                end = max(file.offset, file.start) + len(rest)
+                # The newline is all that a line may lack that is not torn.
+                part = Slice(file.name, file.header, file.offset, end, rest + b"\n")
+                self._known_offsets.update(self.sink.apply([part]))
+                file.offset = self._known_offsets[file.name]
+
+    def _delete_stored(self) -> None:
+        """Delete the segments that are stored to their end and whose writers are dead."""
         for name, file in list(self._files.items()):
-            if file.writer_is_dead() and not file.read(BATCH)[0]:
-                if file.size > max(file.offset, file.start):
-                    self._tell_loss(file.header.project, events.UNREADABLE, 1, f"end of {name}")
+            stored = max(self._known_offsets[name], file.start)
+            # The size counts once nobody writes any more.
+            if stored >= file.size and file.writer_is_dead() and stored >= file.size:
                 self._delete(file)
-        journal.delete_unborn(self.directory)
 
     def _delete(self, file: journal.SegmentFile) -> None:
         file.delete()
@@ -338,19 +345,34 @@ class Shipper:
             if file.writer_is_dead():
                 file.offset = self._known_offsets.get(file.name, 0)
                 lost = file.count_lines()
+                if lost:
+                    loss = losses.Loss(file.name, lost, events.OVER_CAP, file.header.project)
+                    losses.drop(path, loss)
+                    logger.error("The journal is full: %d events of %s are lost.", lost, path.name)
                 self._delete(file)
-                self._tell_loss(file.header.project, events.OVER_CAP, lost, path.name)
-                logger.error("The journal is full: %d events of %s are lost.", lost, path.name)
                 excess -= size
             else:
                 file.close()
 
 
-def process_lease(directory: Path) -> journal.Lease:
+def _append(path: Path, line: bytes) -> None:
+    """Add a line to the file of dead events, the whole of it or nothing."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    fd = os.open(path, flags, 0o600)
+    try:
+        size = os.fstat(fd).st_size
+        if size < DEAD_BYTES and os.write(fd, line) < len(line):
+            os.ftruncate(fd, size)
+            raise OSError(errno.ENOSPC, "no room for it")
+    finally:
+        os.close(fd)
+
+
+def process_lease(directory: Path) -> leases.Lease:
     """Held by a shipper process; threads make way for it."""
-    return journal.Lease(directory / "process.lock")
+    return leases.Lease(directory / "process.lock")
 
 
-def lease(directory: Path) -> journal.Lease:
+def lease(directory: Path) -> leases.Lease:
     """Held by whoever ships."""
-    return journal.Lease(directory / "lease.lock")
+    return leases.Lease(directory / "lease.lock")

@@ -22,7 +22,7 @@ from typing import Final
 
 import msgspec
 
-from z4j_django.agent import journal, shipper
+from z4j_django.agent import leases, shipper
 from z4j_django.agent.sink import Sink
 from z4j_django.exceptions import Z4JError
 
@@ -164,7 +164,7 @@ class _ToParent(logging.Handler):
                 print(message, file=sys.stderr)
 
 
-def _acquire(wanted: journal.Lease, seconds: float, stop: threading.Event) -> bool:
+def _acquire(wanted: leases.Lease, seconds: float, stop: threading.Event) -> bool:
     deadline = time.monotonic() + seconds
     while not wanted.acquire():
         if time.monotonic() > deadline or stop.wait(0.05):

@@ -59,7 +59,7 @@ def ship(
     asked: set[int] = set()
     while not stop.is_set():
         found = inspection.holder(shipper.process_lease(directory).path)
-        if found is not None and found.pid not in asked:
+        if found is not None and found.pid and found.pid not in asked:
             if _ask_to_go(directory, found.pid):
                 tell(f"Asked the worker's shipper, process {found.pid}, to go.")
             asked.add(found.pid)
@@ -148,5 +148,6 @@ def _who_stays(directory: Path, seconds: float) -> str:
     for lease, kind in ((shipper.process_lease, "Process"), (shipper.lease, "A thread of process")):
         found = inspection.holder(lease(directory).path)
         if found is not None:
-            return f"{kind} {found.pid} still ships {directory} after {seconds:g} s."
+            who = f"{kind} {found.pid}" if found.pid else "Another process"
+            return f"{who} still ships {directory} after {seconds:g} s."
     return f"The lease of {directory} went from one process to another for {seconds:g} s."

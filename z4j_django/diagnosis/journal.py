@@ -74,9 +74,9 @@ def lease(visit: Visit) -> Iterator[Finding]:
             "It takes the memory of one process more. Nothing is lost by that.",
         )
     if visit.view.process is not None:
-        yield ok(f"The journal is shipped by process {visit.view.process.pid}.")
+        yield ok(f"The journal is shipped by process {visit.view.process.pid or 'unknown'}.")
     elif visit.view.shipper is not None:
-        pid = visit.view.shipper.pid
+        pid = visit.view.shipper.pid or "unknown"
         yield ok(f"The journal is shipped by a thread of process {pid}.")
     elif conf.settings.SHIPPER == "external":
         yield error('Nobody ships the journal, and Z4J["SHIPPER"] is "external".', _START_SHIPPER)

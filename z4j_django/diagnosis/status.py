@@ -131,7 +131,7 @@ def _shipper(view: inspection.View, now: float) -> str:
         return "nobody"
     since = health.span(timedelta(seconds=max(now - holder.since, 0.0)))
     kind = "process" if view.process is not None else "a thread of process"
-    return f"{kind} {holder.pid}, for {since}"
+    return f"{kind} {holder.pid or 'unknown'}, for {since}"
 
 
 def _journal(one: health.Journal) -> str:

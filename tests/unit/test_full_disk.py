@@ -1,0 +1,159 @@
+"""A journal on a disk without room: it drains all the same, and tells what it lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.disks import full_disk
+from tests.sinks import MemorySink
+from z4j_django.agent import events, inspection, journal, shipper
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def sink() -> MemorySink:
+    return MemorySink()
+
+
+@pytest.fixture
+def writer(directory: Path) -> journal.Journal:
+    return journal.Journal(directory, "shop")
+
+
+def line(task_id: str) -> bytes:
+    return events.encode(events.TaskEvent(kind=events.TASK_SENT, task_id=task_id, at=1.0))
+
+
+def drain(directory: Path, sink: MemorySink) -> bool:
+    ships = shipper.Shipper(directory, sink)
+    try:
+        return ships.drain(5.0)
+    finally:
+        ships.close()
+
+
+def test_a_lease_is_taken_on_a_full_disk(directory: Path) -> None:
+    lease = shipper.lease(directory)
+    with full_disk():
+        assert lease.acquire()
+        found = inspection.holder(lease.path)
+        assert found is not None
+        assert found.pid == 0
+    lease.release()
+
+
+def test_a_lease_has_room_for_its_next_holder(directory: Path) -> None:
+    first, second = shipper.lease(directory), shipper.lease(directory)
+    assert first.acquire()
+    size = first.path.stat().st_size
+    first.release()
+    with full_disk(size):
+        assert second.acquire()
+    assert first.path.stat().st_size == size
+    second.release()
+
+
+def test_a_torn_end_is_counted_and_goes_while_the_disk_is_full(
+    directory: Path, sink: MemorySink, writer: journal.Journal
+) -> None:
+    writer.write(line("a"))
+    size = journal.segments(directory)[0].stat().st_size
+    with full_disk(size + 10):
+        with pytest.raises(journal.TornError):
+            writer.write(line("torn"))
+        writer.close()
+        assert drain(directory, sink)
+        assert journal.segments(directory) == []
+    assert sink.ids == ["a"]
+    assert sink.losses == {events.UNREADABLE: 1}
+
+
+def test_what_lacks_its_newline_alone_is_not_lost(
+    directory: Path, sink: MemorySink, writer: journal.Journal
+) -> None:
+    writer.write(line("a"))
+    size = journal.segments(directory)[0].stat().st_size
+    with full_disk(size + len(line("whole")) - 1):
+        writer.write(line("whole"))
+        writer.close()
+        assert drain(directory, sink)
+    assert sink.ids == ["a", "whole"]
+    assert not sink.losses
+
+
+def test_a_torn_line_is_ended_though_the_disk_takes_nothing_more(
+    directory: Path, sink: MemorySink, writer: journal.Journal
+) -> None:
+    writer.write(line("a"))
+    size = journal.segments(directory)[0].stat().st_size
+    with full_disk(size + 10), pytest.raises(journal.TornError):
+        writer.write(line("torn"))
+    with full_disk(size + 11), pytest.raises(OSError, match="no room") as caught:
+        writer.write(line("nothing of it"))
+    assert not isinstance(caught.value, journal.TornError)
+    writer.write(line("b"))
+    writer.close()
+    assert drain(directory, sink)
+    assert sink.ids == ["a", "b"]
+    assert sink.losses == {events.UNREADABLE: 1}
+
+
+def test_what_is_stored_goes_before_more_is_stored(
+    directory: Path,
+    sink: MemorySink,
+    writer: journal.Journal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal, "ROLL_AT", 1_000)
+    monkeypatch.setattr(shipper, "BATCH", 1_000)
+    for number in range(100):
+        writer.write(line(str(number)))
+    writer.close()
+    ships = shipper.Shipper(directory, sink)
+    before = len(journal.segments(directory))
+    for _ in range(4):
+        ships.step()
+    assert sink.ids != [str(number) for number in range(100)]
+    assert len(journal.segments(directory)) < before
+
+
+def test_an_unstorable_event_holds_up_nothing_on_a_full_disk(
+    directory: Path, sink: MemorySink, writer: journal.Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink.poison = b"bad"
+    for name in ("a", "bad", "b"):
+        writer.write(line(name))
+    writer.close()
+    with full_disk():
+        assert drain(directory, sink)
+    assert sink.ids == ["a", "b"]
+    assert sink.losses == {events.UNSTORABLE: 1}
+    assert "Nor could it be kept" in caplog.text
+
+
+def test_past_its_cap_a_journal_on_a_full_disk_is_dropped_and_told(
+    directory: Path,
+    sink: MemorySink,
+    writer: journal.Journal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shipper, "BACKOFF", (0.01, 0.01))
+    writer.write(line("a"))
+    writer.write(line("b"))
+    writer.close()
+    sink.failing = ConnectionError("database is away")
+    with full_disk():
+        shipper.Shipper(directory, sink, max_bytes=10).step()
+        assert journal.segments(directory) == []
+        sink.failing, sink.forgets_to_answer = None, True
+        shipper.Shipper(directory, sink).step()  # it dies before it hears that it is told
+        sink.forgets_to_answer = False
+        assert drain(directory, sink)
+    assert sink.losses == {events.OVER_CAP: 2}
+    assert not [path for path in directory.iterdir() if path.suffix != ".lock"]
