@@ -104,6 +104,21 @@ def test_a_torn_line_is_ended_though_the_disk_takes_nothing_more(
     assert sink.losses == {events.UNREADABLE: 1}
 
 
+def test_no_event_leaves_a_file_on_a_full_disk(directory: Path, writer: journal.Journal) -> None:
+    with full_disk():
+        with pytest.raises(OSError, match="File too large"):
+            writer.write(line("0"))
+        assert list(directory.iterdir()) == []
+        tried = directory.stat().st_mtime_ns
+        for number in range(1, 100):
+            with pytest.raises(OSError, match="File too large"):
+                writer.write(line(str(number)))
+        assert directory.stat().st_mtime_ns == tried
+    writer._next_birth = 0.0  # as it comes by itself in half a second
+    writer.write(line("there is room again"))
+    assert [path.suffix for path in directory.iterdir()] == [journal.SUFFIX]
+
+
 def test_what_is_stored_goes_before_more_is_stored(
     directory: Path,
     sink: MemorySink,

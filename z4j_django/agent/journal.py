@@ -32,6 +32,8 @@ UNBORN: Final = ".unborn"
 ROLL_AT: Final = 4 * 1024 * 1024
 #: Seconds after which a segment without a header is litter, if nobody holds it.
 UNBORN_FOR: Final = 60.0
+#: Seconds after which a segment that the disk did not take is tried again.
+BIRTH_EVERY: Final = 0.5
 #: Seconds between two looks whether the segment's file is still there.
 CHECK_EVERY: Final = 5.0
 
@@ -77,6 +79,9 @@ class Journal:
         self.directory = directory
         self.project = project
         self._segment: _Segment | None = None
+        #: Why the last segment could not begin, and when the next may be tried.
+        self._stillborn: OSError | None = None
+        self._next_birth = 0.0
         tell_at_fork(self)
 
     def write(self, line: bytes) -> None:
@@ -116,25 +121,38 @@ class Journal:
         return os.fstat(segment.fd).st_nlink == 0
 
     def _open(self) -> _Segment:
+        """Begin a segment; on a full disk only now and then, since each try makes a file."""
+        if self._stillborn is not None and time.monotonic() < self._next_birth:
+            raise OSError(self._stillborn.errno, self._stillborn.strerror)
         make_private(self.directory)
         name = f"{time.time_ns():019d}-{os.getpid()}-{secrets.token_hex(4)}"
-        unborn = self.directory / (name + UNBORN)
+        try:
+            segment = self._bear(self.directory / (name + UNBORN))
+        except OSError as error:
+            self._stillborn, self._next_birth = error, time.monotonic() + BIRTH_EVERY
+            raise
+        self._stillborn = None
+        return segment
+
+    def _bear(self, unborn: Path) -> _Segment:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(unborn, flags, 0o600)
-        segment = _Segment(fd, 0)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        header = events.Header(
-            schema=events.SCHEMA,
-            project=self.project,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-        )
-        line = events.encode(header)
-        segment.size = os.write(fd, line)
-        if segment.size != len(line):
-            unborn.unlink()
-            raise OSError(errno.ENOSPC, "the disk took only a part of a segment's header")
-        unborn.rename(unborn.with_suffix(SUFFIX))
+        segment = _Segment(os.open(unborn, flags, 0o600), 0)
+        try:
+            fcntl.flock(segment.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            header = events.Header(
+                schema=events.SCHEMA,
+                project=self.project,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+            )
+            line = events.encode(header)
+            segment.size = os.write(segment.fd, line)
+            if segment.size != len(line):
+                raise OSError(errno.ENOSPC, "no room for a segment's header")
+            unborn.rename(unborn.with_suffix(SUFFIX))
+        except BaseException:
+            unborn.unlink(missing_ok=True)
+            raise
         return segment
 
 
