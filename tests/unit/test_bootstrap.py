@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from celery.worker import state
 
+from tests.sinks import MemorySink
 from z4j_django import __version__
 from z4j_django.agent import bootstrap, events, journal, shipper, shipping
 from z4j_django.agent.config import Config
@@ -115,17 +116,33 @@ def test_a_script_ships_what_it_wrote_when_it_ends(config: Config) -> None:
     assert journal.segments(config.find_directory()) == []
 
 
-def test_losses_are_told_to_the_journal_when_it_can_be_written_again(
-    config: Config,
-) -> None:
+def told(config: Config) -> dict[str, int]:
+    """The losses that a shipper finds."""
+    sink = MemorySink()
+    assert shipper.Shipper(config.find_directory(), sink).drain(5.0)
+    return sink.losses
+
+
+def test_losses_are_told_once(config: Config) -> None:
     agent = bootstrap.Agent(config)
     for _ in range(3):
         agent.lost(OSError(28, "no space left on device"))
     agent.record(EVENT)
+    agent._on_exit()
+    assert told(config) == {events.UNWRITTEN: 3}
+    assert told(config) == {}
+
+
+def test_losses_that_could_not_be_counted_on_the_disk_are_so_later(
+    config: Config, tmp_path: Path
+) -> None:
+    (tmp_path / "journal").write_text("no directory")
+    agent = bootstrap.Agent(config)
+    agent.note(EVENT)
+    agent.note(EVENT)
+    (tmp_path / "journal").unlink()
     agent.record(EVENT)
-    data, _ = journal.SegmentFile(journal.segments(config.find_directory())[0]).read(1 << 20)
-    losses = [event for event in events.decode(data)[0] if isinstance(event, events.LossEvent)]
-    assert [(loss.reason, loss.count) for loss in losses] == [(events.UNWRITTEN, 3)]
+    assert told(config) == {events.UNWRITTEN: 2}
 
 
 def test_the_directory_is_asked_for_when_the_first_event_comes(
@@ -176,12 +193,3 @@ def test_a_process_that_was_forked_unnoticed_ends_at_once(config: Config) -> Non
         os._exit(99)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     agent._on_exit()
-
-
-def test_losses_that_nobody_was_told_of_are_told_at_the_end(config: Config) -> None:
-    agent = bootstrap.Agent(config)
-    agent.lost(OSError(28, "no space left on device"))
-    agent._on_exit()
-    data, _ = journal.SegmentFile(journal.segments(config.find_directory())[0]).read(1 << 20)
-    [loss] = events.decode(data)[0]
-    assert isinstance(loss, events.LossEvent)

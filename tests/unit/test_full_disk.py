@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.disks import full_disk
 from tests.sinks import MemorySink
-from z4j_django.agent import events, inspection, journal, shipper
+from z4j_django.agent import bootstrap, events, inspection, journal, losses, shipper
 
 
 @pytest.fixture
@@ -172,3 +175,111 @@ def test_past_its_cap_a_journal_on_a_full_disk_is_dropped_and_told(
         assert drain(directory, sink)
     assert sink.losses == {events.OVER_CAP: 2}
     assert not [path for path in directory.iterdir() if path.suffix != ".lock"]
+
+
+class TestLosses:
+    """What could not be written is told, whatever becomes of who could not write it."""
+
+    @pytest.fixture
+    def config(self, directory: Path) -> bootstrap.Config:
+        return bootstrap.Config(
+            find_directory=lambda: directory,
+            project="shop.eu / Süd",
+            sink="tests.sinks:MemorySink",
+            describe_app=lambda: "",
+            framework="django",
+            shipping="external",
+            under_tests=True,
+        )
+
+    @staticmethod
+    def note(agent: bootstrap.Agent, count: int) -> None:
+        for number in range(count):
+            event = events.TaskEvent(kind=events.TASK_SENT, task_id=str(number), at=1.0)
+            agent.note(event)
+
+    @pytest.mark.parametrize("how", [signal.SIGKILL, None])
+    def test_those_of_a_child_that_is_gone_are_told(
+        self,
+        directory: Path,
+        sink: MemorySink,
+        config: bootstrap.Config,
+        how: signal.Signals | None,
+    ) -> None:
+        agent = bootstrap.Agent(config)
+        with full_disk():
+            self.note(agent, 1)
+            for _ in range(2):
+                pid = os.fork()
+                if pid == 0:
+                    self.note(agent, 30)
+                    if how:
+                        os.kill(os.getpid(), how)
+                    os._exit(0)
+                os.waitpid(pid, 0)
+            assert drain(directory, sink)
+        assert sink.losses == {events.UNWRITTEN: 61}
+        assert not list(directory.glob("*.los*"))
+
+    def test_stored_and_told_are_all_that_was_written(
+        self,
+        directory: Path,
+        sink: MemorySink,
+        config: bootstrap.Config,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(journal, "BIRTH_EVERY", 0.0)
+        agent = bootstrap.Agent(config)
+        ships = shipper.Shipper(directory, sink)
+        for room in range(0, 4_800, 150):
+            with full_disk(room):
+                self.note(agent, 3)
+                ships._reported = 0.0
+                ships.step()
+        agent._on_exit()
+        assert drain(directory, sink)
+        assert sink.losses.total() + len(sink.ids) == 96
+        assert sink.losses[events.UNREADABLE] > 5
+        assert len(sink.ids) > 5
+
+    def test_those_that_a_dying_shipper_took_are_told_once(
+        self, directory: Path, sink: MemorySink, config: bootstrap.Config
+    ) -> None:
+        agent = bootstrap.Agent(config)
+        with full_disk():
+            self.note(agent, 2)
+            sink.forgets_to_answer = True
+            shipper.Shipper(directory, sink).step()
+            sink.forgets_to_answer = False
+            self.note(agent, 3)
+            assert drain(directory, sink)
+        assert sink.losses == {events.UNWRITTEN: 5}
+
+    def test_those_that_were_told_are_not_told_again(
+        self, directory: Path, sink: MemorySink, config: bootstrap.Config
+    ) -> None:
+        agent = bootstrap.Agent(config)
+        with full_disk():
+            self.note(agent, 2)
+            assert drain(directory, sink)
+            self.note(agent, 1)
+            agent._on_exit()
+            assert drain(directory, sink)
+        assert sink.losses == {events.UNWRITTEN: 3}
+
+    def test_those_that_were_deleted_with_the_directory_are_counted_again(
+        self, directory: Path, sink: MemorySink, config: bootstrap.Config
+    ) -> None:
+        agent = bootstrap.Agent(config)
+        with full_disk():
+            self.note(agent, 2)
+            shutil.rmtree(directory)
+            agent._on_exit()
+            assert drain(directory, sink)
+        assert sink.losses == {events.UNWRITTEN: 2}
+
+    def test_they_are_the_projects(self, directory: Path, config: bootstrap.Config) -> None:
+        with full_disk():
+            self.note(bootstrap.Agent(config), 2)
+        [part] = losses.take(directory, 10).values()
+        assert part.header.project == "shop.eu / Süd"

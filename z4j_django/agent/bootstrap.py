@@ -6,13 +6,14 @@ import atexit
 import contextlib
 import logging
 import os
+import threading
 import time
 from typing import Any, Final
 
 from celery import signals
 
 from z4j_django import __version__
-from z4j_django.agent import events, journal, shipping
+from z4j_django.agent import events, journal, losses, shipping
 from z4j_django.agent.config import Config
 from z4j_django.agent.journal import Journal
 from z4j_django.agent.process import Process
@@ -42,9 +43,12 @@ class Agent:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._journal: Journal | None = None
-        #: Events that could not be written, and how many of them the journal knows of.
+        #: Events that could not be written, and how many of them are counted on the disk.
         self.losses = 0
-        self._told_losses = 0
+        self._kept_losses = 0
+        self._tally: losses.Tally | None = None
+        #: Of a kind that a signal's handler may take once more.
+        self._lock = threading.RLock()
         self._signal_handlers = (
             TaskSignals(self, Sampling(config.sampling), config.payload_limit),
             WorkerSignals(self),
@@ -72,6 +76,10 @@ class Agent:
         )
         signals.worker_ready.connect(self._on_worker_ready, weak=False, dispatch_uid="z4j.ready")
         signals.worker_shutdown.connect(self._on_shutdown, weak=False, dispatch_uid="z4j.stop")
+        # Of a pool's children Celery lets none run what is registered at exit.
+        signals.worker_process_shutdown.connect(
+            self._keep_losses, weak=False, dispatch_uid="z4j.losses"
+        )
         atexit.register(self._on_exit)
 
     def wants_events(self) -> bool:
@@ -96,8 +104,8 @@ class Agent:
         """
         self._notice_fork()
         self.journal.write(events.encode(event))
-        if self.losses != self._told_losses:
-            self._tell_losses()
+        if self.losses != self._kept_losses:
+            self._keep_losses()
         if self._shipping is None and not self._is_worker:
             self._ship_from_here()
 
@@ -112,9 +120,11 @@ class Agent:
 
     def lost(self, error: Exception) -> None:
         """Count an event that could not be captured, and log the reason once a minute."""
-        self.losses += 1
-        if isinstance(error, journal.TornError):
-            self._told_losses += 1  # its reader tells of it
+        with self._lock:
+            self.losses += 1
+            if isinstance(error, journal.TornError):
+                self._kept_losses += 1  # its reader tells of it
+            self._keep_losses()
         now = time.monotonic()
         if now - self._logged >= LOG_EVERY:
             self._logged = now
@@ -125,11 +135,15 @@ class Agent:
                 error,
             )
 
-    def _tell_losses(self) -> None:
-        untold = self.losses - self._told_losses
-        loss = events.LossEvent(events.UNWRITTEN, untold, time.time())
-        self.journal.write(events.encode(loss))
-        self._told_losses += untold
+    def _keep_losses(self, **kwargs: Any) -> None:
+        """Count on the disk what was lost, so that a shipper tells it whatever becomes of us."""
+        with self._lock, contextlib.suppress(Exception):  # the next try may do better
+            fresh = self.losses - self._kept_losses
+            if self._tally is None and fresh:
+                self._tally = losses.Tally(self.journal.directory, self.config.project)
+            if self._tally is not None:
+                self._tally.add(fresh)
+                self._kept_losses += fresh
 
     def _ship_from_here(self) -> None:
         """See to shipping from a process that publishes."""
@@ -174,9 +188,7 @@ class Agent:
         self._stop_shipping(shipping.DRAIN_PUBLISHER)
 
     def _stop_shipping(self, seconds: float) -> None:
-        if self.losses != self._told_losses:
-            with contextlib.suppress(Exception):  # the disk may still be full
-                self._tell_losses()
+        self._keep_losses()
         if self._journal is not None:
             self._journal.close()  # so that the shipper reads it to its end, and deletes it
         ships, self._shipping = self._shipping, None
@@ -196,7 +208,9 @@ class Agent:
         self._shipping = None
         self._journal = None
         self._hostname = ""
-        self.losses = self._told_losses = 0
+        self.losses = self._kept_losses = 0
+        self._tally = None
+        self._lock = threading.RLock()
 
 
 _installed: Agent | None = None

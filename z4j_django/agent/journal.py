@@ -80,7 +80,7 @@ class Journal:
         self.project = project
         self._segment: _Segment | None = None
         #: Why the last segment could not begin, and when the next may be tried.
-        self._stillborn: OSError | None = None
+        self._stillborn: tuple[int | None, str | None] | None = None
         self._next_birth = 0.0
         tell_at_fork(self)
 
@@ -123,13 +123,13 @@ class Journal:
     def _open(self) -> _Segment:
         """Begin a segment; on a full disk only now and then, since each try makes a file."""
         if self._stillborn is not None and time.monotonic() < self._next_birth:
-            raise OSError(self._stillborn.errno, self._stillborn.strerror)
+            raise OSError(*self._stillborn)
         make_private(self.directory)
-        name = f"{time.time_ns():019d}-{os.getpid()}-{secrets.token_hex(4)}"
         try:
-            segment = self._bear(self.directory / (name + UNBORN))
+            segment = self._bear(self.directory / (new_name() + UNBORN))
         except OSError as error:
-            self._stillborn, self._next_birth = error, time.monotonic() + BIRTH_EVERY
+            self._stillborn = error.errno, error.strerror
+            self._next_birth = time.monotonic() + BIRTH_EVERY
             raise
         self._stillborn = None
         return segment
@@ -154,6 +154,11 @@ class Journal:
             unborn.unlink(missing_ok=True)
             raise
         return segment
+
+
+def new_name() -> str:
+    """A segment's: no other has it, and those that come later sort behind it."""
+    return f"{time.time_ns():019d}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def make_private(directory: Path) -> None:

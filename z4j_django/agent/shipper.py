@@ -99,6 +99,7 @@ class Shipper:
             self._failures = 0
             now = time.monotonic()
             if now - self._reported > REPORT_EVERY:
+                self._tell_losses()
                 self._reported = now
                 self.sink.report(self.status())
             if wait is not None:
@@ -121,6 +122,7 @@ class Shipper:
             Whether nothing is left.
         """
         deadline = time.monotonic() + seconds
+        self._reported = 0.0  # the first step tells losses
         while (wait := self.step()) != IDLE:
             if wait == GATHER:
                 wait = 0.0
@@ -163,7 +165,6 @@ class Shipper:
         """Ship a batch; the seconds to wait before the next, or ``None`` where nothing is left."""
         self._delete_stored()  # before all else: on a full disk, that makes room
         self._discover()
-        self._tell_losses()
         batch, prepared = self._next_batch()
         if not batch:
             self._store_torn_ends()
@@ -232,10 +233,10 @@ class Shipper:
 
     def _tell_losses(self) -> None:
         """Store the losses that lie beside the segments."""
-        if found := losses.found(self.directory, OPEN):
+        while found := losses.take(self.directory, OPEN):
             self.sink.apply(list(found.values()))
             for path in found:
-                path.unlink(missing_ok=True)
+                losses.forget(path)
 
     def _discover(self) -> None:
         found = {path.stem: path for path in journal.segments(self.directory)}

@@ -23,8 +23,10 @@ from z4j_django.models import JournalLoss
 #: The disk, and what it grows to when there is room again.
 SMALL: Final = "512k"
 LARGE: Final = "256m"
-#: Task ends to wait for in each stage: on a full disk, and with room again.
-ENDS: Final = 300
+#: Lines of the ledger to wait for in each stage: on a full disk, and with room again.
+LINES: Final = 600
+#: Tasks after which a pool's process is replaced, and takes what it counted along.
+LIFE: Final = 60
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,25 @@ def run(folder: Path) -> Outcome:
         ledger = Ledger(folder / "ledger")
         worker, publisher = _start(scene, environment)
         wait_until(lambda: not _room(scene.journal), PATIENCE, "a full disk")
-        _wait_for_ends(ledger)
+        _wait_for_lines(ledger)
+        _drain(scene)
+        wait_until(lambda: not _room(scene.journal), PATIENCE, "a disk that is full again")
         _mount(scene.journal, f"remount,size={LARGE}")
-        _wait_for_ends(ledger)
+        _wait_for_lines(ledger)
         _stop(worker, publisher, ledger)
-        drained = scene.run(sys.executable, "-m", "django", "z4j_ship", "--drain")
-        assert drained.returncode == 0, drained.stdout + drained.stderr
+        _drain(scene)
         return _count(ledger, scene)
+
+
+def _drain(scene: Scene) -> None:
+    """Store what is there, from a process that begins on the full disk."""
+    drained = scene.run(sys.executable, "-m", "django", "z4j_ship", "--drain")
+    assert drained.returncode == 0, drained.stdout + drained.stderr
 
 
 def _start(scene: Scene, environment: dict[str, str]) -> tuple[Program, Program]:
     options = ["-P", "prefork", "-c", "2", "-l", "WARNING", "--without-heartbeat"]
+    options += ["--max-tasks-per-child", str(LIFE)]
     command = [sys.executable, "-m", "celery", "-A", APP, "worker", "-n", scene.hostname()]
     worker = scene.start(*command, *options, name="worker", environment=environment)
     depth = str(DEPTH["filesystem"])
@@ -103,17 +113,15 @@ def _start(scene: Scene, environment: dict[str, str]) -> tuple[Program, Program]
     return worker, scene.start(*command, name="publisher", environment=environment)
 
 
-def _wait_for_ends(ledger: Ledger) -> None:
-    """Wait until every process of the pool has run its part of some more tasks."""
-    ledger.read_on()
-    before = {name: len(life.lines) for name, life in ledger.lives.items()}
+def _wait_for_lines(ledger: Ledger) -> None:
+    """Wait until some more was done."""
 
-    def all_went_on() -> bool:
+    def count() -> int:
         ledger.read_on()
-        fresh = (len(life.lines) - before.get(name, 0) for name, life in ledger.lives.items())
-        return min(fresh) > ENDS
+        return sum(len(life.lines) for life in ledger.lives.values())
 
-    wait_until(all_went_on, PATIENCE, "some more tasks in each process")
+    before = count()
+    wait_until(lambda: count() - before > LINES, PATIENCE, "some more tasks")
 
 
 def _stop(worker: Program, publisher: Program, ledger: Ledger) -> None:
