@@ -148,6 +148,28 @@ def test_an_exceptions_repr_is_read_without_running_it(
     assert seen.last.failure == events.Failure(kind, message, trace)
 
 
+@pytest.mark.parametrize(
+    ("said", "head", "kind", "message"),
+    [
+        (
+            "FileNotFoundError(2, 'gone')", "FileNotFoundError: [Errno 2] gone: 'a.csv'",
+            "FileNotFoundError", "[Errno 2] gone: 'a.csv'",
+        ),
+        ("Refusal(402)", "shop.Refusal: refused\nby the bank", "Refusal", "refused\nby the bank"),
+        ("ValueError('a', 7)", "ValueError: ('a', 7)", "ValueError", "a, 7"),
+        ("KeyError('sku')", "KeyError: 'sku'", "KeyError", "sku"),
+        ("1 error\nin a", "pydantic.Invalid: 1 error\nin a", "Invalid", "1 error\nin a"),
+        ("OSError(28, 'no space')", "celery.exceptions.Retry: in 9s", "OSError", "28, no space"),
+    ],
+)  # fmt: skip
+def test_an_exception_is_told_as_its_traceback_tells_it(
+    seen: Seen, said: str, head: str, kind: str, message: str
+) -> None:
+    trace = f'Traceback (most recent call last):\n  File "x"\n    call()\n{head}\n'
+    seen.say("task-failed", exception=said, traceback=trace)
+    assert seen.last.failure == events.Failure(kind, message, trace)
+
+
 def test_a_failure_that_says_nothing_has_no_exception(seen: Seen) -> None:
     seen.say("task-failed", exception=None, traceback=None)
     assert (seen.last.kind, seen.last.failure) == (events.TASK_FAILED, None)

@@ -59,8 +59,6 @@ _ESCAPE: Final = re.compile(
     r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U(00(?:0[0-9a-f]|10)[0-9a-f]{4})|(.))", re.DOTALL
 )
 _LETTERS: Final = {"n": "\n", "t": "\t", "r": "\r"}
-#: The last line of a traceback.
-_LAST_LINE: Final = re.compile(r"(?:[^\W\d]\w*\.)*([^\W\d]\w*)(?:: (.*))?")
 #: How Celery 5.7 tells a rejection as a failure too, before it tells it as what it is.
 _REJECTION: Final = "reject requeue="
 
@@ -301,12 +299,16 @@ def _failure(kind: str, event: dict[str, Any]) -> events.Failure | None:
     text = said[: failures.MESSAGE] if isinstance(said, str) else ""
     if kind not in (events.TASK_FAILED, events.TASK_RETRY) or text == "None":
         return None  # a retry may have no cause
-    trace = traceback[-failures.TRACEBACK :] if isinstance(traceback, str) else ""
-    found = _REPR.fullmatch(text)
-    if found:
-        return events.Failure(found[1][:SHORT], _arguments(found[2]), trace)
-    last = _LAST_LINE.fullmatch(trace[-failures.MESSAGE :].rstrip().rpartition("\n")[2])
-    name, message = (last[1], last[2] or "") if last else ("", "")
+    whole = traceback if isinstance(traceback, str) else ""
+    trace = whole[-failures.TRACEBACK :]
+    if found := _REPR.fullmatch(text):
+        name, arguments = found[1], found[2]
+        message = failures.said(whole, name)
+        if message in ("", arguments, f"({arguments})"):
+            message = _arguments(arguments)
+        return events.Failure(name[:SHORT], message, trace)
+    name, message = next(failures.heads(whole), ("", ""))
+    name = name.rpartition(".")[2]
     return events.Failure(name[:SHORT], text or message, trace) if name or text else None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import traceback
+from collections.abc import Iterator
 from typing import Any, Final
 
 from z4j_django.agent.events import Failure
@@ -14,6 +16,22 @@ MESSAGE: Final = 2_000
 TRACEBACK: Final = 16_000
 
 _PLAIN: Final = (str, int, float, bool, type(None))
+#: How an exception tells itself that says its arguments and no more.
+_BY_ARGUMENTS: Final[tuple[Any, ...]] = (BaseException.__str__, KeyError.__str__)
+
+#: What stands in a traceback between an exception and the one that came of it.
+_CHAINED: Final = re.compile(
+    r"\n(?:The above exception was the direct cause of the following exception"
+    r"|During handling of the above exception, another exception occurred):\n\n"
+)
+#: The frames of one exception, and what it says behind them; that of a group stands in a margin.
+_SAID: Final = re.compile(
+    r"(?:Traceback \(most recent call last\):\n(?:  [^\n]*\n)*+)?+"
+    r"(?P<name>[\w.<>]++)(?:: (?P<text>.*)|\n|\Z)"
+    r"|  \+ Exception Group Traceback \(most recent call last\):\n(?:  \|   [^\n]*\n)*+"
+    r"  \| (?P<group>[\w.<>]++): (?P<lines>[^\n]*(?:\n  \| [^\n]*)*+)",
+    re.DOTALL,
+)
 
 
 def describe(exception: Any, einfo: Any) -> Failure:
@@ -25,9 +43,12 @@ def describe(exception: Any, einfo: Any) -> Failure:
     """
     found = getattr(einfo, "traceback", None)
     text = found if isinstance(found, str) else ""
+    name = _type_name(exception)
+    told_by_arguments = type(exception).__str__ in _BY_ARGUMENTS
+    message = summary(exception) if told_by_arguments else ""
     return Failure(
-        type=_type_name(exception),
-        message=summary(exception) or _last_line(text),
+        type=name,
+        message=message or said(text, name, type(exception).__qualname__) or summary(exception),
         traceback=text if len(text) <= TRACEBACK else _middle_cut(text),
     )
 
@@ -54,18 +75,30 @@ def summary(exception: Any) -> str:
     return ", ".join(texts)[:MESSAGE]
 
 
+def said(traceback: str, *names: str) -> str:
+    """What an exception of one of these names says in a traceback, bounded.
+
+    Formatting the traceback, Celery has asked the exception for it. That of a retry ends with
+    the retry, and its cause comes before.
+    """
+    ends = tuple(f".{name}" for name in names)
+    return next((text for name, text in heads(traceback) if f".{name}".endswith(ends)), "")
+
+
+def heads(traceback: str) -> Iterator[tuple[str, str]]:
+    """The qualified name of each exception of a traceback and what it says, the last one first."""
+    for part in reversed(_CHAINED.split(traceback)):
+        if found := _SAID.match(part):
+            text = found["text"] or (found["lines"] or "").replace("\n  | ", "\n")
+            yield found["name"] or found["group"], text[:MESSAGE].removesuffix("\n")
+
+
 def _type_name(exception: Any) -> str:
     kind = type(exception)
     wrapped = getattr(exception, "exc_cls_name", None)
     if kind.__name__ == "UnpickleableExceptionWrapper" and isinstance(wrapped, str):
         return wrapped[:SHORT]
     return str(kind.__qualname__)[:SHORT]
-
-
-def _last_line(text: str) -> str:
-    """What the traceback's last line says after the exception's name."""
-    line = text[-MESSAGE:].rstrip().rpartition("\n")[2]
-    return line.partition(": ")[2]
 
 
 def _middle_cut(text: str) -> str:
