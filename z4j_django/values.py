@@ -10,10 +10,13 @@ from typing import Final
 
 import msgspec
 
-#: Microseconds since the epoch have 52 bits until the year 2112.
+#: Bits of a time in the orders: of microseconds since the epoch, until the year 2112.
 TIME_BITS: Final = 52
-#: Seconds since the epoch; what is later is not a time.
-LAST_TIME: Final = 4_000_000_000.0
+#: Seconds since the epoch that every database takes and every time zone can show: those of the
+#: years 1000 to 9999 but for a day at either end.
+FIRST_MOMENT: Final = -30_610_137_600.0
+LAST_MOMENT: Final = 253_402_214_400.0
+_ORDERED: Final = (1 << TIME_BITS) / 1e6
 #: Characters of an identifier, a name, an address.
 SHORT: Final = 255
 #: Characters of a project's name.
@@ -27,10 +30,15 @@ UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 def microseconds(at: float) -> int:
-    """A time as an integer that fits its place in the orders, and any database's calendar."""
-    if 0.0 <= at <= LAST_TIME:
+    """A time as an integer that fits its place in the orders; what lies beyond is at their end."""
+    if 0.0 <= at < _ORDERED:
         return int(at * 1e6)
-    return int(LAST_TIME * 1e6) if at > LAST_TIME else 0
+    return (1 << TIME_BITS) - 1 if at > 0.0 else 0
+
+
+def moment(at: float) -> float:
+    """A time to the microsecond."""
+    return math.floor(at * 1e6) / 1e6
 
 
 def clean(text: str, length: int = SHORT) -> str:
@@ -60,11 +68,12 @@ def as_json(value: object) -> str:
 
 
 def iso_time(text: str) -> float | None:
-    """Seconds since the epoch of an ISO 8601 time, UTC where it names no zone."""
+    """Seconds since the epoch of an ISO 8601 time, UTC where it names no zone; or nothing."""
     try:
-        moment = datetime.datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=datetime.UTC)
-        return microseconds(moment.timestamp()) / 1e6
+        found = datetime.datetime.fromisoformat(text)
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=datetime.UTC)
+        at = found.timestamp()
     except (ValueError, OverflowError):
         return None
+    return moment(at) if FIRST_MOMENT <= at <= LAST_MOMENT else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -217,6 +218,16 @@ def test_hostile_text_is_stored_as_text() -> None:
     assert record.name.startswith("'; DROP TABLE x; --�{}[],\"\\%s%(a)s🛒")
     assert record.exception_message.startswith("'; DROP TABLE x; --�")
     assert WorkerRecord.objects.get().online
+
+
+@pytest.mark.parametrize("year", [1001, 1969, 2150, 9998])
+def test_a_moment_of_any_year_comes_back_as_it_was(year: int) -> None:
+    moment = datetime.datetime(year, 7, 20, 20, 17, 40, tzinfo=datetime.UTC)
+    message = events.Message(eta=moment.isoformat(), expires=moment.isoformat())
+    store(event(events.TASK_RECEIVED, moment.timestamp(), message=message))
+    record = TaskRecord.objects.get()
+    found = {record.eta, record.expires, record.received_at, TaskEvent.objects.get().at}
+    assert found == {moment}
 
 
 def test_a_batch_takes_a_fixed_number_of_statements() -> None:

@@ -44,6 +44,12 @@ def test_a_line_of_the_wrong_shape_is_counted() -> None:
     assert (found, skipped) == ([], 1)
 
 
+def test_a_line_whose_time_is_no_moment_is_counted() -> None:
+    for name, at in (("at", -1e300), ("at", 1e300), ("sent_at", 1e300)):
+        line = events.encode(events.TaskEvent(**{"kind": "x", "task_id": "a", "at": 1.0, name: at}))
+        assert events.decode(line) == ([], 1)
+
+
 def test_a_line_nested_beyond_reason_is_counted() -> None:
     line = b'{"of":"task","kind":"x","task_id":"a","at":1.0,"result":' + b"[" * 100_000 + b"\n"
     assert events.decode(line) == ([], 1)

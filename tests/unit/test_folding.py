@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from z4j_django import states
 from z4j_django.agent import events
 from z4j_django.store.folding import Fold
 from z4j_django.store.rows import GroupRow, TaskRow
+from z4j_django.values import FIRST_MOMENT, LAST_MOMENT
 
 HEADER = events.Header(schema=1, project="shop", host="h", pid=7)
 
@@ -288,14 +290,36 @@ def test_an_id_beyond_the_column_keeps_its_difference() -> None:
 
 
 def test_hostile_numbers_stay_within_the_database() -> None:
-    for at in (-1e300, 1e300, 0.0):
+    for at in (FIRST_MOMENT, 0.0, LAST_MOMENT):
         row = row_of(event(events.TASK_STARTED, at, retries=2**40, nesting=2**40))
         assert 0 <= row.attempt < 2**63
         assert 0 <= row.state_order < 2**63
-        assert row.started_at is not None
-        assert row.started_at < 2**32
+        assert 0 <= row.facts_order < 2**63
+        assert row.started_at == at
     hostile = events.Message(eta="9999-12-31T23:59:59+99:99", expires="never")
     assert row_of(event(events.TASK_SENT, 1.0, message=hostile)).eta is None
+
+
+@pytest.mark.parametrize("at", [-86_400.25, 0.0, 4_000_000_000.0, 5_680_281_600.5])
+def test_each_moment_is_what_it_was(at: float) -> None:
+    message = events.Message(group_id="g", group_index=0, eta="1969-12-31T00:00:00")
+    fold = folded(
+        [
+            event(events.TASK_SENT, at, message=message),
+            event(events.TASK_RECEIVED, at),
+            event(events.TASK_SUCCEEDED, at),
+            event(events.TASK_STARTED, at, sent_at=at),
+            events.WorkerEvent(events.WORKER_ONLINE, "w@h", at),
+            events.WorkerEvent(events.WORKER_OFFLINE, "w@h", at),
+            events.LossEvent(events.UNWRITTEN, 1, at),
+        ]
+    )
+    row, worker = fold.tasks["shop", "a"], fold.workers["shop", "w@h"]
+    assert row.eta == -86_400.0
+    assert {row.sent_at, row.received_at, row.started_at, row.finished_at} == {at}
+    assert {worker.started_at, worker.last_seen, worker.stopped_at} == {at}
+    assert {*(line.at for line in fold.timeline), fold.losses[0].at} == {at}
+    assert fold.groups["shop", "g"].first_seen == at
 
 
 def test_secrets_do_not_reach_the_row() -> None:

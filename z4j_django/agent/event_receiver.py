@@ -20,7 +20,7 @@ from celery.utils.time import adjust_timestamp, utcoffset
 from z4j_django.agent import bootstrap, events
 from z4j_django.agent.event_translation import LOG_EVERY, Counts, Translator, seconds
 from z4j_django.exceptions import Z4JError
-from z4j_django.values import LAST_TIME
+from z4j_django.values import LAST_MOMENT
 
 logger = logging.getLogger("z4j_django.receiver")
 
@@ -209,7 +209,7 @@ def _with_own_time(event: dict[str, Any]) -> dict[str, Any]:
 
     Celery's receiver moves them by the difference between the two hosts' time zones.
     """
-    at, zone = seconds(event.get("timestamp"), LAST_TIME), event.get("utcoffset")
+    at, zone = seconds(event.get("timestamp"), LAST_MOMENT), event.get("utcoffset")
     if at is None or type(zone) not in (int, float):
         return event
     return {**event, "timestamp": adjust_timestamp(at, utcoffset(), here=lambda: zone)}

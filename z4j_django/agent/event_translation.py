@@ -20,7 +20,7 @@ from celery.utils.functional import LRUCache
 
 from z4j_django.agent import bootstrap, events, failures, messages
 from z4j_django.agent.worker_signals import HEARTBEAT_EVERY
-from z4j_django.values import LAST_TIME, SHORT
+from z4j_django.values import LAST_MOMENT, SHORT
 
 logger = logging.getLogger("z4j_django.receiver")
 
@@ -136,7 +136,7 @@ class Translator:
         if kind == "task-failed" and messages.text(event.get("exception")).startswith(_REJECTION):
             return
         hostname = messages.text(event.get("hostname"))
-        at = seconds(event.get("timestamp"), LAST_TIME)
+        at = seconds(event.get("timestamp"), LAST_MOMENT)
         if not hostname or at is None:
             raise ValueError(f"{kind} has no host or no time")
         if kind in _WORKER_KINDS:

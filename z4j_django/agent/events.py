@@ -7,9 +7,11 @@ struct does not know is left out of its line.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+
+from z4j_django.values import FIRST_MOMENT, LAST_MOMENT
 
 #: Version of the journal's lines. A reader leaves newer ones to a newer reader.
 SCHEMA: Final = 1
@@ -26,6 +28,9 @@ TASK_IGNORED: Final = "task_ignored"
 WORKER_ONLINE: Final = "worker_online"
 WORKER_HEARTBEAT: Final = "worker_heartbeat"
 WORKER_OFFLINE: Final = "worker_offline"
+
+#: A line with a time that is none can't be read.
+Moment = Annotated[float, msgspec.Meta(ge=FIRST_MOMENT, le=LAST_MOMENT)]
 
 NULL: Final = msgspec.Raw(b"null")
 EMPTY: Final = msgspec.Raw(b"{}")
@@ -121,7 +126,7 @@ class TaskEvent(
     kind: str
     task_id: str
     #: Seconds since the epoch.
-    at: float
+    at: Moment
     name: str = ""
     retries: int = 0
     #: How often the task has replaced itself (``Task.replace``).
@@ -131,7 +136,7 @@ class TaskEvent(
     #: Of a receipt, where originals are kept.
     original: Original | None = None
     #: When the message was published, as its ``z4j`` header says.
-    sent_at: float | None = None
+    sent_at: Moment | None = None
     #: Seconds.
     runtime: float | None = None
     result: msgspec.Raw = NULL
@@ -149,7 +154,7 @@ class WorkerEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of
 
     kind: str
     hostname: str
-    at: float
+    at: Moment
     pool: str = ""
     concurrency: int | None = None
     queues: Sequence[str] = ()
@@ -165,7 +170,7 @@ class LossEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of",
     #: One of the reasons below.
     reason: str
     count: int
-    at: float
+    at: Moment
     detail: str = ""
 
 

@@ -10,7 +10,7 @@ from z4j_django import states
 from z4j_django.agent import events
 from z4j_django.secrets import masking, redaction
 from z4j_django.store.rows import TaskRow
-from z4j_django.values import SHORT, as_json, clean, identifier, microseconds
+from z4j_django.values import SHORT, as_json, clean, identifier, moment
 
 #: Characters of an exception's message and of its traceback, masked.
 MESSAGE: Final = 4_000
@@ -76,7 +76,7 @@ def write_state(row: TaskRow, event: events.TaskEvent, pid: int, rules: masking.
     row.retries = min(max(event.retries, 0), RETRIES)
     row.worker = clean(event.worker)
     row.pid = None if event.kind == events.TASK_SENT or event.observed else pid
-    row.finished_at = microseconds(event.at) / 1e6 if state in states.FINISHED else None
+    row.finished_at = moment(event.at) if state in states.FINISHED else None
     row.runtime = event.runtime
     row.result = None
     if state == states.SUCCESS and not event.observed:

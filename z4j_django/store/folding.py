@@ -40,6 +40,7 @@ from z4j_django.values import (
     identifier,
     iso_time,
     microseconds,
+    moment,
 )
 
 #: Sources of facts, the best first: a whole message, a cut one, an embedded step, a name; and
@@ -120,7 +121,7 @@ class Fold:
         life = self._life(project, task_id)
         attempt = attempt_of(event)
         time = microseconds(event.at)
-        at = time / 1e6
+        at = moment(event.at)
         life.add_state(event, attempt, time, pid)
         if event.original is not None:
             kept = self.originals.get((project, task_id))
@@ -154,7 +155,7 @@ class Fold:
         attempt: int,
         time: int,
     ) -> None:
-        row, at = life.row, time / 1e6
+        row, at = life.row, moment(event.at)
         life.add_facts(_facts_order(_source(event, message), attempt, time), message)
         if describing.is_member(message):
             member = events.Step(
@@ -215,7 +216,7 @@ class Fold:
 
     def _add_loss(self, event: events.LossEvent, header: events.Header) -> None:
         count = min(max(event.count, 0), 2**63 - 1)
-        at = microseconds(event.at) / 1e6
+        at = moment(event.at)
         reason, detail = clean(event.reason, 16), clean(event.detail)
         self.losses.append(
             LossRow(clean(header.project, 64), clean(header.host), reason, count, at, detail)
@@ -227,17 +228,17 @@ class Fold:
         if row is None:
             row = self.workers[project, hostname] = WorkerRow(project, hostname)
         online = event.kind != events.WORKER_OFFLINE
+        at = moment(event.at)
         # At one instant the end stands: a worker says nothing after it.
-        time = microseconds(event.at)
-        at = time / 1e6
-        order = time << 1 | (not online)
+        order = microseconds(event.at) << 1 | (not online)
         if order > row.state_order:
             row.state_order, row.online = order, online
         if online:
             row.last_seen = _later(row.last_seen, at)
         else:
             row.stopped_at = _later(row.stopped_at, at)
-        if event.kind == events.WORKER_ONLINE and at > (row.started_at or 0.0):
+        is_newest = row.started_at is None or at > row.started_at
+        if event.kind == events.WORKER_ONLINE and is_newest:
             row.started_at = at
             row.pid = event.pid if event.observed else pid
             row.pool = clean(event.pool, 64)
@@ -269,14 +270,14 @@ class _Life(msgspec.Struct, gc=False):
             row.state_order = -1
             row.received_at = row.started_at = row.eta = row.expires = None
         if attempt == row.attempt:
-            _merge_moments(row, event, time / 1e6)
+            _merge_moments(row, event, moment(event.at))
             order = _state_place(event.kind, event.retries > 0, event.requeued) | time << 4
             if order > row.state_order:
                 row.state_order = order
                 self.last = event
                 self.pid = pid
         if attempt == 0:
-            at = time / 1e6 if event.kind == events.TASK_SENT else sent_at(event)
+            at = moment(event.at) if event.kind == events.TASK_SENT else sent_at(event)
             row.sent_at = _earlier(row.sent_at, at)
         if event.kind == events.TASK_RECEIVED and not event.observed:
             row.deliveries += 1
@@ -300,7 +301,7 @@ def attempt_of(event: events.TaskEvent) -> int:
 
 def sent_at(event: events.TaskEvent) -> float | None:
     """When the message of a worker's event was published, as far as it says so."""
-    return microseconds(event.sent_at) / 1e6 if event.sent_at is not None else None
+    return moment(event.sent_at) if event.sent_at is not None else None
 
 
 def _merge_moments(row: TaskRow, event: events.TaskEvent, at: float) -> None:
