@@ -23,6 +23,7 @@ class MemorySink:
         self.forgets_to_answer = False
         self.closed = 0
         self.poison = b"\0"
+        self.odd = b""
         self.status: Status | None = None
         self.housekept: list[Sequence[str]] = []
         self.reads_ahead = False
@@ -39,6 +40,8 @@ class MemorySink:
         assert prepared is None or prepared is batch
         if self.failing is not None:
             raise self.failing
+        if self.odd and any(self.odd in part.data for part in batch):
+            raise RuntimeError("nobody knows why")
         if any(self.poison in part.data for part in batch):
             raise UnstorableError("a poisoned event")
         for part in batch:
@@ -51,6 +54,9 @@ class MemorySink:
         if self.forgets_to_answer:
             raise ConnectionError("stored, but the answer was lost")
         return {part.segment: self.offsets[part.segment] for part in batch}
+
+    def refuses(self, error: Exception) -> bool:
+        return self.failing is None
 
     def report(self, status: Status) -> None:
         self.status = status

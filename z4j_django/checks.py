@@ -1,7 +1,7 @@
 """Django's system checks for this app. ``docs/reference/checks.md`` has a row for each.
 
-They register when the module is imported, which ``Z4JConfig.ready()`` does. None of them touches
-a database; the journal's directory is looked at, never made.
+They register when the module is imported, which ``Z4JConfig.ready()`` does. Only the one that
+Django runs where databases are named touches one; the journal's directory is looked at, never made.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import difflib
 import importlib.util
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,49 @@ def check_users(**kwargs: Any) -> list[checks.CheckMessage]:
             id="z4j_django.W006",
         )
     ]
+
+
+@checks.register(TAG, checks.Tags.database)
+def check_character_sets(
+    databases: Collection[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """W007: every column of text holds every text. Run by ``migrate``, and with ``--database``."""
+    if _problem_of_setting() is not None:
+        return []
+    alias = router.db_for_write(models.TaskRecord)
+    if alias not in (databases or ()) or connections[alias].vendor != "mysql":
+        return []
+    if not (found := dict(_narrow_columns(connections[alias]))):
+        return []
+    return [
+        checks.Warning(
+            f"In the records' database \"{alias}\" these columns can't hold every text: "
+            f"{', '.join(found)}. Of a task that has such a text, the text is not recorded.",
+            hint=f"Run: {' '.join(found.values())}",
+            id="z4j_django.W007",
+        )
+    ]
+
+
+def _narrow_columns(connection: Any) -> Iterator[tuple[str, str]]:
+    """The columns of text that are not in ``utf8mb4``, and what makes each so."""
+    ours = {model._meta.db_table: model for model in apps.get_app_config("z4j_django").get_models()}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = "
+            "DATABASE() AND table_name IN %s AND character_set_name <> 'utf8mb4' ORDER BY 1, 2",
+            [tuple(ours)],
+        )
+        narrow = cursor.fetchall()
+    editor = connection.schema_editor(collect_sql=True)
+    for table, column in narrow:
+        model = ours[table]
+        fields = [field for field in model._meta.local_fields if field.column == column]
+        for field in fields:  # none, where a newer version made the column
+            wanted, params = editor.column_sql(model, field)
+            wanted %= tuple(map(editor.quote_value, params))
+            quoted = [connection.ops.quote_name(name) for name in (table, column)]
+            yield f"{table}.{column}", f"ALTER TABLE {quoted[0]} MODIFY {quoted[1]} {wanted};"
 
 
 def _records() -> bool:

@@ -37,6 +37,7 @@ def test_every_check_registers_under_the_tag() -> None:
         checks.check_celery_app,
         checks.check_journal,
         checks.check_users,
+        checks.check_character_sets,
     }
 
 

@@ -182,6 +182,8 @@ UNWRITTEN: Final = "unwritten"
 UNREADABLE: Final = "unreadable"
 #: The sink can't take them, now or later; they are in the file of dead events.
 UNSTORABLE: Final = "unstorable"
+#: What stands in the place of a text that a store refused, as a placeholder of the record.
+REFUSED: Final = "… (could not be stored)"
 #: The journal was full while the sink was away.
 OVER_CAP: Final = "over the cap"
 
@@ -207,6 +209,52 @@ def _without_surrogates(value: Any) -> Any:
         fields = value.__struct_fields__
         return type(value)(**{name: _without_surrogates(getattr(value, name)) for name in fields})
     return value
+
+
+def bared(event: Event) -> Event:
+    """An event without the texts that a store refused: what happened to what, and when."""
+    if isinstance(event, LossEvent):
+        return LossEvent(event.reason, event.count, event.at, REFUSED)
+    if isinstance(event, WorkerEvent):
+        return msgspec.structs.replace(
+            event, hostname=_plain(event.hostname), pool="", queues=(), version=""
+        )
+    message, failure = event.message, event.failure
+    return msgspec.structs.replace(
+        event,
+        task_id=_plain(event.task_id),
+        name=_plain(event.name),
+        worker=_plain(event.worker),
+        message=message and _bared_message(message),
+        original=None,
+        result=NULL if event.result == NULL else _encode_raw(REFUSED),
+        failure=failure and Failure(_plain(failure.type), REFUSED),
+        detail=REFUSED if event.detail else "",
+    )
+
+
+def _bared_message(message: Message) -> Message:
+    return Message(
+        name=_plain(message.name),
+        queue=_plain(message.queue),
+        eta=_plain(message.eta),
+        expires=_plain(message.expires),
+        root_id=_plain(message.root_id),
+        parent_id=_plain(message.parent_id),
+        group_id=_plain(message.group_id),
+        group_index=message.group_index,
+        args=_encode_raw([REFUSED]),
+        retry_of=_plain(message.retry_of),
+        operation=message.operation,
+    )
+
+
+def _plain(text: str) -> str:
+    return text.encode("ascii", "replace").decode()
+
+
+def _encode_raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(_encode(value))
 
 
 def decode_header(line: bytes) -> Header:

@@ -44,6 +44,8 @@ IDLE: Final = 0.25
 RELEASE_AFTER: Final = 5.0
 #: Seconds between two tries of a sink that fails: the first and the longest.
 BACKOFF: Final = (0.5, 30.0)
+#: Failures in a row after which a batch itself may be the reason.
+PATIENCE: Final = 5
 #: Seconds between two log lines about the same trouble.
 LOG_EVERY: Final = 60.0
 #: Seconds between two reports of how the journal stands.
@@ -208,15 +210,41 @@ class Shipper:
         """Have the batch stored; one that can't be is halved until the bad event is alone."""
         try:
             return self.sink.apply(batch, prepared)
-        except UnstorableError as error:
+        except Exception as error:  # any sink, any reason
+            if not self._is_refused(error):
+                raise
             halves = batching.halves(batch)
             if halves is None:
                 return self._set_aside(batch[0], error)
             first, second = halves
             return {**self._apply(first), **self._apply(second)}
 
-    def _set_aside(self, alone: Slice, error: UnstorableError) -> Mapping[str, int]:
-        """Keep an event that no database takes in a file; in its place store that it is lost."""
+    def _is_refused(self, error: Exception) -> bool:
+        """Whether it is the batch that is in the way, and not the sink."""
+        if isinstance(error, UnstorableError):
+            return True
+        return self._failures >= PATIENCE and self.sink.refuses(error)
+
+    def _set_aside(self, alone: Slice, error: Exception) -> Mapping[str, int]:
+        """Have an event stored without its texts, keep it in a file, and go on behind it.
+
+        What does not even take that is no fault of the event's, unless the sink says so: then
+        it is a loss.
+        """
+        bare = b"".join(
+            events.encode(events.bared(event)) for event in events.decode(alone.data)[0]
+        )
+        try:
+            offsets = self.sink.apply([msgspec.structs.replace(alone, data=bare)])
+        except UnstorableError:
+            detail = str(error).encode("ascii", "backslashreplace").decode()[:250]
+            loss = events.encode(events.LossEvent(events.UNSTORABLE, 1, time.time(), detail))
+            offsets = self.sink.apply([msgspec.structs.replace(alone, data=loss)])
+        self._keep_aside(alone, error)
+        return offsets
+
+    def _keep_aside(self, alone: Slice, error: Exception) -> None:
+        """Keep in a file what no database takes."""
         logger.error("An event of %s can't be stored: %s", alone.segment, error)
         record = {
             "segment": alone.segment,
@@ -227,9 +255,6 @@ class Shipper:
             _append(self.directory / DEAD, msgspec.json.encode(record) + b"\n")
         except OSError as problem:
             logger.error("Nor could it be kept in %s: %s", self.directory / DEAD, problem)
-        detail = str(error).encode("ascii", "backslashreplace").decode()[:250]
-        loss = events.LossEvent(events.UNSTORABLE, 1, time.time(), detail)
-        return self.sink.apply([msgspec.structs.replace(alone, data=events.encode(loss))])
 
     def _tell_losses(self) -> None:
         """Store the losses that lie beside the segments."""

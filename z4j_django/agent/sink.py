@@ -28,7 +28,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Sink(Protocol):
-    """Where batches go. Whatever else it raises means: not now, try again."""
+    """Where batches go. Whatever else it raises means: not now, try again; but see ``refuses``."""
 
     @property
     def reads_ahead(self) -> bool:
@@ -52,6 +52,12 @@ class Sink(Protocol):
 
         Raises:
             UnstorableError: If something in the batch can never be stored.
+        """
+
+    def refuses(self, error: Exception) -> bool:
+        """Whether the store is well, so that ``error`` must be the batch's own fault.
+
+        Asked where :meth:`apply` has raised something else for some time.
         """
 
     def report(self, status: Status) -> None:

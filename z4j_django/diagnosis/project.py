@@ -10,7 +10,7 @@ from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
 from z4j_django import conf, exceptions, models, wiring
-from z4j_django.checks import TAG
+from z4j_django.checks import TAG, check_character_sets
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import Finding, Visit, error, ok, reason, warning
 
@@ -51,7 +51,10 @@ def database(visit: Visit) -> Iterator[Finding]:
     """Whether the records' database answers and has its tables."""
     try:
         alias = router.db_for_write(models.TaskRecord)
-        behind = records.read(visit.timeout, lambda: _unapplied(alias))
+        behind, narrow = records.read(
+            visit.timeout,
+            lambda: (_unapplied(alias), check_character_sets(databases=[alias])),
+        )
     except (ImproperlyConfigured, KeyError, ValueError):
         return  # the checks say it
     except Exception as problem:  # whatever a driver raises
@@ -69,6 +72,7 @@ def database(visit: Visit) -> Iterator[Finding]:
         )
         return
     visit.database = True
+    yield from (warning(f"{message.msg} ({message.id})", message.hint or "") for message in narrow)
     vendor = connections[alias].vendor
     yield ok(f'The database "{alias}" ({vendor}) answers, and its tables are up to date.')
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from z4j_django.models.fields import PROJECT_HELP, IdentifierField
+from z4j_django.models.fields import PROJECT_HELP, AnyCharField, IdentifierField
 
 
 class GroupRecord(models.Model):
@@ -20,7 +20,7 @@ class GroupRecord(models.Model):
 
     project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
     group_id = IdentifierField(max_length=255, help_text="Its id, as Celery has it.")
-    kind = models.CharField(
+    kind = AnyCharField(
         max_length=5,
         choices=Kind.choices,
         default=Kind.GROUP,
@@ -32,7 +32,7 @@ class GroupRecord(models.Model):
     body_id = IdentifierField(
         max_length=255, blank=True, default="", help_text="The chord's body; empty for a group."
     )
-    body_name = models.CharField(
+    body_name = AnyCharField(
         max_length=255, blank=True, default="", help_text="The name of that task."
     )
     root_id = IdentifierField(

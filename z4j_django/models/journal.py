@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from z4j_django.models.fields import PROJECT_HELP, IdentifierField
+from z4j_django.models.fields import PROJECT_HELP, AnyCharField, IdentifierField
 
 
 class JournalRecord(models.Model):
@@ -37,11 +37,11 @@ class JournalLoss(models.Model):
     """Events that are on record nowhere. Append-only."""
 
     project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
-    host = models.CharField(max_length=255)
-    reason = models.CharField(max_length=16)
+    host = AnyCharField(max_length=255)
+    reason = AnyCharField(max_length=16)
     count = models.BigIntegerField()
     at = models.DateTimeField()
-    detail = models.CharField(max_length=255, blank=True, default="")
+    detail = AnyCharField(max_length=255, blank=True, default="")
 
     class Meta:  # noqa: D106
         verbose_name = "loss"

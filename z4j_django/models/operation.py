@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from z4j_django import verbs
-from z4j_django.models.fields import PROJECT_HELP, IdentifierField
+from z4j_django.models.fields import PROJECT_HELP, AnyCharField, AnyTextField, IdentifierField
 
 
 class Operation(models.Model):
@@ -29,12 +29,12 @@ class Operation(models.Model):
         default=State.RUNNING,
         help_text="`waiting` for a worker, `running`, `finished`, or `aborted`.",
     )
-    actor = models.CharField(
+    actor = AnyCharField(
         max_length=255, help_text="Who asked: a user's name, or what a program calls itself."
     )
     #: The user's primary key, as text; empty for a program.
-    user_id = models.CharField(max_length=255, blank=True, default="")
-    surface = models.CharField(
+    user_id = AnyCharField(max_length=255, blank=True, default="")
+    surface = AnyCharField(
         max_length=16, help_text="By which way: `admin`, `api`, `command` or `python`."
     )
     parameters = models.JSONField(
@@ -101,7 +101,7 @@ class OperationTarget(models.Model):
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="targets")
     project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
     position = models.IntegerField(help_text="Its place among the targets, from 0.")
-    kind = models.CharField(
+    kind = AnyCharField(
         max_length=8, choices=Kind.choices, default=Kind.TASK, help_text="What it is."
     )
     target = IdentifierField(
@@ -114,7 +114,7 @@ class OperationTarget(models.Model):
         help_text="What came of it: `done`; `refused`, for a `reason`; `failed`; `unknown`, where "
         "the broker or the workers did not answer in time. `pending` or `acting` until then.",
     )
-    reason = models.TextField(blank=True, default="", help_text="The outcome in words.")
+    reason = AnyTextField(blank=True, default="", help_text="The outcome in words.")
     result_id = IdentifierField(
         max_length=255,
         blank=True,
@@ -147,7 +147,7 @@ class SavedMessage(models.Model):
     position = models.IntegerField()
     #: As the message's headers say; empty where they say none.
     task_id = IdentifierField(max_length=255, blank=True, default="")
-    name = models.CharField(max_length=255, blank=True, default="")
+    name = AnyCharField(max_length=255, blank=True, default="")
     sealed = models.BinaryField()
     #: Bytes of the message's body.
     size = models.BigIntegerField()

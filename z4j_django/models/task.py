@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from z4j_django import states
-from z4j_django.models.fields import PROJECT_HELP, IdentifierField
+from z4j_django.models.fields import PROJECT_HELP, AnyCharField, AnyTextField, IdentifierField
 from z4j_django.models.indexes import PartialIndex
 
 STATE_CHOICES = [(state, state) for state in states.ALL]
@@ -55,16 +55,16 @@ class TaskRecord(models.Model):
         null=True, blank=True, help_text="Its keyword arguments, masked likewise."
     )
     result = models.JSONField(null=True, blank=True, help_text="What it returned, masked likewise.")
-    exception_type = models.CharField(
+    exception_type = AnyCharField(
         max_length=255,
         blank=True,
         default="",
         help_text="The type of its exception, with its modules.",
     )
-    exception_message = models.TextField(
+    exception_message = AnyTextField(
         blank=True, default="", help_text="What the exception said, masked."
     )
-    traceback = models.TextField(blank=True, default="", help_text="Where it was raised, masked.")
+    traceback = AnyTextField(blank=True, default="", help_text="Where it was raised, masked.")
 
     retries = models.IntegerField(default=0, help_text="How often it was retried by itself.")
     deliveries = models.IntegerField(default=0, help_text="How often a worker took it.")
@@ -105,7 +105,7 @@ class TaskRecord(models.Model):
     schedule = IdentifierField(
         max_length=255, blank=True, default="", help_text="The periodic task that published it."
     )
-    origin = models.CharField(
+    origin = AnyCharField(
         max_length=255,
         blank=True,
         default="",
@@ -169,17 +169,17 @@ class TaskEvent(models.Model):
 
     project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
     task_id = IdentifierField(max_length=255)
-    kind = models.CharField(
+    kind = AnyCharField(
         max_length=16,
         help_text="What happened: `task_sent`, `task_started`, `task_failed` and so on.",
     )
     at = models.DateTimeField(help_text="When, by the clock of the process that saw it.")
     retries = models.IntegerField(default=0, help_text="How often it had been retried by itself.")
-    worker = models.CharField(
+    worker = AnyCharField(
         max_length=255, blank=True, default="", help_text="The worker that it happened in."
     )
     pid = models.IntegerField(null=True, blank=True, help_text="The process that it happened in.")
-    detail = models.TextField(
+    detail = AnyTextField(
         blank=True,
         default="",
         help_text="What the kind does not say: the exception's line, the reason of a revoke.",

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from z4j_django.models.fields import PROJECT_HELP, IdentifierField
+from z4j_django.models.fields import PROJECT_HELP, AnyCharField, IdentifierField
 
 
 class WorkerRecord(models.Model):
@@ -16,7 +16,7 @@ class WorkerRecord(models.Model):
     hostname = IdentifierField(max_length=255, help_text="Its name, as `celery status` has it.")
     pid = models.IntegerField(null=True, blank=True, help_text="Its main process.")
     online = models.BooleanField(default=False)
-    pool = models.CharField(
+    pool = AnyCharField(
         max_length=64,
         blank=True,
         default="",
@@ -28,7 +28,7 @@ class WorkerRecord(models.Model):
     queues = models.JSONField(
         default=list, blank=True, help_text="The queues that it takes tasks from."
     )
-    version = models.CharField(max_length=64, blank=True, default="", help_text="Celery's version.")
+    version = AnyCharField(max_length=64, blank=True, default="", help_text="Celery's version.")
     started_at = models.DateTimeField(null=True, blank=True, help_text="When it came up.")
     last_seen = models.DateTimeField(null=True, blank=True, help_text="When it last said anything.")
     stopped_at = models.DateTimeField(null=True, blank=True, help_text="When it last said goodbye.")

@@ -11,13 +11,13 @@ from typing import Any, Final, TypeAlias
 import django
 from django.apps import apps
 from django.conf import settings
-from django.db import DataError, IntegrityError, connections, reset_queries, router, transaction
+from django.db import connections, reset_queries, router, transaction
 
 from z4j_django.agent.batching import Slice
 from z4j_django.agent.sink import Status
 from z4j_django.exceptions import UnstorableError
 from z4j_django.secrets import masking, sealing
-from z4j_django.store import payloads, retention, sql
+from z4j_django.store import payloads, refusals, retention, sql
 from z4j_django.store.folding import Fold
 from z4j_django.store.rows import CursorRow, JournalRow, PayloadRow
 from z4j_django.values import clean, identifier
@@ -108,11 +108,22 @@ class DatabaseSink:
         """
         try:
             return self._apply(batch, prepared)
-        except (DataError, IntegrityError, OverflowError, ValueError) as error:
-            # What the database is not made for; all else passes with time.
-            if _misses_a_column(error):
+        except Exception as error:  # whatever a driver raises
+            if refusals.fault(error) is not refusals.Fault.EVENT:
                 raise
             raise UnstorableError(f"{type(error).__name__}: {error}") from error
+
+    def refuses(self, error: Exception) -> bool:
+        """Whether the database lives, and nothing is known but that it does not take a batch."""
+        if refusals.fault(error) is not refusals.Fault.UNKNOWN:
+            return False
+        connection = connections[self._alias]
+        try:
+            connection.close()  # what was too much for it may have cost the connection
+            connection.ensure_connection()
+            return connection.is_usable()
+        except Exception:  # whatever a driver raises
+            return False
 
     def report(self, status: Status) -> None:
         """Keep the newest status of a journal."""
@@ -226,13 +237,6 @@ def database_sink(given: bytes = b"") -> DatabaseSink:
         payloads=settings.payload_limit is not None and sealing.has_key(),
         rules=settings.redaction,
     )
-
-
-def _misses_a_column(error: Exception) -> bool:
-    """Whether the table wants a column that is new to this version: the next one has it."""
-    cause = error.__cause__
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    return code == "23502" or str(error).startswith("NOT NULL constraint failed")
 
 
 def _model(name: str) -> Any:
