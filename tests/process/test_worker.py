@@ -67,6 +67,28 @@ def test_a_stopped_worker_is_offline_and_leaves_nothing_to_ship(life: Life) -> N
     life.scene.assert_nothing_is_left()
 
 
+EMBEDDED = """
+import threading
+from celery.contrib.testing.worker import start_worker
+from z4j_django.models import TaskRecord, WorkerRecord
+pause = threading.Event()
+def wait_for(state, task_id):
+    while not TaskRecord.objects.filter(task_id=task_id, state=state).exists():
+        pause.wait(0.05)
+with start_worker(app, hostname="w1@embedded", perform_ping_check=False):
+    wait_for("SUCCESS", tasks.add.delay(1, 2).id)
+    assert WorkerRecord.objects.get().online
+wait_for("PENDING", tasks.add.delay(3, 4).id)
+"""
+
+
+def test_an_embedded_worker_ships_and_so_does_its_process_afterwards(scene: Scene) -> None:
+    scene.script(EMBEDDED)
+    worker = scene.records.workers.get()
+    assert (worker.hostname, worker.pool, worker.online) == ("w1@embedded", "solo", False)
+    scene.assert_nothing_is_left()
+
+
 def test_the_console_script_records_as_the_module_does(scene: Scene) -> None:
     script = Path(sys.executable).with_name("celery")
     scene.worker(celery=(str(script),))

@@ -79,7 +79,7 @@ def test_a_worker_that_records_marks_itself_in_celerys_own_events(
 ) -> None:
     monkeypatch.setattr(state, "SOFTWARE_INFO", {"sw_ident": "py-celery"})
     agent = bootstrap.Agent(dataclasses.replace(config, under_tests=records))
-    agent._on_worker_init()
+    agent._on_worker_init(object())
     assert state.SOFTWARE_INFO.get(bootstrap.MARK) == (__version__ if records else None)
 
 

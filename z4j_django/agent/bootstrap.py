@@ -16,7 +16,7 @@ from z4j_django import __version__
 from z4j_django.agent import events, journal, losses, shipping
 from z4j_django.agent.config import Config
 from z4j_django.agent.journal import Journal
-from z4j_django.agent.process import Process
+from z4j_django.agent.process import Process, is_embedded, is_pool_child
 from z4j_django.agent.sampling import Sampling
 from z4j_django.agent.task_signals import TaskSignals
 from z4j_django.agent.worker_signals import WorkerSignals
@@ -72,7 +72,7 @@ class Agent:
         signals.worker_init.connect(self._on_worker_init, weak=False, dispatch_uid="z4j.init")
         # A pool child that was spawned, not forked, starts with a fresh agent.
         signals.worker_process_init.connect(
-            self._on_worker_init, weak=False, dispatch_uid="z4j.pool"
+            self._on_worker_process_init, weak=False, dispatch_uid="z4j.pool"
         )
         signals.worker_ready.connect(self._on_worker_ready, weak=False, dispatch_uid="z4j.ready")
         signals.worker_shutdown.connect(self._on_shutdown, weak=False, dispatch_uid="z4j.stop")
@@ -151,8 +151,18 @@ class Agent:
         if self._shipping is not None:
             self._shipping.start()
 
-    def _on_worker_init(self, **kwargs: Any) -> None:
-        self._is_worker = True
+    def _on_worker_init(self, sender: Any = None, **kwargs: Any) -> None:
+        # The process of an embedded worker ships as a publisher does, then and afterwards: from
+        # a thread, and so into the database that it uses itself, which may be a test's.
+        self._is_worker = not is_embedded(sender)
+        self._mark_worker()
+
+    def _on_worker_process_init(self, **kwargs: Any) -> None:
+        if is_pool_child():  # a solo pool says the same of its worker's own process
+            self._is_worker = True
+            self._mark_worker()
+
+    def _mark_worker(self) -> None:
         if self.wants_events():
             from celery.worker import state  # much code that only a worker needs
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from billiard import process
+from z4j_django.agent.process import is_pool_child
 
 
 def untold(task_id: str, request: Any) -> BaseException | None:
@@ -22,7 +22,7 @@ def untold(task_id: str, request: Any) -> BaseException | None:
     error = sys.exc_info()[1]  # Celery sends ``task_postrun`` while it passes
     if error is None or isinstance(error, Exception):
         return None  # ``task_internal_error`` tells
-    if not request.is_eager and process.current_process()._parent_pid is not None:
+    if is_pool_child() and not request.is_eager:
         return None  # the main process tells
     if type(error).__name__ == "GreenletExit" and _is_revoked(task_id):
         return None  # ``task_revoked`` tells

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from billiard import process
 
 #: Celery's own commands that record; all others only look or steer.
 CELERY_COMMANDS: Final = frozenset({"worker", "beat"})
@@ -57,6 +58,17 @@ class Process:
         if self._root is None or cli is None or self._root.command is not cli.celery:
             return None
         return str(self._root.invoked_subcommand)
+
+
+def is_pool_child() -> bool:
+    """Whether this is a child of a pool of processes; its main process ships and tells for it."""
+    return process.current_process()._parent_pid is not None
+
+
+def is_embedded(controller: Any) -> bool:
+    """Whether a worker was not started as one: by a test's fixture, or by a program of its own."""
+    programs = sys.modules.get("celery.apps.worker")
+    return programs is None or not isinstance(controller, programs.Worker)
 
 
 def _django_command() -> str | None:

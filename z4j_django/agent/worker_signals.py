@@ -10,6 +10,7 @@ import celery
 from celery import signals
 
 from z4j_django.agent import events
+from z4j_django.agent.process import is_embedded
 from z4j_django.agent.signal_handlers import Recorder, SignalHandlers, never_raises
 
 #: Seconds between two heartbeats of one worker in the journal.
@@ -26,14 +27,25 @@ class WorkerSignals(SignalHandlers):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(recorder)
         self._heartbeats: dict[str, float] = {}
+        self._presence: Any = None
 
     def handlers(self) -> dict[Any, Callable[..., None]]:
         """All of this class, by signal."""
         return {
+            signals.worker_init: self.worker_init,
             signals.worker_ready: self.worker_ready,
             signals.heartbeat_sent: self.heartbeat_sent,
             signals.worker_shutdown: self.worker_shutdown,
         }
+
+    @never_raises
+    def worker_init(self, sender: Any, **kwargs: Any) -> None:
+        """A worker is being made; its steps are still to be put together."""
+        from z4j_django.agent import presence  # much code that only a worker needs
+
+        if self._presence is None:
+            self._presence = presence.step(self.worker_ready, self._stopped)
+        sender.app.steps["consumer"].add(self._presence)
 
     @never_raises
     def worker_ready(self, sender: Any, **kwargs: Any) -> None:
@@ -63,7 +75,12 @@ class WorkerSignals(SignalHandlers):
 
     @never_raises
     def worker_shutdown(self, sender: Any, **kwargs: Any) -> None:
-        """The worker takes no more tasks."""
+        """The worker takes no more tasks; an embedded one has said so."""
+        if not is_embedded(sender):
+            self._stopped(sender=sender)
+
+    @never_raises
+    def _stopped(self, sender: Any, **kwargs: Any) -> None:
         self.recorder.record(
             events.WorkerEvent(events.WORKER_OFFLINE, sender.hostname, time.time())
         )
