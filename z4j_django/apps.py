@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
 
-from z4j_django import wiring
+from z4j_django import logs, wiring
 from z4j_django.agent import bootstrap
 from z4j_django.conf import settings
 
-logger = logging.getLogger(__name__)
+logger = logs.logger(__name__)
 
 
 class Z4JConfig(AppConfig):

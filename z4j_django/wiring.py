@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,13 +14,13 @@ from pathlib import Path
 
 from django.conf import settings as django_settings
 
-from z4j_django import handover
+from z4j_django import handover, logs
 from z4j_django.agent import discovery
 from z4j_django.agent.config import Config
 from z4j_django.conf import settings
 from z4j_django.exceptions import DiscoveryError
 
-logger = logging.getLogger(__name__)
+logger = logs.logger(__name__)
 
 #: Survives a restart of the machine, unlike /tmp.
 JOURNALS = "/var/tmp"  # noqa: S108  # the directory in it is private, and its owner is checked

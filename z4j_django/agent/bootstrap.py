@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import os
 import threading
 import time
@@ -12,7 +11,7 @@ from typing import Any, Final
 
 from celery import signals
 
-from z4j_django import __version__
+from z4j_django import __version__, logs
 from z4j_django.agent import events, journal, losses, shipping
 from z4j_django.agent.config import Config
 from z4j_django.agent.journal import Journal
@@ -21,9 +20,9 @@ from z4j_django.agent.sampling import Sampling
 from z4j_django.agent.task_signals import TaskSignals
 from z4j_django.agent.worker_signals import WorkerSignals
 
-logger = logging.getLogger("z4j_django.agent")
+logger = logs.logger("z4j_django.agent")
 #: Says once in each worker that it records.
-bootstrap_logger = logging.getLogger("z4j.celery.worker_bootstrap")
+bootstrap_logger = logs.logger("z4j.celery.worker_bootstrap")
 
 #: Seconds between two log lines about lost events.
 LOG_EVERY: Final = 60.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
-import logging
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.machinery import ModuleSpec
@@ -15,9 +14,9 @@ from typing import Any, Final
 import celery
 from celery import local
 
-from z4j_django import exceptions
+from z4j_django import exceptions, logs
 
-logger = logging.getLogger("z4j.celery.discovery")
+logger = logs.logger("z4j.celery.discovery")
 
 _USUAL_NAMES: Final = ("app", "celery", "celery_app")
 _FORM: Final = 'Set it to "module:attribute", as in "myproject.celery:app".'

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import threading
 import time
 import uuid
@@ -17,12 +16,13 @@ from typing import Any, Final
 from celery.events.snapshot import Polaroid
 from celery.utils.time import adjust_timestamp, utcoffset
 
+from z4j_django import logs
 from z4j_django.agent import bootstrap, events
 from z4j_django.agent.event_translation import LOG_EVERY, Counts, Translator, seconds
 from z4j_django.exceptions import Z4JError
 from z4j_django.values import LAST_MOMENT
 
-logger = logging.getLogger("z4j_django.receiver")
+logger = logs.logger("z4j_django.receiver")
 
 #: Seconds between two tries of a broker that is away: the first and the longest.
 BACKOFF: Final = (0.5, 30.0)

@@ -7,7 +7,6 @@ events (``bootstrap.MARK``), and is left out here.
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import time
@@ -18,11 +17,12 @@ from typing import Any, Final
 import msgspec
 from celery.utils.functional import LRUCache
 
+from z4j_django import logs
 from z4j_django.agent import bootstrap, events, failures, messages
 from z4j_django.agent.worker_signals import HEARTBEAT_EVERY
 from z4j_django.values import LAST_MOMENT, SHORT
 
-logger = logging.getLogger("z4j_django.receiver")
+logger = logs.logger("z4j_django.receiver")
 
 #: Seconds between two log lines about the same trouble.
 LOG_EVERY: Final = 60.0

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from z4j_django import logs
 from z4j_django.agent import journal
 
-logger = logging.getLogger("z4j_django.shipper")
+logger = logs.logger("z4j_django.shipper")
 
 #: Seconds between two turns: what they take is a small part of a busy shipper's time.
 EVERY: Final = 0.25

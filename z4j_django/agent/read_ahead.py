@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from z4j_django import logs
 from z4j_django.agent.batching import Slice
 
-logger = logging.getLogger("z4j_django.shipper")
+logger = logs.logger("z4j_django.shipper")
 
 
 class ReadAhead:

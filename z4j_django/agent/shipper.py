@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import socket
 import threading
@@ -19,13 +18,14 @@ from typing import Any, Final
 
 import msgspec
 
+from z4j_django import logs
 from z4j_django.agent import batching, events, housekeeping, journal, leases, losses
 from z4j_django.agent.batching import Slice
 from z4j_django.agent.read_ahead import ReadAhead
 from z4j_django.agent.sink import Sink, Status
 from z4j_django.exceptions import SegmentError, UnstorableError
 
-logger = logging.getLogger("z4j_django.shipper")
+logger = logs.logger("z4j_django.shipper")
 
 #: Bytes of events in one batch, about. Larger ones are a tenth quicker, and take 25 MB more.
 BATCH: Final = 512 * 1024

@@ -22,6 +22,7 @@ from typing import Final
 
 import msgspec
 
+from z4j_django import logs
 from z4j_django.agent import leases, shipper
 from z4j_django.agent.sink import Sink
 from z4j_django.exceptions import Z4JError
@@ -123,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     given = sys.stdin.buffer.read()
     if given:
-        logging.getLogger().addHandler(_ToParent())
+        logs.logger("z4j_django").addHandler(_ToParent())
     stop = threading.Event()
 
     def on_signal(signum: int, frame: FrameType | None) -> None:

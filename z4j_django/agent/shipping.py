@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import subprocess
@@ -14,10 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
+from z4j_django import logs
 from z4j_django.agent import journal, shipper, shipper_process
 from z4j_django.agent.config import Config
 
-logger = logging.getLogger("z4j_django.agent")
+logger = logs.logger("z4j_django.agent")
 
 #: Seconds between two looks whether the journal still has its shipper.
 WATCH_EVERY: Final = 0.5
@@ -159,7 +159,7 @@ class ShipperProcess(Shipping):
         for line in lines:
             with contextlib.suppress(msgspec.MsgspecError):  # not of our logging
                 name, level, message = msgspec.json.decode(line, type=tuple[str, int, str])
-                logging.getLogger(name).log(level, "%s", message)
+                logs.logger(name).log(level, "%s", message)
 
 
 class ShippingThread(Shipping):

@@ -7,7 +7,6 @@ The project decides who someone is (``DEFAULT_AUTHENTICATION_CLASSES``) and how 
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, NoReturn
 from urllib.parse import quote
@@ -30,7 +29,7 @@ from rest_framework.response import Response
 from rest_framework.utils.mediatypes import media_type_matches
 from rest_framework.views import APIView
 
-from z4j_django import permissions, verbs
+from z4j_django import logs, permissions, verbs
 from z4j_django.api import (  # noqa: F401  # converters: so that every list of routes may use them
     converters,
     parsers,
@@ -41,7 +40,7 @@ from z4j_django.api import (  # noqa: F401  # converters: so that every list of 
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.conf import settings
 
-logger = logging.getLogger("z4j_django.api")
+logger = logs.logger("z4j_django.api")
 
 SAFE: Final = ("GET", "HEAD")
 #: A member that differs each time, and says nothing of what is on record.

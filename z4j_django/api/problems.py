@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -14,10 +13,10 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions as drf
 from rest_framework.settings import api_settings
 
-from z4j_django import exceptions
+from z4j_django import exceptions, logs
 from z4j_django.api import rendering
 
-logger = logging.getLogger("z4j_django.api")
+logger = logs.logger("z4j_django.api")
 
 MEDIA_TYPE = "application/problem+json"
 #: Of a problem that its status says all about.

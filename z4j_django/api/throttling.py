@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import time
 from typing import Any, Final
@@ -13,7 +12,9 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
-logger = logging.getLogger("z4j_django.api")
+from z4j_django import logs
+
+logger = logs.logger("z4j_django.api")
 
 READ: Final = "z4j_read"
 OPERATE: Final = "z4j_operate"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable
 from typing import Final
 
-from z4j_django import wiring
+from z4j_django import logs, wiring
 from z4j_django.control import queues
 from z4j_django.exceptions import Z4JError
 from z4j_django.secrets.masking import mask_text
 from z4j_django.timeouts import within
 
-logger = logging.getLogger("z4j_django.control")
+logger = logs.logger("z4j_django.control")
 
 #: Seconds that one page waits for the broker.
 TIMEOUT: Final = 5.0

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from z4j_django import logs
 from z4j_django.diagnosis import broker, journal, probe, project
 from z4j_django.diagnosis.findings import Finding, Visit, error, reason
 from z4j_django.secrets.masking import mask_text
@@ -44,7 +45,7 @@ def walk(visit: Visit) -> Iterator[tuple[str, Finding]]:
 @contextlib.contextmanager
 def _listening(lines: list[str]) -> Iterator[None]:
     """Keep what the agent and the discovery log; nothing else is printed meanwhile."""
-    ours = [logging.getLogger("z4j_django"), logging.getLogger("z4j")]
+    ours = [logs.logger("z4j_django"), logs.logger("z4j")]
     handler = _Lines(lines)
     propagated = [logger.propagate for logger in ours]
     for logger in ours:

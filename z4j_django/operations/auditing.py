@@ -8,7 +8,6 @@ is done, and what had begun is told as unknown, never done twice.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -17,14 +16,14 @@ from django.apps import apps
 from django.db import connections, models, router, transaction
 from django.utils import timezone
 
-from z4j_django import control, options, permissions, verbs
+from z4j_django import control, logs, options, permissions, verbs
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, OptionsError
 from z4j_django.models import Operation, OperationTarget
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import SHORT
 
-logger = logging.getLogger("z4j_django.operations")
+logger = logs.logger("z4j_django.operations")
 
 Surface = Literal["admin", "api", "command", "python"]
 _Kind = OperationTarget.Kind

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +14,7 @@ from django.db import router
 from django.db.models import Q
 from django.utils import timezone
 
-from z4j_django import control, permissions, verbs, wiring
+from z4j_django import control, logs, permissions, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
@@ -25,7 +24,7 @@ from z4j_django.options import read as read_options
 from z4j_django.queries.selection import Selection
 from z4j_django.values import SHORT
 
-logger = logging.getLogger("z4j_django.operations")
+logger = logs.logger("z4j_django.operations")
 
 #: Targets up to which it is done at once, where it was asked for.
 INLINE: Final = 100

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 from django.db import router, transaction
 from django.utils import timezone
 
-from z4j_django import permissions, verbs, wiring
+from z4j_django import logs, permissions, verbs, wiring
 from z4j_django.control import queue_depths, queues
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
@@ -19,7 +18,7 @@ from z4j_django.secrets import sealing
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import clean, identifier
 
-logger = logging.getLogger("z4j_django.operations")
+logger = logs.logger("z4j_django.operations")
 
 #: Seconds that the broker has for each answer.
 TIMEOUT: Final = 10.0

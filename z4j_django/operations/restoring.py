@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -11,7 +10,7 @@ import msgspec
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from z4j_django import permissions, verbs, wiring
+from z4j_django import logs, permissions, verbs, wiring
 from z4j_django.agent.events import Original
 from z4j_django.control import publishing
 from z4j_django.exceptions import OperationError, SealError
@@ -21,7 +20,7 @@ from z4j_django.operations.queues import TIMEOUT, Progress, settle_tasks
 from z4j_django.operations.recovery import Recovery, opened
 from z4j_django.secrets.masking import mask_text
 
-logger = logging.getLogger("z4j_django.operations")
+logger = logs.logger("z4j_django.operations")
 
 #: Seconds of silence after which the process that purged, or restored, is taken for dead.
 SILENCE: Final = 60.0

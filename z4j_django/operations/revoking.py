@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from django.utils import timezone
 
-from z4j_django import states
+from z4j_django import logs, states
 from z4j_django.control import remote_control
 from z4j_django.exceptions import OperationError
 from z4j_django.models import OperationTarget, TaskRecord, WorkerRecord
 from z4j_django.operations import auditing, originals
 from z4j_django.queries import workers
 
-logger = logging.getLogger("z4j_django.operations")
+logger = logs.logger("z4j_django.operations")
 
 #: Seconds in which the workers may answer; one on the file-system transport looks once a second.
 TIMEOUT: Final = 5.0

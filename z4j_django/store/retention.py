@@ -9,7 +9,6 @@ is writing is left to the next run.
 from __future__ import annotations
 
 import datetime
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -22,10 +21,11 @@ from django.conf import settings
 from django.db import OperationalError, connections, router, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from z4j_django import logs
 from z4j_django.retention_policy import RetentionPolicy
 from z4j_django.store import sightings
 
-logger = logging.getLogger("z4j_django.retention")
+logger = logs.logger("z4j_django.retention")
 
 T = TypeVar("T")
 

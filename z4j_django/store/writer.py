@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
@@ -13,6 +12,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connections, reset_queries, router, transaction
 
+from z4j_django import logs
 from z4j_django.agent.batching import Slice
 from z4j_django.agent.sink import Status
 from z4j_django.exceptions import UnstorableError
@@ -22,7 +22,7 @@ from z4j_django.store.folding import Fold
 from z4j_django.store.rows import CursorRow, JournalRow, PayloadRow
 from z4j_django.values import clean, identifier
 
-logger = logging.getLogger("z4j_django.store")
+logger = logs.logger("z4j_django.store")
 
 #: Segments that are asked for in one query.
 _AT_ONCE: Final = 500

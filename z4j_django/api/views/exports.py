@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, ClassVar, Final
 
@@ -15,6 +14,7 @@ from django.urls import path
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from z4j_django import logs
 from z4j_django.api import base, problems, rendering
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import Whole
@@ -26,7 +26,7 @@ from z4j_django.models import TaskRecord
 from z4j_django.queries import filter as filters
 from z4j_django.queries.tasks import HEAVY_FIELDS
 
-logger = logging.getLogger("z4j_django.api")
+logger = logs.logger("z4j_django.api")
 
 #: Tasks that are held in memory; where their large columns are asked for, fewer.
 PAGE: Final = 500

@@ -13,13 +13,13 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from z4j_django import conf, exceptions, wiring
+from z4j_django import conf, exceptions, logs, wiring
 from z4j_django.agent import inspection, shipper_process, takeover
 from z4j_django.diagnosis import records
 from z4j_django.management import stopping
 from z4j_django.store.writer import database_sink
 
-logger = logging.getLogger("z4j_django.ship")
+logger = logs.logger("z4j_django.ship")
 
 
 class Command(BaseCommand):
@@ -105,7 +105,7 @@ class _AsJson(logging.Formatter):
 @contextmanager
 def _logging_to(stream: Any, *, as_json: bool) -> Iterator[None]:
     """Log what this package says to ``stream``, whatever the project's logging is set to."""
-    ours = logging.getLogger("z4j_django")
+    ours = logs.logger("z4j_django")
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_AsJson() if as_json else logging.Formatter("%(levelname)s %(message)s"))
     level = ours.level
