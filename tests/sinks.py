@@ -25,7 +25,8 @@ class MemorySink:
         self.poison = b"\0"
         self.odd = b""
         self.status: Status | None = None
-        self.housekept: list[Sequence[str]] = []
+        self.forgotten: list[str] = []
+        self.housekept = 0
         self.reads_ahead = False
         self.prepared: list[Sequence[Slice]] = []
 
@@ -61,8 +62,11 @@ class MemorySink:
     def report(self, status: Status) -> None:
         self.status = status
 
-    def housekeep(self, segments: Sequence[str]) -> None:
-        self.housekept.append(segments)
+    def forget(self, segments: Sequence[str]) -> None:
+        self.forgotten += segments
+
+    def housekeep(self) -> None:
+        self.housekept += 1
 
     def close(self) -> None:
         self.closed += 1

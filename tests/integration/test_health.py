@@ -97,7 +97,7 @@ def test_workers_are_counted_by_their_presence() -> None:
 
 
 def test_positions_of_many_segments_are_found() -> None:
-    JournalCursor.objects.create(segment="s7", offset=70, updated_at=NOW)
+    JournalCursor.objects.create(segment="s7", offset=70)
     assert health.positions([f"s{number}" for number in range(1200)]) == {"s7": 70}
 
 

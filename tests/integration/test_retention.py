@@ -135,15 +135,16 @@ def test_workers_journals_losses_and_cursors_go() -> None:
         )
     for days in (8, 1):
         JournalLoss.objects.create(host="h", reason="unwritten", count=1, at=ago(days))
-        JournalCursor.objects.create(segment=f"s{days}", updated_at=ago(days))
-    JournalCursor.objects.create(segment="s31", updated_at=ago(31))
+        JournalCursor.objects.create(segment=f"s{days}", deleted_at=ago(days))
+    JournalCursor.objects.create(segment="s31", deleted_at=ago(31))
+    JournalCursor.objects.create(segment="on a host")
     counted = prune(dry_run=True).others
     assert prune().others == counted
     assert counted == {"workers": 2, "journals": 1, "losses": 1, "cursors": 1}
     assert WorkerRecord.objects.get().hostname == "alive"
     assert set(JournalRecord.objects.values_list("directory", flat=True)) == {"full", "new"}
     assert JournalLoss.objects.count() == 1
-    assert set(JournalCursor.objects.values_list("segment", flat=True)) == {"s8", "s1"}
+    assert set(JournalCursor.objects.values_list("segment", flat=True)) == {"s8", "s1", "on a host"}
 
 
 def test_without_a_default_only_tasks_and_groups_go() -> None:

@@ -90,7 +90,7 @@ def test_many_old_messages_go_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_hourly_run_deletes_messages_that_have_an_age() -> None:
     payload("old", 4)
     housekeeper = retention.Housekeeper(DAYS, "default")
-    housekeeper.step([])
+    housekeeper.step()
     assert kept() == set()
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
 
 from z4j_django import logs
-from z4j_django.agent import journal
 
 logger = logs.logger("z4j_django.shipper")
 
@@ -20,12 +18,10 @@ class Turns:
     """Gives the sink its turns, and sees to it that shipping never suffers from them.
 
     Args:
-        directory: The journal.
         housekeep: The sink's.
     """
 
-    def __init__(self, directory: Path, housekeep: Callable[[Sequence[str]], None]) -> None:
-        self._directory = directory
+    def __init__(self, housekeep: Callable[[], None]) -> None:
         self._housekeep = housekeep
         self._last = time.monotonic()
 
@@ -34,7 +30,7 @@ class Turns:
         if unless or time.monotonic() - self._last < EVERY:
             return
         try:
-            self._housekeep([path.stem for path in journal.segments(self._directory)])
+            self._housekeep()
         except Exception as error:  # any sink, any reason: there will be another turn
             logger.warning("The sink could not tidy up: %s: %s", type(error).__name__, error)
         self._last = time.monotonic()

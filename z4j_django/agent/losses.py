@@ -109,7 +109,7 @@ def take(directory: Path, limit: int) -> dict[Path, Slice]:
     return slices
 
 
-def forget(path: Path) -> None:
+def delete(path: Path) -> None:
     """Delete a loss that is told."""
     with contextlib.suppress(FileNotFoundError):
         path.chmod(_TOLD, follow_symlinks=False)

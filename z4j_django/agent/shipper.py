@@ -73,6 +73,8 @@ class Shipper:
         self._files: dict[str, journal.SegmentFile] = {}
         self._known_offsets: dict[str, int] = {}
         self._left_alone: set[str] = set()
+        #: Of segments that are deleted, and whose cursors the sink may let go.
+        self._deleted: list[str] = []
         #: Where more segments lie than can be open: the last one of this round that had its
         #: turn, and whether others wait for theirs.
         self._turn = ""
@@ -85,7 +87,7 @@ class Shipper:
 
     def run(self, stop: threading.Event, until: Callable[[], bool] = lambda: False) -> None:
         """Ship until ``stop`` is set or ``until`` says so."""
-        wait, turns = 0.0, housekeeping.Turns(self.directory, self.sink.housekeep)
+        wait, turns = 0.0, housekeeping.Turns(self.sink.housekeep)
         while not stop.wait(wait) and not until():
             wait = self.step()
             turns.take(unless=self._failures > 0)
@@ -171,6 +173,9 @@ class Shipper:
         if not batch:
             self._store_torn_ends()
             self._delete_stored()
+            if self._deleted:
+                self.sink.forget(self._deleted)
+                self._deleted.clear()
             journal.delete_unborn(self.directory)
             return 0.0 if self._next_turn() else None
         is_full = sum(len(part.data) for part in batch) >= FULL
@@ -260,8 +265,9 @@ class Shipper:
         """Store the losses that lie beside the segments."""
         while found := losses.take(self.directory, OPEN):
             self.sink.apply(list(found.values()))
-            for path in found:
-                losses.forget(path)
+            for path, part in found.items():
+                losses.delete(path)
+                self._deleted.append(part.segment)
 
     def _discover(self) -> None:
         found = {path.stem: path for path in journal.segments(self.directory)}
@@ -331,6 +337,7 @@ class Shipper:
         file.delete()
         self._files.pop(file.name, None)
         self._known_offsets.pop(file.name, None)
+        self._deleted.append(file.name)
 
     def _back_off(self, error: Exception) -> float:
         self._failures += 1

@@ -63,8 +63,11 @@ class Sink(Protocol):
     def report(self, status: Status) -> None:
         """Keep the newest status of a journal."""
 
-    def housekeep(self, segments: Sequence[str]) -> None:
-        """Do a little of what keeps the store small; ``segments`` lie in the journal."""
+    def forget(self, segments: Sequence[str]) -> None:
+        """Take note that ``segments`` are deleted: nobody will ask where they stand."""
+
+    def housekeep(self) -> None:
+        """Do a little of what keeps the store small."""
 
     def close(self) -> None:
         """Let go of connections; the next call may open them again."""

@@ -20,7 +20,8 @@ class JournalCursor(models.Model):
     offset = models.BigIntegerField(default=0)
     #: Events of the segment that could not be read and were left out.
     skipped = models.IntegerField(default=0)
-    updated_at = models.DateTimeField()
+    #: When the segment was deleted: while it may lie on some host, its cursor stays.
+    deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:  # noqa: D106
         verbose_name = "journal cursor"
@@ -29,7 +30,7 @@ class JournalCursor(models.Model):
             models.UniqueConstraint(fields=["segment"], name="z4j_cursor_segment"),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["updated_at"], name="z4j_cursor_updated"),
+            models.Index(fields=["deleted_at"], name="z4j_cursor_deleted"),
         ]
 
     def __str__(self) -> str:

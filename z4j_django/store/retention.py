@@ -33,8 +33,8 @@ T = TypeVar("T")
 BATCH: Final = 1_000
 #: Seconds between two runs of a shipper.
 EVERY: Final = 3600.0
-#: Seconds without a move after which a segment's cursor goes. Shippers keep the cursors of the
-#: segments that lie on their host, so this is how long a host may be away with half of one.
+#: Seconds for which a cursor outlives its segment, for a shipper that still has a batch of it
+#: in hand. No age lets a cursor go before: its host may be away for any time.
 CURSOR_AGE: Final = 30 * 86400.0
 #: Tries of one transaction: a deadlock, or SQLite's one lock, passes.
 TRIES: Final = 3
@@ -115,7 +115,7 @@ class Housekeeper:
     """A run every hour, for a shipper: one batch whenever it is asked.
 
     Args:
-        policy: How old records get; where they say nothing, cursors are kept and nothing goes.
+        policy: How old records get; where they say nothing, nothing goes.
         project: Whose.
         clock: Seconds, monotonic.
     """
@@ -129,15 +129,10 @@ class Housekeeper:
         self._next = clock()
         self._run: Iterator[Tally] | None = None
 
-    def step(self, segments: Sequence[str]) -> None:
-        """Do one batch, if there is anything to do.
-
-        Args:
-            segments: Those that lie on this host.
-        """
+    def step(self) -> None:
+        """Do one batch, if there is anything to do."""
         if self._run is None and self._clock() >= self._next:
             self._next = self._clock() + EVERY
-            keep_cursors(segments)
             if self.policy != RetentionPolicy():
                 self._run = prune(self.policy, self.project)
         run, self._run = self._run, None  # what fails is begun anew in an hour
@@ -146,12 +141,10 @@ class Housekeeper:
             break
 
 
-def keep_cursors(segments: Sequence[str]) -> None:
-    """Say of the cursors of ``segments`` that they are needed."""
-    now = time.time()
+def let_cursors_go(segments: Sequence[str]) -> None:
+    """Say of the cursors of ``segments`` that no host has these any more."""
     for names in _parts(segments, _AT_ONCE):
-        rows = _rows("JournalCursor").filter(segment__in=names)
-        rows.filter(updated_at__lt=_moment(now - 86400)).update(updated_at=_moment(now))
+        _rows("JournalCursor").filter(segment__in=names).update(deleted_at=_moment(time.time()))
 
 
 class _Run:
@@ -238,7 +231,7 @@ class _Run:
 
     def cursors(self) -> Iterator[None]:
         """Cursors of segments that are on no host any more."""
-        old = self._before("updated_at", datetime.timedelta(seconds=CURSOR_AGE))
+        old = self._before("deleted_at", datetime.timedelta(seconds=CURSOR_AGE))
         yield from self._others("cursors", "JournalCursor", old, "segment")
 
     def _before(self, name: str, age: datetime.timedelta) -> Q:

@@ -128,7 +128,6 @@ class CursorRow(msgspec.Struct):
     segment: str
     offset: int
     skipped: int
-    updated_at: float
 
 
 class JournalRow(msgspec.Struct):

@@ -140,11 +140,11 @@ PAYLOADS: Final = Merge(
 #: A segment's cursor where there is none yet; and where a batch has moved it.
 NEW_CURSORS: Final = Merge(
     key=("segment",),
-    rules=dict.fromkeys(("offset", "skipped", "updated_at"), STANDS),
+    rules=dict.fromkeys(("offset", "skipped"), STANDS),
 )
 CURSORS: Final = Merge(
     key=("segment",),
-    rules={"offset": "{n}", "skipped": SUM, "updated_at": "{n}"},
+    rules={"offset": "{n}", "skipped": SUM},
 )
 
 #: A report is newer than the one before it: the last one stands.

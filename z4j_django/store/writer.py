@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
@@ -141,10 +140,14 @@ class DatabaseSink:
             connection = connections[self._alias]
             sql.upsert(connection, _model("JournalRecord"), sql.JOURNALS, [row])
 
-    def housekeep(self, segments: Sequence[str]) -> None:
-        """Delete a batch of what is old; ``segments`` lie in the journal."""
+    def forget(self, segments: Sequence[str]) -> None:
+        """Let the cursors of ``segments``, which are deleted, go in time."""
+        retention.let_cursors_go(segments)
+
+    def housekeep(self) -> None:
+        """Delete a batch of what is old."""
         if self.housekeeper is not None:
-            self.housekeeper.step(segments)
+            self.housekeeper.step()
 
     def _apply(self, batch: Sequence[Slice], prepared: _Folded | None) -> dict[str, int]:
         # Before the transaction, which others may wait for.
@@ -186,9 +189,9 @@ class DatabaseSink:
 
     def _lock_cursors(self, segments: Sequence[str]) -> dict[str, int]:
         """Where each segment stands; no other shipper moves it until the transaction ends."""
-        model, now = _model("JournalCursor"), time.time()
+        model = _model("JournalCursor")
         # The write comes first: SQLite takes its lock here, and not halfway.
-        rows = [CursorRow(segment, 0, 0, now) for segment in segments]
+        rows = [CursorRow(segment, 0, 0) for segment in segments]
         sql.upsert(connections[self._alias], model, sql.NEW_CURSORS, rows)
         cursors = model._default_manager.using(self._alias)
         locked = cursors.select_for_update().filter(segment__in=segments).order_by("segment")
@@ -208,9 +211,8 @@ class DatabaseSink:
         sql.insert(connection, _model("JournalLoss"), _LOSS, fold.losses)
 
     def _move_cursors(self, fold: Fold, positions: Mapping[str, int]) -> None:
-        now = time.time()
         rows = [
-            CursorRow(segment, positions[segment], skipped, now)
+            CursorRow(segment, positions[segment], skipped)
             for segment, skipped in sorted(fold.skipped.items())
         ]
         sql.upsert(connections[self._alias], _model("JournalCursor"), sql.CURSORS, rows)
