@@ -109,6 +109,13 @@ def test_an_app_is_found_in_the_package_of_what_the_project_names(shop: Project,
     assert (found.app.main, found.path) == ("shop", "shopx.celery:app")
 
 
+@pytest.mark.parametrize("dotted", [None, "config"])
+def test_a_module_named_celery_app_is_looked_into_too(project: Project, dotted: str | None) -> None:
+    project.write("config/__init__.py")
+    project.write("config/celery_app.py", APP.format(name="app", main="cookie"))
+    assert discovery.find_app(dotted, ["config.urls"]).path == "config.celery_app:app"
+
+
 def test_the_innermost_package_comes_first(shop: Project) -> None:
     shop.write("shopx/config/__init__.py")
     shop.write("shopx/config/celery.py", APP.format(name="celery_app", main="inner"))

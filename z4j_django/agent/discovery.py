@@ -19,6 +19,8 @@ from z4j_django import exceptions, logs
 logger = logs.logger("z4j.celery.discovery")
 
 _USUAL_NAMES: Final = ("app", "celery", "celery_app")
+#: Modules of a package that hold its app, as Celery's and other guides have it.
+_USUAL_MODULES: Final = ("celery", "celery_app")
 _FORM: Final = 'Set it to "module:attribute", as in "myproject.celery:app".'
 
 
@@ -47,7 +49,7 @@ def find_app(dotted: str | None, packages: Iterable[str]) -> Found:
             ``"myproject.celery.app"``, ``"myproject.celery"`` or ``"myproject"``.
         packages: Without it, dotted names of things in the project, the likeliest first, such as
             ``"config.urls"`` or ``"config.wsgi.application"``. Only packages among them and around
-            them, and their ``celery`` modules, are imported.
+            them, and their ``celery`` and ``celery_app`` modules, are imported.
 
     Returns:
         The app that ``dotted`` names; or else the first in the packages; or else Celery's current
@@ -85,8 +87,8 @@ def _named(dotted: str) -> Found:
         return Found(app, f"{name}:{attribute}", (name,))
     found = _app_in(module)
     if found is None and hasattr(module, "__path__"):
-        inner = _load_named(dotted, f"{name}.celery")
-        found = _app_in(inner) if inner else None
+        inner = (_load_named(dotted, f"{name}.{usual}") for usual in _USUAL_MODULES)
+        found = next((app for module in inner if module and (app := _app_in(module))), None)
     if found is None:
         raise _wrong(dotted, f"{name} holds no Celery app")
     return found
@@ -113,8 +115,9 @@ def _modules(names: Iterable[str]) -> Iterator[ModuleType]:
             if package not in seen:
                 seen.add(package)
                 if outer := _load(package):
-                    if inner := _load(f"{package}.celery"):
-                        yield inner
+                    for usual in _USUAL_MODULES:
+                        if inner := _load(f"{package}.{usual}"):
+                            yield inner
                     yield outer
         if not packages and name in sys.modules:
             yield sys.modules[name]  # a project that is one module
