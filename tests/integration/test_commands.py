@@ -151,6 +151,23 @@ def test_the_doctor_tells_of_losses_and_of_what_is_set_aside(app: Celery, direct
     assert found["set aside"]["what"].startswith("1 events that no database takes")
 
 
+def test_the_doctor_asks_no_broker_without_an_app_of_the_project(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made_up = discovery.Found(Celery("default", set_as_current=False), "default", is_default=True)
+    monkeypatch.setattr(wiring, "find_celery_app", lambda: made_up)
+    asked: list[object] = []
+    monkeypatch.setattr(control, "connect", lambda *given: asked.append(given))
+    found = doctor()
+    assert found["celery app"]["level"] == "error"
+    assert found["celery app"]["what"] == (
+        "The project has no Celery app, or none that is found: no broker and no worker is asked."
+    )
+    assert not found.keys() & {"broker", "remote control"}
+    assert found["probe"]["what"] == "No probe was sent: the Celery app was not found."
+    assert asked == []
+
+
 def test_the_doctor_asks_no_broker_where_tasks_run_at_once(app: Celery) -> None:
     app.conf.task_always_eager = True
     found = doctor()

@@ -42,9 +42,16 @@ def celery_app(visit: Visit) -> Iterator[Finding]:
     for line in visit.log:
         yield warning(line, "Mend that module, or name the app in CELERY_APP.")
     visit.log.clear()
+    if found.is_default:  # made up by Celery: its broker is whatever listens on this host
+        yield error(
+            "The project has no Celery app, or none that is found: no broker and no worker is "
+            "asked.",
+            'Say where it is: CELERY_APP = "myproject.celery:app". How to make one is in '
+            "docs/how-to/add-to-a-project.md.",
+        )
+        return
     visit.app = found.app
-    if not found.is_default:
-        yield ok(f"The Celery app is {found.path}.")
+    yield ok(f"The Celery app is {found.path}.")
 
 
 def database(visit: Visit) -> Iterator[Finding]:
