@@ -125,7 +125,7 @@ def test_without_rest_framework_it_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == (
         "ImproperlyConfigured z4j_django.api needs the package rest_framework, which is not "
-        'installed. Run: pip install "django-z4j[api]"'
+        "installed. Run: pip install djangorestframework drf-spectacular-sidecar"
     )
 
 

@@ -1,4 +1,4 @@
-"""The REST API, on Django REST framework; it comes with ``pip install "django-z4j[api]"``."""
+"""The REST API, on Django REST framework; its packages are those of the extra ``api``."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -7,5 +7,5 @@ try:
 except ModuleNotFoundError as error:
     raise ImproperlyConfigured(
         f"z4j_django.api needs the package {error.name}, which is not installed. "
-        'Run: pip install "django-z4j[api]"'
+        "Run: pip install djangorestframework drf-spectacular-sidecar"
     ) from error
