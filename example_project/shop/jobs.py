@@ -22,6 +22,7 @@ from example_project.shop.comparison import NEVER_SENT, Expected, ExpectedGroup
 _COLOURS = ("red", "green", "blue", "black", "white")
 _SECTIONS = ("orders", "refunds", "stock", "visitors", "mail")
 _HOLD_SECONDS = 3.0
+_IMPORT = "Not one of everything: it never ends. Terminate it within its limit of a minute."
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,16 @@ class Kind:
     #: How often it comes up in a mixed workload, relative to the others.
     weight: int
     make: Callable[[random.Random], Job]
+    #: Whether its work ends without anybody's doing.
+    ends: bool = True
 
 
 KINDS: Final[dict[str, Kind]] = {}
+
+
+def ending() -> list[Kind]:
+    """The kinds whose work ends by itself: the others keep a pool process busy."""
+    return [kind for kind in KINDS.values() if kind.ends]
 
 
 def send(job: Job, workers: list[str] | None = None) -> Sent:
@@ -164,9 +172,11 @@ def _groups(job: Job, result: AsyncResult, ids: list[str]) -> Iterator[ExpectedG
             yield ExpectedGroup(group_id, "group", len(step.children))
 
 
-def _kind(slug: str, label: str, description: str, *, weight: int) -> Callable[..., Any]:
+def _kind(
+    slug: str, label: str, description: str, *, weight: int, ends: bool = True
+) -> Callable[..., Any]:
     def register(make: Callable[[random.Random], Job]) -> Callable[[random.Random], Job]:
-        KINDS[slug] = Kind(slug, label, description, weight, make)
+        KINDS[slug] = Kind(slug, label, description, weight, make, ends)
         return make
 
     return register
@@ -295,7 +305,7 @@ def _prices(dice: random.Random) -> Job:
     return Job(tasks.recalculate_prices.s(dice.choice(_COLOURS)), (step,))
 
 
-@_kind("import", "Import a catalogue", "Never ends: terminate it.", weight=1)
+@_kind("import", "Import a catalogue", _IMPORT, weight=1, ends=False)
 def _import(dice: random.Random) -> Job:
     step = Step("shop.import_catalogue", "REVOKED", ends=False)
     job = tasks.import_catalogue.s(f"supplier {_number(dice)}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import select
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from django.conf import settings
@@ -17,9 +19,14 @@ from django.urls import reverse
 from example_project.celery import app
 from example_project.shop import jobs, prepare
 from example_project.shop.supervise import StopRequest, Supervisor, stop_on_signals
+from z4j_django import states
+from z4j_django.models import TaskRecord
 
 _STOP_SECONDS = 10.0
 _PORTS_TRIED = 50
+#: Until the work that is sent at first is over, and how often its records are looked at.
+_SETTLE_SECONDS = 15.0
+_LOOK_SECONDS = 0.2
 _COLOURS = {"worker": 32, "beat": 35, "site": 36}
 
 
@@ -72,9 +79,10 @@ def run(wanted_port: int, say: Callable[[str], None]) -> None:
             supervisor.start(name, arguments)
         try:
             _await_worker(supervisor, request)
-            _submit_some()
+            say("All is up. Some work of each kind is sent, and is over in a few seconds.")
+            _await_end(_submit_some(), supervisor, request)
             _greet(port, say)
-            ended = supervisor.wait(request)
+            ended = supervisor.wait(request, Enter(_terminal(), lambda: _greet(port, say)))
         finally:
             with contextlib.suppress(OSError):  # the terminal may be closed
                 say("Stopping worker, beat and site.")
@@ -84,13 +92,13 @@ def run(wanted_port: int, say: Callable[[str], None]) -> None:
 
 
 def _programs(port: int) -> dict[str, list[str]]:
-    celery = [sys.executable, "-m", "celery", "-A", "example_project"]
+    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "example_project"]
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
     name = f"shop-{os.getpid()}@%h"
     queue = settings.CELERY_TASK_DEFAULT_QUEUE
     return {
-        "worker": [*celery, "worker", "-c", "2", "-l", "INFO", "-n", name, "-Q", queue],
-        "beat": [*celery, "beat", "-l", "INFO", "--pidfile="],
+        "worker": [*celery, "worker", "-c", "2", "-l", "WARNING", "-n", name, "-Q", queue],
+        "beat": [*celery, "beat", "-l", "WARNING", "--pidfile="],
         "site": [*manage, "runserver", "--noreload", f"127.0.0.1:{port}"],
     }
 
@@ -100,13 +108,48 @@ def _await_worker(supervisor: Supervisor, request: StopRequest) -> None:
         pass
 
 
-def _submit_some() -> None:
-    """Sends one job of every kind that ends by itself."""
+def _submit_some() -> list[str]:
+    """Sends one job of every kind that ends by itself; the ids of the tasks that will run."""
     dice = random.Random()
-    for kind in jobs.KINDS.values():
-        job = kind.make(dice)
-        if job.treatment != "terminate":
-            jobs.send(job)
+    sent = [jobs.send(kind.make(dice)) for kind in jobs.ending()]
+    return [one.task_id for job in sent for one in job.expected if one.starts]
+
+
+def _await_end(task_ids: list[str], supervisor: Supervisor, request: StopRequest) -> None:
+    """Waits until the tasks are over on record, for some seconds: so the address comes last."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    over = TaskRecord.objects.filter(task_id__in=task_ids, state__in=states.FINISHED)
+    while time.monotonic() < deadline and over.count() < len(task_ids):
+        if request or supervisor.ended():
+            return
+        time.sleep(_LOOK_SECONDS)
+
+
+class Enter:
+    """Pauses, and answers whoever presses Enter meanwhile.
+
+    Args:
+        fd: Where it is read from; ``None`` for nowhere.
+        answer: Called for each.
+    """
+
+    def __init__(self, fd: int | None, answer: Callable[[], None]) -> None:
+        self._fd = fd
+        self._answer = answer
+
+    def __call__(self, seconds: float) -> None:
+        """Pauses for so long at most."""
+        if self._fd is None:
+            time.sleep(seconds)
+        elif select.select([self._fd], [], [], seconds)[0]:
+            if os.read(self._fd, 1024):
+                self._answer()
+            else:
+                self._fd = None
+
+
+def _terminal() -> int | None:
+    return sys.stdin.fileno() if sys.stdin and sys.stdin.isatty() else None
 
 
 def _greet(port: int, say: Callable[[str], None]) -> None:
@@ -119,5 +162,6 @@ def _greet(port: int, say: Callable[[str], None]) -> None:
     say(f"  The API      {address}{reverse('z4j_api:docs')}{with_password}")
     if token:
         say(f"    curl -H 'Authorization: Token {token}' {address}{reverse('z4j_api:tasks')}")
-    say("  Ctrl-C stops everything.")
+    again = "Enter shows this again. " if _terminal() is not None else ""
+    say(f"  {again}Ctrl-C stops everything.")
     say("")

@@ -89,10 +89,15 @@ class Supervisor:
                 return f"{name} (exit code {program.returncode})"
         return ""
 
-    def wait(self, request: StopRequest) -> str:
-        """Waits for a stop request or a program's end; says what :meth:`ended` says."""
+    def wait(self, request: StopRequest, pause: Callable[[float], None] = time.sleep) -> str:
+        """Waits for a stop request or a program's end; says what :meth:`ended` says.
+
+        Args:
+            request: What asks to stop.
+            pause: Called between two looks with the seconds that it may take.
+        """
         while not request and not self.ended():
-            time.sleep(_POLL_SECONDS)
+            pause(_POLL_SECONDS)
         return self.ended()
 
     def stop(self, grace: float) -> None:

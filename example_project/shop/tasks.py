@@ -1,4 +1,7 @@
-"""What the shop does in the background. How each task ends follows from its arguments alone."""
+"""What the shop does in the background. How each task ends follows from its arguments alone.
+
+What a task ``throws`` by design is no error in the worker's log, and has no traceback there.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,7 @@ def reserve_stock(order: int, items: dict[str, int]) -> int:
     return order
 
 
-@shared_task(base=ShopTask, name="shop.charge_card")
+@shared_task(base=ShopTask, name="shop.charge_card", throws=(CardDeclined,))
 def charge_card(order: int, *, card_number: str, card_token: str, cents: int) -> int:
     """Second step of an order; a declined card ends it."""
     if card_token == DECLINED:
@@ -90,7 +93,13 @@ def email_receipt(order: int, *, address: str) -> str:
     return address
 
 
-@shared_task(base=ShopTask, name="shop.sync_stock", bind=True, max_retries=SYNC_RETRIES)
+@shared_task(
+    base=ShopTask,
+    name="shop.sync_stock",
+    bind=True,
+    max_retries=SYNC_RETRIES,
+    throws=(WarehouseAway,),
+)
 def sync_stock(self: Task, sku: str, *, failures: int) -> int:
     """Asks a warehouse that does not answer the first ``failures`` times."""
     attempt = self.request.retries
@@ -100,7 +109,7 @@ def sync_stock(self: Task, sku: str, *, failures: int) -> int:
     return attempt
 
 
-@shared_task(base=ShopTask, name="shop.resize_image")
+@shared_task(base=ShopTask, name="shop.resize_image", throws=(BrokenImage,))
 def resize_image(image: str, width: int) -> str:
     """Member of a chord; a broken image fails, and the gallery is never published."""
     if image.endswith(".broken"):
@@ -159,9 +168,9 @@ def _forever() -> Never:
         never.wait(0.05)
 
 
-@shared_task(base=ShopTask, name="shop.import_catalogue")
+@shared_task(base=ShopTask, name="shop.import_catalogue", time_limit=60)
 def import_catalogue(supplier: str) -> Never:
-    """Never ends by itself: only terminating it does."""
+    """Never comes to an end: it is terminated, or runs into its time limit of a minute."""
     _forever()
 
 

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from example_project.shop import jobs
+from example_project.shop import jobs, tasks
 
 
 def described(job):
@@ -64,3 +64,9 @@ def test_a_basket_cannot_be_printed():
     (basket,) = jobs.KINDS["basket"].make(random.Random(3)).signature.args
     with pytest.raises(RuntimeError, match="no repr"):
         repr(basket)
+
+
+def test_a_bit_of_everything_leaves_no_worker_busy_for_good():
+    kinds = {kind.slug for kind in jobs.ending()}
+    assert kinds == jobs.KINDS.keys() - {"import"}
+    assert tasks.import_catalogue.time_limit == 60

@@ -87,6 +87,23 @@ def test_a_program_that_ends_by_itself_ends_the_wait(supervisor):
         assert supervisor.wait(request) == "brief (exit code 3)"
 
 
+def test_enter_is_answered_and_the_end_of_the_input_is_not():
+    reading, writing = os.pipe()
+    answers = []
+    pause = site.Enter(reading, lambda: answers.append("here"))
+    pause(0)
+    assert answers == []
+    for _ in range(2):
+        os.write(writing, b"\n")
+        pause(30)
+    assert answers == ["here", "here"]
+    os.close(writing)
+    pause(30)
+    pause(0)
+    os.close(reading)
+    assert answers == ["here", "here"]
+
+
 def test_a_reader_that_fails_does_not_hold_up_a_program():
     def fail(name, line):
         raise OSError("the terminal is closed")
