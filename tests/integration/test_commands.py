@@ -115,6 +115,28 @@ def test_the_status_shows_this_host_and_all_others(directory: Path) -> None:
     assert "! Events were lost in the last 24 hours: 3 over the cap." in lines
 
 
+def test_a_journal_that_a_setting_left_behind_is_dismissed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    long_ago = timezone.now() - timedelta(days=3)
+    JournalRecord.objects.create(host="web2", directory="/old", seen_at=long_ago, pending=5)
+    assert "! The journal of web2 (/old) is silent" in run("z4j_status")[1]
+    code, output = run("z4j_dismiss_journal", "web2", "/old")
+    assert code == 0
+    assert output.startswith("Dismissed web2:/old, last heard of 3 days ago with 5 bytes to store.")
+    assert "The journal web2:/old was dismissed by" in caplog.text
+    assert "web2" not in run("z4j_status")[1]
+    with pytest.raises(CommandError, match="There is no journal web2:/old on record"):
+        run("z4j_dismiss_journal", "web2", "/old")
+
+
+def test_a_journal_that_is_shipped_is_not_dismissed() -> None:
+    JournalRecord.objects.create(host="web2", directory="/j", pid=8, seen_at=timezone.now())
+    with pytest.raises(CommandError, match="web2:/j is shipped: its shipper reported within"):
+        run("z4j_dismiss_journal", "web2", "/j")
+    assert JournalRecord.objects.exists()
+
+
 def test_the_status_as_json_has_lengths_of_time_in_seconds() -> None:
     now = timezone.now()
     oldest = now - timedelta(seconds=40)

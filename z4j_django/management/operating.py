@@ -110,13 +110,18 @@ def find_actor(options: dict[str, Any]) -> permissions.Actor:
     """
     username = options["actor"]
     if username is None:
-        return f"{_login()}@{socket.gethostname()} (manage.py)"
+        return program()
     users = get_user_model()
     try:
         found: permissions.Actor = users._default_manager.get_by_natural_key(username)
     except users.DoesNotExist:
         raise CommandError(f"There is no user {username!r}.", returncode=USAGE) from None
     return found
+
+
+def program() -> str:
+    """What the trail calls a command: the login and the host."""
+    return f"{_login()}@{socket.gethostname()} (manage.py)"
 
 
 @contextlib.contextmanager
