@@ -158,7 +158,7 @@ def test_of_targets_that_are_begun_together_all_are_left_alone_where_one_is_take
     targets = list(operation.targets.all())
     OperationTarget.objects.filter(operation=operation, target="b").update(outcome="acting")
     with pytest.raises(auditing.TakenOverError):
-        auditing._act(targets, lambda targets: pytest.fail("It was acted on."))
+        auditing._act(targets, lambda targets: pytest.fail("It was acted on."), None)
     assert [outcome for outcome, _ in outcomes(operation).values()] == [
         "pending",
         "acting",

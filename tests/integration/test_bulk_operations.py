@@ -216,11 +216,23 @@ class TestGoingOn:
             raise SoftTimeLimitExceeded
 
         with monkeypatch.context() as patch:
+            patch.setattr(tasks._Retry, "claim", lambda self, targets: {})
             patch.setattr(tasks._Retry, "__call__", run_out)
             assert bulk_operations.carry_on(operation.pk) == 0.0
         assert bulk_operations.carry_on(operation.pk) is None
         operation.refresh_from_db()
         assert (operation.state, operation.unknown, operation.refused) == ("finished", 1, 1)
+
+    def test_one_that_comes_before_a_target_is_begun_leaves_it_for_then_too(
+        self, operation: Operation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def run_out(*args: object) -> None:
+            raise SoftTimeLimitExceeded
+
+        with monkeypatch.context() as patch:
+            patch.setattr(tasks._Retry, "claim", run_out)
+            assert bulk_operations.carry_on(operation.pk) == 0.0
+        assert operation.targets.filter(outcome="pending").count() == 2
 
     def test_the_later_of_two_workers_ends_quietly(
         self, operation: Operation, monkeypatch: pytest.MonkeyPatch

@@ -19,7 +19,7 @@ from z4j_django import operations
 from z4j_django.control import queues as broker
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
-from z4j_django.operations import queues, restoring
+from z4j_django.operations import queues, restoring, transactions
 
 pytestmark = pytest.mark.django_db
 
@@ -340,7 +340,7 @@ class TestARestoreThatIsRefused:
         at_it.update(finished_at=None, state="running", updated_at=timezone.now())
         with pytest.raises(OperationError, match=r"is still at it|is putting it back already"):
             restore(purged.pk)
-        at_it.update(updated_at=timezone.now() - timedelta(seconds=restoring.SILENCE + 1))
+        at_it.update(updated_at=timezone.now() - timedelta(seconds=transactions.SILENCE + 1))
         assert restore(purged.pk).done == 2
 
 

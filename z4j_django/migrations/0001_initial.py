@@ -132,12 +132,14 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(help_text='When it last did anything.')),
                 ('finished_at', models.DateTimeField(blank=True, help_text='When it was over; null until then.', null=True)),
                 ('abort_requested', models.BooleanField(default=False, help_text='Whether somebody asked for its abort.')),
+                ('holds', z4j_django.models.fields.IdentifierField(blank=True, editable=False, max_length=255, null=True)),
             ],
             options={
                 'verbose_name': 'operation',
                 'verbose_name_plural': 'operations',
                 'permissions': [('retry_task', 'Can retry tasks'), ('cancel_task', 'Can cancel tasks'), ('terminate_task', 'Can terminate running tasks'), ('retry_group', 'Can retry groups and chords'), ('run_bulk', 'Can act on many tasks at once'), ('purge_queue', 'Can purge queues and restore what was purged'), ('control_worker', 'Can control workers'), ('control_schedule', 'Can control schedules')],
                 'indexes': [models.Index(fields=['verb', 'id'], name='z4j_operation_verb'), models.Index(fields=['state', 'id'], name='z4j_operation_state')],
+                'constraints': [models.UniqueConstraint(fields=('holds',), name='z4j_operation_holds')],
             },
         ),
         migrations.CreateModel(

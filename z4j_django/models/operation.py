@@ -63,11 +63,16 @@ class Operation(models.Model):
     abort_requested = models.BooleanField(
         default=False, help_text="Whether somebody asked for its abort."
     )
+    #: What only one operation at a time may be at, while it is; nothing for most.
+    holds = IdentifierField(max_length=255, null=True, blank=True, editable=False)
 
     class Meta:  # noqa: D106
         verbose_name = "operation"
         verbose_name_plural = "operations"
         permissions: ClassVar = [(one.codename, one.words) for one in verbs.PERMISSIONS]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["holds"], name="z4j_operation_holds"),
+        ]
         indexes: ClassVar = [
             models.Index(fields=["verb", "id"], name="z4j_operation_verb"),
             models.Index(fields=["state", "id"], name="z4j_operation_state"),

@@ -7,19 +7,19 @@ is done, and what had begun is told as unknown, never done twice.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from django.apps import apps
-from django.db import connections, models, router, transaction
+from django.db import models, router, transaction
 from django.utils import timezone
 
 from z4j_django import control, logs, options, permissions, verbs
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, OptionsError
 from z4j_django.models import Operation, OperationTarget
+from z4j_django.operations import transactions
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import SHORT
 
@@ -38,10 +38,6 @@ _CHUNK: Final = 100
 #: What a target that a killed process had begun says.
 CUT_OFF: Final = "The process that did it was killed meanwhile; whether it was done is unknown."
 _INTERRUPTED: Final = "The process that did it was interrupted; whether it was done is unknown."
-_IN_A_TRANSACTION: Final = (
-    "This can't be done inside a transaction: what is published, or removed from a queue, can't be "
-    "rolled back, and its trail would be. Do it after the commit."
-)
 
 
 class TakenOverError(OperationError):
@@ -85,6 +81,9 @@ def unknown(reason: str) -> Outcome:
 
 #: Acts on some targets; an outcome for each, in their order.
 Act = Callable[[Sequence[OperationTarget]], Sequence[Outcome]]
+#: Looks at some targets in the transaction that marks them as begun: it may have others wait for
+#: its end. The outcomes, by the targets' keys, of those that are not to be acted on.
+Claim = Callable[[Sequence[OperationTarget]], Mapping[int, Outcome]]
 
 
 def begin(
@@ -98,6 +97,7 @@ def begin(
     parameters: dict[str, Any] | None = None,
     selection: dict[str, Any] | None = None,
     waiting: bool = False,
+    holds: str | None = None,
     claim: Callable[[], dict[str, Any]] | None = None,
 ) -> Operation:
     """Open an operation, with a row for each target.
@@ -112,12 +112,13 @@ def begin(
         parameters: What was asked for besides; redacted by the caller where it is the user's data.
         selection: The filter that the targets were found by.
         waiting: Whether it is begun later, by a worker.
+        holds: What no other may be at meanwhile.
         claim: Called first, in the transaction that writes it down; more ``parameters``.
 
     Raises:
         PermissionDenied: If ``actor`` may not do this.
-        OperationError: If there is no target, the project is another one than this, or the caller
-            is inside a transaction.
+        OperationError: If there is no target, the project is another one than this, the caller is
+            inside a transaction, or another operation is at what it holds.
     """
     permissions.require(actor, verb)
     if selection is not None:
@@ -128,21 +129,23 @@ def begin(
     project = own_project(project)
     now = timezone.now()
     state = Operation.State.WAITING if waiting else Operation.State.RUNNING
-    with own_transaction():
+    with transactions.own_transaction():
         claimed = claim() if claim is not None else {}
-        operation = Operation.objects.create(
-            project=project,
-            verb=verb,
-            state=state,
-            actor=permissions.name_of(actor)[:SHORT],
-            user_id="" if isinstance(actor, str) else str(actor.pk)[:SHORT],
-            surface=surface,
-            parameters={**(parameters or {}), **claimed},
-            selection=selection,
-            total=len(unique),
-            created_at=now,
-            updated_at=now,
-        )
+        with transactions.only_one(holds):
+            operation = Operation.objects.create(
+                project=project,
+                verb=verb,
+                state=state,
+                actor=permissions.name_of(actor)[:SHORT],
+                user_id="" if isinstance(actor, str) else str(actor.pk)[:SHORT],
+                surface=surface,
+                parameters={**(parameters or {}), **claimed},
+                selection=selection,
+                holds=holds,
+                total=len(unique),
+                created_at=now,
+                updated_at=now,
+            )
         OperationTarget.objects.bulk_create(
             [
                 OperationTarget(
@@ -185,38 +188,22 @@ def options_of(
     return found
 
 
-@contextlib.contextmanager
-def own_transaction() -> Iterator[None]:
-    """A transaction that is committed at the end of the block, and is in no other.
-
-    Raises:
-        OperationError: If the caller is inside one.
-    """
-    alias = router.db_for_write(Operation)
-    connection = connections[alias]
-    if not connection.in_atomic_block and not connection.get_autocommit():
-        raise OperationError(_IN_A_TRANSACTION)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(transaction.atomic(using=alias, durable=True))
-        except RuntimeError:
-            raise OperationError(_IN_A_TRANSACTION) from None
-        yield
-
-
-def carry_out(operation: Operation, act: Act, *, at_once: int = 1) -> Operation:
+def carry_out(
+    operation: Operation, act: Act, *, at_once: int = 1, claim: Claim | None = None
+) -> Operation:
     """Act on all targets that are pending, and finish the operation.
 
     Args:
         operation: Opened by :func:`begin`.
         act: What to do. What it raises is the outcome of its targets.
         at_once: Targets that it is given together.
+        claim: Called with them before.
 
     Returns:
         The operation, with its counts; not over yet where another process took it over.
     """
     try:
-        for _ in steps(operation, act, at_once=at_once):
+        for _ in steps(operation, act, at_once=at_once, claim=claim):
             pass
     except TakenOverError:
         operation.refresh_from_db()
@@ -224,7 +211,9 @@ def carry_out(operation: Operation, act: Act, *, at_once: int = 1) -> Operation:
     return finish(operation)
 
 
-def steps(operation: Operation, act: Act, *, at_once: int = 1) -> Iterator[int]:
+def steps(
+    operation: Operation, act: Act, *, at_once: int = 1, claim: Claim | None = None
+) -> Iterator[int]:
     """The same, step by step, for a caller that paces it; the number of targets of each step.
 
     It ends early where an abort was asked for.
@@ -239,7 +228,7 @@ def steps(operation: Operation, act: Act, *, at_once: int = 1) -> Iterator[int]:
             if not goes_on(operation):
                 return
             part = chunk[first : first + at_once]
-            _act(part, act)
+            _act(part, act, claim)
             yield len(part)
 
 
@@ -261,9 +250,10 @@ def finish(operation: Operation) -> Operation:
     elif operation.state != Operation.State.ABORTED:
         operation.state = Operation.State.FINISHED
     operation.updated_at = operation.finished_at = timezone.now()
+    operation.holds = None
     for name in names:
         setattr(operation, name, counted.get(name, 0))
-    operation.save(update_fields=["state", "updated_at", "finished_at", *map(str, names)])
+    operation.save(update_fields=["state", "updated_at", "finished_at", "holds", *map(str, names)])
     return operation
 
 
@@ -286,11 +276,13 @@ def settle(target: OperationTarget, outcome: Outcome) -> bool:
 
 
 def goes_on(operation: Operation) -> bool:
-    """Say that somebody carries it out; false where an abort was asked for.
+    """Say that somebody carries it out; false where an abort was asked for, or it was given up.
 
     Whoever asks then stops, and :func:`finish` says that it was aborted.
     """
-    rows = Operation.objects.filter(pk=operation.pk, abort_requested=False)
+    rows = Operation.objects.filter(
+        pk=operation.pk, abort_requested=False, finished_at=None, holds=operation.holds
+    )
     if rows.update(updated_at=timezone.now()):
         return True
     operation.state = Operation.State.ABORTED
@@ -346,28 +338,55 @@ def _cut_off(operation: Operation) -> None:
     )
 
 
-def _act(targets: Sequence[OperationTarget], act: Act) -> None:
-    _claim(targets)
+def _act(targets: Sequence[OperationTarget], act: Act, claim: Claim | None) -> None:
     try:
-        outcomes = act(targets)
-    except TimeoutError as error:
-        outcomes = [unknown(str(error) or "The broker did not answer in time.")] * len(targets)
-    except (control.TimeIsUp, KeyboardInterrupt, SystemExit):
-        for target in targets:
-            settle(target, unknown(_INTERRUPTED))
+        refusals = _claim(targets, claim)
+    except (TakenOverError, control.TimeIsUp):
         raise
     except Exception as error:  # the trail must say what happened to each target
-        logger.exception("An operation failed on %d targets.", len(targets))
-        outcomes = [failed(f"{type(error).__name__}: {error}")] * len(targets)
+        refusals = dict.fromkeys((target.pk for target in targets), _broke(error, targets))
+        _settle_all(targets, list(refusals.values()))
+    left = [target for target in targets if target.pk not in refusals]
+    if not left:
+        return
+    try:
+        outcomes = act(left)
+    except TimeoutError as error:
+        outcomes = [unknown(str(error) or "The broker did not answer in time.")] * len(left)
+    except (control.TimeIsUp, KeyboardInterrupt, SystemExit):
+        for target in left:
+            settle(target, unknown(_INTERRUPTED))
+        raise
+    except Exception as error:
+        outcomes = [_broke(error, left)] * len(left)
+    _settle_all(left, outcomes)
+
+
+def _broke(error: Exception, targets: Sequence[OperationTarget]) -> Outcome:
+    logger.exception("An operation failed on %d targets.", len(targets))
+    return failed(f"{type(error).__name__}: {error}")
+
+
+def _settle_all(targets: Sequence[OperationTarget], outcomes: Sequence[Outcome]) -> None:
     mine = [settle(target, outcome) for target, outcome in zip(targets, outcomes, strict=True)]
     if not all(mine):
         raise TakenOverError
 
 
-def _claim(targets: Sequence[OperationTarget]) -> None:
-    """Mark all of the targets as begun, or none, where another process was quicker."""
+def _claim(targets: Sequence[OperationTarget], claim: Claim | None) -> Mapping[int, Outcome]:
+    """Mark all of the targets as begun, or none, where another process was quicker.
+
+    Returns:
+        What came of those that are refused, by their keys.
+    """
     ids = [target.pk for target in targets]
     with transaction.atomic(using=router.db_for_write(OperationTarget)):
+        # The write comes first: SQLite takes its lock here, and not halfway.
         pending = OperationTarget.objects.filter(pk__in=ids, outcome=_Result.PENDING)
         if pending.update(outcome=_Result.ACTING, at=timezone.now()) != len(ids):
             raise TakenOverError
+        refusals = claim(targets) if claim is not None else {}
+        for target in targets:
+            if target.pk in refusals:
+                settle(target, refusals[target.pk])
+    return refusals

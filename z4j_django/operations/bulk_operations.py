@@ -18,7 +18,7 @@ from z4j_django import control, logs, permissions, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
-from z4j_django.operations import auditing, tasks
+from z4j_django.operations import auditing, tasks, transactions
 from z4j_django.options import meant, part
 from z4j_django.options import read as read_options
 from z4j_django.queries.selection import Selection
@@ -166,7 +166,7 @@ def carry_on(operation_id: int, *, seconds: float = SLICE) -> float | None:
     free = Q(state=_State.WAITING) | Q(state=_State.RUNNING, updated_at__lt=silent_since)
     # What is done to chosen tasks may have arguments of which only a redacted copy is left.
     bulk_operation = Operation.objects.filter(pk=operation_id, selection__isnull=False)
-    with auditing.own_transaction():
+    with transactions.own_transaction():
         claimed = bulk_operation.filter(free).update(
             state=_State.RUNNING, updated_at=timezone.now()
         )
@@ -260,7 +260,7 @@ def _carry_out(
     at_once = 1 if rate else verb.at_once
     begun, done = time.monotonic(), 0
     try:
-        for count in auditing.steps(operation, handler, at_once=at_once):
+        for count in auditing.steps(operation, handler, at_once=at_once, claim=handler.claim):
             done += count
             if progress is not None:
                 progress(done, operation.total)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
-
-from django.utils import timezone
 
 from z4j_django import control, permissions, states, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.control import results, workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
-from z4j_django.operations import auditing, originals, planning, retry_chains, signatures, workflow
+from z4j_django.operations import (
+    auditing,
+    originals,
+    planning,
+    repeating,
+    retry_chains,
+    signatures,
+    workflow,
+)
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import UNSTORABLE
 
@@ -23,10 +28,6 @@ _TIMEOUT: Final = 10.0
 #: Seconds in which a workflow must be published, and what each of its tasks may add.
 _PUBLISHING: Final = 30.0
 _EACH: Final = 0.02
-#: Time in which what was published comes to be on record, or never will.
-_A_MOMENT: Final = timedelta(minutes=5)
-#: Targets that are looked up, of which each would tell.
-_LOOKED_AT: Final = 500
 #: Tasks that a sentence names.
 _NAMED: Final = 5
 
@@ -48,6 +49,7 @@ class Plan:
         ids: New ids by old ones; an id that is kept stands for itself.
         targets: What becomes of each task that is published, by its old id.
         kept: Ids that stay, whose old results are removed.
+        known: The tasks that were on record when it was made.
     """
 
     options: verbs.RetryGroupOptions
@@ -56,6 +58,7 @@ class Plan:
     ids: dict[str, str]
     targets: dict[str, str]
     kept: list[str]
+    known: frozenset[str]
 
     @property
     def runs(self) -> list[str]:
@@ -102,10 +105,13 @@ def perform(
         },
     )
 
+    def claim(targets: Sequence[OperationTarget]) -> dict[int, auditing.Outcome]:
+        return _claim(plan, targets)
+
     def act(targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
         return _publish(app, operation, plan, targets)
 
-    return auditing.carry_out(operation, act, at_once=operation.total)
+    return auditing.carry_out(operation, act, at_once=operation.total, claim=claim)
 
 
 def preview(
@@ -142,8 +148,6 @@ def preview(
     if under_way and not read.force:
         raise OperationError(_under_way(group_id, list(under_way.values())))
     targets = {_old_id(leaf): _note(leaf) for leaf in group.leaves()}
-    if not read.force:
-        _require_rest(project, group_id, list(targets))
     planning.require_few(len(targets))
     kept = _kept(group) if read.keep_ids else []
     plan = Plan(
@@ -153,7 +157,10 @@ def preview(
         ids={old: old for old in kept},
         targets=targets,
         kept=kept,
+        known=planner.known,
     )
+    if not read.force:
+        repeating.require_none_of_group(project, group_id, _involved(project, plan), plan.known)
     _require_results(app, plan, body_runs)
     _put_together(plan, 0)  # what can't be, is told before anything is done
     return plan
@@ -197,26 +204,6 @@ def _under_way(group_id: str, records: list[TaskRecord]) -> str:
         f"{len(records)} tasks of {group_id} have not ended: {named}{more}. Cancel them or wait; "
         "with force they run a second time."
     )
-
-
-def _require_rest(project: str, group_id: str, task_ids: list[str]) -> None:
-    """See that nobody has just retried it, so that the records do not say so yet."""
-    found = OperationTarget.objects.filter(
-        project=project,
-        target__in=task_ids[:_LOOKED_AT],
-        outcome__in=(_Result.ACTING, _Result.DONE, _Result.UNKNOWN),
-        operation__verb=verbs.RETRY_GROUP.name,
-        operation__created_at__gte=timezone.now() - _A_MOMENT,
-    ).exclude(result_id="")
-    sent = dict(found.values_list("result_id", "operation_id"))
-    on_record = TaskRecord.objects.filter(project=project, task_id__in=sent)
-    for result_id in on_record.values_list("task_id", flat=True):
-        del sent[result_id]
-    if sent:
-        raise OperationError(
-            f"Operation {max(sent.values())} has just retried {group_id}, and its tasks are not "
-            "on record yet. Wait for them; with force it is done once more."
-        )
 
 
 def _old_id(leaf: planning.Replay | planning.Run | planning.Resume) -> str:
@@ -310,13 +297,33 @@ def _member(part: planning.Part, shared: workflow.Publishing) -> workflow.Signat
             return workflow.member(chord)
 
 
+def _involved(project: str, plan: Plan) -> set[str]:
+    """What is run again, replayed or fed: the tasks published, the group's members, its body."""
+    members = TaskRecord.objects.filter(project=project, group_id=plan.group.group_id)
+    found = {*plan.targets, plan.body_id, *members.values_list("task_id", flat=True)}
+    return found - {""}
+
+
+def _claim(plan: Plan, targets: Sequence[OperationTarget]) -> dict[int, auditing.Outcome]:
+    """Refuse all of it where somebody was quicker; else write down the ids it is published by."""
+    project, group_id = targets[0].project, plan.group.group_id
+    involved = _involved(project, plan)
+    repeating.locked(project, involved)
+    if not plan.options.force:
+        try:
+            repeating.require_none_of_group(project, group_id, involved, plan.known)
+        except OperationError as error:
+            return {target.pk: auditing.refused(str(error)) for target in targets}
+    for target in targets:
+        target.result_id = plan.ids[target.target]
+    OperationTarget.objects.bulk_update(targets, ["result_id"], batch_size=500)
+    return {}
+
+
 def _publish(
     app: Any, operation: Operation, plan: Plan, targets: Sequence[OperationTarget]
 ) -> list[auditing.Outcome]:
     built = _put_together(plan, operation.pk)
-    for target in targets:
-        target.result_id = plan.ids[target.target]
-    OperationTarget.objects.bulk_update(targets, ["result_id"], batch_size=500)
     sent = workflow_publishing.publish(
         app,
         built,

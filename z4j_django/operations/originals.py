@@ -7,6 +7,7 @@ from z4j_django.agent import events
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, SealError
 from z4j_django.models import TaskPayload, TaskRecord
+from z4j_django.queries import tasks
 from z4j_django.secrets import sealing
 
 
@@ -16,8 +17,17 @@ def record_of(project: str, task_id: str) -> TaskRecord:
     Raises:
         OperationError: If nothing is.
     """
-    found = TaskRecord.objects.filter(project=project, task_id=task_id)
-    record = found.defer("args", "kwargs", "result", "exception_message", "traceback").first()
+    return found(
+        tasks.summaries(TaskRecord.objects.filter(project=project, task_id=task_id)).first()
+    )
+
+
+def found(record: TaskRecord | None) -> TaskRecord:
+    """``record``, if there is one.
+
+    Raises:
+        OperationError: If not.
+    """
     if record is None:
         raise OperationError("No task of this id is on record.")
     return record

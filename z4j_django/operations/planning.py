@@ -108,6 +108,11 @@ class Planner:
         self._messages: dict[str, workflow.Message | OperationError] = {}
         self.under_way: dict[str, TaskRecord] = {}
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The tasks that it found on record."""
+        return self._chains.known
+
     def plan(self, group_id: str, mode: str, depth: int = _DEPTH) -> GroupPlan:
         """What it takes to run a group again.
 

@@ -63,9 +63,15 @@ def purge(
         kind=OperationTarget.Kind.QUEUE,
         project=project,
         parameters={"queue": name, "counted": counted, "removed": 0},
+        holds=held(auditing.own_project(project), name),
     )
     act = _Purge(operation, counted, progress)
     return auditing.carry_out(operation, lambda targets: [act.run()])
+
+
+def held(project: str, name: str) -> str:
+    """What a purge or restore holds, as two at one queue would each tell half of it."""
+    return identifier(f"{project}/{name}")
 
 
 def count_for_purge(name: str) -> int:

@@ -15,15 +15,13 @@ from z4j_django.agent.events import Original
 from z4j_django.control import publishing
 from z4j_django.exceptions import OperationError, SealError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
-from z4j_django.operations import auditing
-from z4j_django.operations.queues import TIMEOUT, Progress, settle_tasks
+from z4j_django.operations import auditing, transactions
+from z4j_django.operations.queues import TIMEOUT, Progress, held, settle_tasks
 from z4j_django.operations.recovery import Recovery, opened
 from z4j_django.secrets.masking import mask_text
 
 logger = logs.logger("z4j_django.operations")
 
-#: Seconds of silence after which the process that purged, or restored, is taken for dead.
-SILENCE: Final = 60.0
 #: Messages that are put back before their outcomes are written down.
 _CHUNK: Final = 20
 _MAY_BE_TWICE: Final = (
@@ -71,6 +69,7 @@ def restore(
         kind=OperationTarget.Kind.QUEUE,
         project=purge.project,
         parameters={"queue": name, "restores": purge.pk, "restored": 0},
+        holds=held(purge.project, name),
         claim=claim,
     )
     put_back = _Restore(app, operation, purge, operation.parameters["saved"], progress)
@@ -105,7 +104,7 @@ def _is_of(purge: Operation, name: str) -> bool:
 
 def _count_waiting(purge: Operation) -> int:
     """How many messages wait to be put back, where nobody else is at it."""
-    alive = timezone.now() - timedelta(seconds=SILENCE)
+    alive = timezone.now() - timedelta(seconds=transactions.SILENCE)
     if purge.finished_at is None and purge.updated_at > alive:
         raise OperationError(f"Operation {purge.pk} is still at it. Abort it, or wait for its end.")
     restores = _restores(purge)

@@ -45,6 +45,11 @@ class RetryChains:
         self._records: dict[str, TaskRecord] = {}
         self._retries: dict[str, list[str]] = defaultdict(list)
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The tasks that were found on record so far."""
+        return frozenset(self._records)
+
     def members(self, group_id: str) -> list[TaskRecord]:
         """The tasks on record of a group, and their retry chains are known from now on."""
         found = list(self._found(Q(group_id=group_id)))

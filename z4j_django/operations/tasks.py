@@ -38,6 +38,9 @@ _NOT_TRIED: Final = auditing.refused(
 class Handler(Protocol):
     """Does a verb to tasks, with the options that it was made with."""
 
+    def claim(self, targets: Sequence[OperationTarget]) -> Mapping[int, auditing.Outcome]:
+        """Shut others out who would do the same; see ``auditing.Claim``."""
+
     def __call__(self, targets: Sequence[OperationTarget]) -> Sequence[auditing.Outcome]:
         """Act on some targets; an outcome for each, in their order."""
 
@@ -71,7 +74,9 @@ def perform(
         project=project,
         parameters=_recorded(read, project, ids),
     )
-    return auditing.carry_out(operation, HANDLERS[verb](read), at_once=verbs.VERBS[verb].at_once)
+    handler = HANDLERS[verb](read)
+    at_once = verbs.VERBS[verb].at_once
+    return auditing.carry_out(operation, handler, at_once=at_once, claim=handler.claim)
 
 
 def preview(
@@ -113,18 +118,38 @@ class _Retry:
         self._publisher: publishing.Publisher | None = None
         #: Whether the broker let a message wait in vain: the next would wait as long.
         self._silent = False
+        #: What was found of the targets that were claimed last.
+        self._records: dict[str, TaskRecord] = {}
+
+    def claim(self, targets: Sequence[OperationTarget]) -> dict[int, auditing.Outcome]:
+        """Refuse what may run twice; of the rest, write down the ids that it is published by.
+
+        So these are known to whoever asks next, whatever happens.
+        """
+        self._records = repeating.locked(targets[0].project, [one.target for one in targets])
+        refusals = {}
+        for target in targets:
+            try:
+                self._require_free(originals.found(self._records.get(target.target)))
+            except OperationError as error:
+                refusals[target.pk] = auditing.refused(str(error))
+                continue
+            target.result_id = signatures.new_id()
+            target.save(update_fields=["result_id"])
+        return refusals
 
     def __call__(self, targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
         return [_NOT_TRIED if self._silent else self._retried(target) for target in targets]
 
     def expect(self, record: TaskRecord) -> str:
+        self._require_free(record)
         return " ".join(self._prepare(record, signatures.new_id(), 0).notes)
 
-    def _prepare(self, record: TaskRecord, new_id: str, operation: int) -> reissuing.Reissue:
-        """The message that retries a task.
+    def _require_free(self, record: TaskRecord) -> None:
+        """See that a task neither runs nor was retried.
 
         Raises:
-            OperationError: If it is refused.
+            OperationError: If it does, or was.
         """
         if record.state in states.UNFINISHED and not self._options.force:
             raise OperationError(
@@ -133,6 +158,13 @@ class _Retry:
             )
         if not self._options.force:
             repeating.require_none(record)
+
+    def _prepare(self, record: TaskRecord, new_id: str, operation: int) -> reissuing.Reissue:
+        """The message that retries a task.
+
+        Raises:
+            OperationError: If it is refused.
+        """
         original = originals.find(record.project, record.task_id)
         chord = record.chord_id
         if not chord and bodies.is_pickled(original.content_type):
@@ -147,13 +179,9 @@ class _Retry:
         )
 
     def _retried(self, target: OperationTarget) -> auditing.Outcome:
-        new_id = signatures.new_id()
+        new_id = target.result_id
         try:
-            record = originals.record_of(target.project, target.target)
-            ready = self._prepare(record, new_id, target.operation_id)
-            # Before it is published, so that the id is known whatever happens.
-            target.result_id = new_id
-            target.save(update_fields=["result_id"])
+            ready = self._prepare(self._records[target.target], new_id, target.operation_id)
             self._open().publish(
                 ready.raw,
                 queue=ready.queue,
@@ -182,6 +210,9 @@ class _Revoke:
 
     def __init__(self, signal: str = "") -> None:
         self._signal = signal
+
+    def claim(self, targets: Sequence[OperationTarget]) -> dict[int, auditing.Outcome]:
+        return {}  # twice is as once
 
     def __call__(self, targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
         return revoking.stop(_find_app, targets, signal=self._signal)

@@ -1,0 +1,229 @@
+"""Two operators in the same instant, with connections of their own: one acts, the other is told."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import celery
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from tests import messages
+from tests.integration import chords, operators
+from tests.integration.mailbox import QUEUE, Publish
+from z4j_django import operations, states
+from z4j_django.exceptions import OperationError
+from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.operations import transactions
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("shared")]
+
+#: So many that two who only look, and do not claim, meet at one of them at least.
+TASKS = [f"task-{number}" for number in range(10)]
+Ask = Callable[[], Operation]
+
+
+@pytest.fixture
+def shared(transactional_db: None, tmp_path: Path) -> Iterator[None]:
+    """SQLite in a file, as threads can't wait for each other in memory, with Django's defaults."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    in_memory, settings = connections["default"], connections.settings["default"]
+    changed = {"NAME": str(tmp_path / "db.sqlite3"), "OPTIONS": {"timeout": 20}}
+    before = {name: settings[name] for name in changed}
+    with sqlite3.connect(changed["NAME"]) as copy:
+        in_memory.connection.backup(copy)
+        copy.execute("PRAGMA journal_mode=WAL")
+    settings.update(changed)
+    del connections["default"]
+    yield
+    connections["default"].close()
+    settings.update(before)
+    connections["default"] = in_memory
+
+
+def at_once(*asked: Ask) -> list[Operation | OperationError]:
+    """What came of each of those who asked in the same instant."""
+    barrier = threading.Barrier(len(asked))
+    found: dict[int, Any] = {}
+
+    def run(place: int, ask: Ask) -> None:
+        try:
+            connection.ensure_connection()
+            barrier.wait(10)
+            found[place] = ask()
+        except Exception as error:
+            found[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(asked)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {type(one) for one in found.values()} <= {Operation, OperationError}, found
+    return [found[place] for place in range(len(asked))]
+
+
+def published(queue: str) -> list[str]:
+    """What was retried, in some order; one that was retried twice stands twice."""
+    return sorted(message.headers["z4j"]["retry_of"] for message in messages.taken(queue))
+
+
+def reasons(*found: Operation | OperationError) -> str:
+    """All that was said of what was refused."""
+    refused = OperationTarget.objects.filter(outcome="refused").values_list("reason", flat=True)
+    return " ".join([*refused, *(str(one) for one in found if isinstance(one, OperationError))])
+
+
+class TestTasks:
+    """Retries of the same tasks."""
+
+    @pytest.fixture
+    def mail(self, monkeypatch: pytest.MonkeyPatch) -> str:
+        """The queue of the tasks, which have all failed."""
+        operators.broker_in_memory(monkeypatch)
+        queue = f"mail-{uuid.uuid4().hex}"
+        for task_id in TASKS:
+            operators.kept(task_id, queue=queue)
+        return queue
+
+    def test_one_retry_is_done_and_the_other_refused_and_names_the_first(self, mail: str) -> None:
+        def ask() -> Operation:
+            return operations.retry("task-0", actor="a test")
+
+        at_once(ask, ask, ask, ask)
+        done = OperationTarget.objects.get(outcome="done")
+        refused = OperationTarget.objects.filter(outcome="refused")
+        assert published(mail) == ["task-0"]
+        assert {target.reason for target in refused} == {
+            f"Operation {done.operation_id} has retried it as {done.result_id}, which is not on "
+            "record yet. With force it is retried once more."
+        }
+        assert refused.count() == 3
+
+    def test_in_bulk_each_is_retried_once(self, mail: str) -> None:
+        there = lambda: operations.bulk("retry", task_ids=TASKS, actor="one")  # noqa: E731
+        back = lambda: operations.bulk("retry", task_ids=TASKS[::-1], actor="two")  # noqa: E731
+        at_once(there, back, there)
+        assert published(mail) == TASKS
+        outcomes = OperationTarget.objects.values_list("outcome", flat=True)
+        assert sorted(outcomes) == ["done"] * 10 + ["refused"] * 20
+
+
+class TestGroups:
+    """Retries of a group, of its members and of its body."""
+
+    @pytest.fixture
+    def plain(self, chord_app: celery.Celery) -> chords.Sent:
+        """A group of three, whose member 1 has failed."""
+        return chords.group_of_three(chord_app)
+
+    def queue(self, sent: chords.Sent) -> str:
+        return str(sent.app.conf.task_default_queue)
+
+    def test_one_is_done_and_the_other_names_it(self, sent: chords.Sent) -> None:
+        def ask() -> Operation:
+            return operations.retry_group(sent.id, actor="a test", members="failed")
+
+        found = at_once(ask, ask, ask)
+        assert published(self.queue(sent)) == sorted(sent.members)
+        number = OperationTarget.objects.filter(outcome="done").first().operation_id
+        assert f"Operation {number} has just retried {sent.id}" in reasons(*found)
+
+    def test_it_and_a_retry_of_its_member_shut_each_other_out(self, plain: chords.Sent) -> None:
+        failed = plain.members[1]
+        found = at_once(
+            lambda: operations.retry_group(plain.id, actor="one", members="failed"),
+            lambda: operations.retry(failed, actor="two"),
+        )
+        assert published(self.queue(plain)) == [failed]
+        number = OperationTarget.objects.get(outcome="done").operation_id
+        assert f"Operation {number} has" in reasons(*found)
+
+    def test_it_and_a_retry_of_its_body_do_too(self, sent: chords.Sent) -> None:
+        sent.turn(1, state=states.SUCCESS)
+        operators.kept(sent.body, queue=self.queue(sent))
+        at_once(
+            lambda: operations.retry_group(sent.id, actor="one", members="body"),
+            lambda: operations.retry(sent.body, actor="two"),
+        )
+        assert published(self.queue(sent)) in ([sent.body], sorted(sent.members))
+
+    def test_what_was_retried_since_it_was_planned_is_seen(
+        self, plain: chords.Sent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whether its record has come by then, or not."""
+        failed = plain.members[1]
+        require = operations.groups._require_broker
+
+        def meanwhile(app: Any) -> None:
+            target = operations.retry(failed, actor="two").targets.get()
+            TaskRecord.objects.create(task_id=target.result_id, retry_of=failed, state="STARTED")
+            require(app)
+
+        monkeypatch.setattr(operations.groups, "_require_broker", meanwhile)
+        retried = operations.retry_group(plain.id, actor="one", members="failed")
+        assert (retried.done, retried.refused) == (0, 1)
+        assert published(self.queue(plain)) == [failed]
+
+
+class TestQueues:
+    """Purges and restores of one queue."""
+
+    def test_while_one_is_at_it_another_purge_or_restore_is_refused(self, publish: Publish) -> None:
+        publish(1)
+        earlier = self.purge()
+        publish(*range(25))
+        refused: list[str] = []
+
+        def meanwhile(seen: int, total: int) -> None:
+            asked = [self.purge, lambda: operations.restore(earlier.pk, actor="two")]
+            for ask in asked if seen < total else ():
+                with pytest.raises(OperationError) as raised:
+                    ask()
+                refused.append(str(raised.value))
+
+        purge = self.purge(progress=meanwhile)
+        assert set(refused) == {
+            f"Operation {purge.pk} is at it already. Abort it, or wait for its end."
+        }
+        assert (purge.done, Operation.objects.count()) == (26, 2)
+        assert operations.restore(earlier.pk, actor="two").done == 2
+
+    def test_of_a_dead_one_the_place_is_taken_and_it_does_not_go_on(self, publish: Publish) -> None:
+        publish(*range(25))
+
+        def fall_silent(seen: int, total: int) -> None:
+            if seen < total:
+                long_ago = timezone.now() - timedelta(seconds=transactions.SILENCE + 1)
+                Operation.objects.update(updated_at=long_ago)
+                assert self.purge().done == 16
+
+        dead = self.purge(progress=fall_silent)
+        assert (dead.state, dead.parameters["removed"]) == ("aborted", 10)
+
+    def test_two_at_once_share_what_there_is_and_tell_the_truth(self, publish: Publish) -> None:
+        publish(*range(25))
+        found = [one for one in at_once(self.purge, self.purge) if isinstance(one, Operation)]
+        assert sum(one.parameters["removed"] for one in found) == 25
+
+    def purge(self, **options: Any) -> Operation:
+        return operations.purge_queue(QUEUE, actor="a test", confirm=QUEUE, **options)
+
+    def test_of_two_restores_one_is_refused(self, publish: Publish) -> None:
+        publish(*range(25))
+        purge = self.purge()
+        ask = lambda: operations.restore(purge.pk, actor="a test")  # noqa: E731
+        found = at_once(ask, ask)
+        assert sum(isinstance(one, OperationError) for one in found) == 1
+        assert operations.count_messages(QUEUE) == 25
