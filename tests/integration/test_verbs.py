@@ -56,7 +56,7 @@ NUDGE = verbs.Verb(
 )
 
 
-class Nudge:
+class Nudge(tasks.Handler):
     """What the verb does."""
 
     done: list[tuple[str, int]]

@@ -39,7 +39,8 @@ class Handler(Protocol):
     """Does a verb to tasks, with the options that it was made with."""
 
     def claim(self, targets: Sequence[OperationTarget]) -> Mapping[int, auditing.Outcome]:
-        """Shut others out who would do the same; see ``auditing.Claim``."""
+        """Shut others out, where twice is not as once; see ``auditing.Claim``."""
+        return {}
 
     def __call__(self, targets: Sequence[OperationTarget]) -> Sequence[auditing.Outcome]:
         """Act on some targets; an outcome for each, in their order."""
@@ -110,7 +111,7 @@ def preview(
     return found
 
 
-class _Retry:
+class _Retry(Handler):
     """Retries one target after the other, over one connection."""
 
     def __init__(self, options: verbs.RetryOptions) -> None:
@@ -205,14 +206,11 @@ class _Retry:
         return self._publisher
 
 
-class _Revoke:
+class _Revoke(Handler):
     """Has the workers refuse tasks; with a signal, end those that run."""
 
     def __init__(self, signal: str = "") -> None:
         self._signal = signal
-
-    def claim(self, targets: Sequence[OperationTarget]) -> dict[int, auditing.Outcome]:
-        return {}  # twice is as once
 
     def __call__(self, targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
         return revoking.stop(_find_app, targets, signal=self._signal)
