@@ -12,6 +12,7 @@ import pytest
 from tests.disks import full_disk
 from tests.sinks import MemorySink
 from z4j_django.agent import bootstrap, events, inspection, journal, losses, shipper
+from z4j_django.agent.config import Config
 
 
 @pytest.fixture
@@ -181,8 +182,8 @@ class TestLosses:
     """What could not be written is told, whatever becomes of who could not write it."""
 
     @pytest.fixture
-    def config(self, directory: Path) -> bootstrap.Config:
-        return bootstrap.Config(
+    def config(self, directory: Path) -> Config:
+        return Config(
             find_directory=lambda: directory,
             project="shop.eu / Süd",
             sink="tests.sinks:MemorySink",
@@ -203,7 +204,7 @@ class TestLosses:
         self,
         directory: Path,
         sink: MemorySink,
-        config: bootstrap.Config,
+        config: Config,
         how: signal.Signals | None,
     ) -> None:
         agent = bootstrap.Agent(config)
@@ -225,7 +226,7 @@ class TestLosses:
         self,
         directory: Path,
         sink: MemorySink,
-        config: bootstrap.Config,
+        config: Config,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(journal, "BIRTH_EVERY", 0.0)
@@ -243,7 +244,7 @@ class TestLosses:
         assert len(sink.ids) > 5
 
     def test_those_that_a_dying_shipper_took_are_told_once(
-        self, directory: Path, sink: MemorySink, config: bootstrap.Config
+        self, directory: Path, sink: MemorySink, config: Config
     ) -> None:
         agent = bootstrap.Agent(config)
         with full_disk():
@@ -256,7 +257,7 @@ class TestLosses:
         assert sink.losses == {events.UNWRITTEN: 5}
 
     def test_those_that_were_told_are_not_told_again(
-        self, directory: Path, sink: MemorySink, config: bootstrap.Config
+        self, directory: Path, sink: MemorySink, config: Config
     ) -> None:
         agent = bootstrap.Agent(config)
         with full_disk():
@@ -268,7 +269,7 @@ class TestLosses:
         assert sink.losses == {events.UNWRITTEN: 3}
 
     def test_those_that_were_deleted_with_the_directory_are_counted_again(
-        self, directory: Path, sink: MemorySink, config: bootstrap.Config
+        self, directory: Path, sink: MemorySink, config: Config
     ) -> None:
         agent = bootstrap.Agent(config)
         with full_disk():
@@ -278,7 +279,7 @@ class TestLosses:
             assert drain(directory, sink)
         assert sink.losses == {events.UNWRITTEN: 2}
 
-    def test_they_are_the_projects(self, directory: Path, config: bootstrap.Config) -> None:
+    def test_they_are_the_projects(self, directory: Path, config: Config) -> None:
         with full_disk():
             self.note(bootstrap.Agent(config), 2)
         [part] = losses.take(directory, 10).values()

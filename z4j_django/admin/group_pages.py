@@ -12,6 +12,7 @@ from z4j_django.admin import forms
 from z4j_django.admin.acting import ActingPage, chosen
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import GroupRecord, Operation, TaskRecord
+from z4j_django.models.primary import primary
 from z4j_django.operations import groups as planning
 from z4j_django.queries import groups, tasks
 
@@ -90,7 +91,7 @@ class GroupPage(ActingPage):
         return self.outcome(*done)
 
     def _choose(self, request: HttpRequest) -> None:
-        found = GroupRecord.objects.filter(pk__in=chosen(request))
+        found = primary(GroupRecord).filter(pk__in=chosen(request))
         self.records = tuple(found.order_by("id"))
         if not self.records:
             raise OperationError("None of these groups is on record.")

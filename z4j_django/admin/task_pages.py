@@ -13,6 +13,7 @@ from z4j_django.admin.acting import ActingPage, chosen, keys
 from z4j_django.admin.forecasts import Forecast, forecast
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
+from z4j_django.models.primary import primary
 from z4j_django.queries import tasks
 
 
@@ -59,7 +60,7 @@ class TaskPage(ActingPage):
 
     def _choose(self, request: HttpRequest) -> None:
         wanted = chosen(request)
-        found = tasks.summaries(TaskRecord.objects.filter(pk__in=wanted))
+        found = tasks.summaries(primary(TaskRecord).filter(pk__in=wanted))
         # Those that came first are published first.
         self.records = tuple(found.order_by("id"))
         if not self.records:
@@ -142,7 +143,7 @@ class EditPage(ActingPage):
 
     def _find(self, object_id: str) -> TaskRecord:
         wanted = keys([object_id])
-        self.record = TaskRecord.objects.filter(pk__in=wanted).first()
+        self.record = primary(TaskRecord).filter(pk__in=wanted).first()
         if self.record is None:
             raise Http404("There is no such task on record.")
         return self.record

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -38,9 +39,13 @@ class Shipping:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.directory = config.find_directory()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="z4j-shipping", daemon=True)
+
+    @property
+    def directory(self) -> Path:
+        """The journal. It may be another one by now: someone else may have taken the first."""
+        return self.config.find_directory()
 
     def start(self) -> None:
         """Begin."""
@@ -175,23 +180,22 @@ class ShippingThread(Shipping):
         self.first_look = first_look
 
     def _run(self) -> None:
-        process = shipper.process_lease(self.directory)
-        mine = shipper.lease(self.directory)
         wait = self.first_look
         while not self._stop.wait(wait):
             wait = LONG_LIVED
-            self._ship_while_alone(process, mine)
-        self._ship_while_alone(process, mine)
+            self._ship_while_alone(self.directory)
+        self._ship_while_alone(self.directory)
 
-    def _ship_while_alone(self, process: Any, mine: Any) -> None:
+    def _ship_while_alone(self, directory: Path) -> None:
         """Ship until told to stop, or until a shipper process wants to."""
+        process, mine = shipper.process_lease(directory), shipper.lease(directory)
         try:
             if not process.is_free() or not mine.acquire():
                 return
             sink = shipper_process.load_sink(self.config.sink)
-            ship = shipper.Shipper(self.directory, sink, self.config.max_bytes)
+            ship = shipper.Shipper(directory, sink, self.config.max_bytes)
             try:
-                ship.run(self._stop, until=lambda: not process.is_free())
+                ship.run(self._stop, until=lambda: mine.is_deleted or not process.is_free())
                 if self._stop.is_set():
                     ship.drain(DRAIN_PUBLISHER)
             finally:

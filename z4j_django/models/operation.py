@@ -8,6 +8,7 @@ from django.db import models
 
 from z4j_django import verbs
 from z4j_django.models.fields import PROJECT_HELP, AnyCharField, AnyTextField, IdentifierField
+from z4j_django.models.primary import PrimaryManager
 
 
 class Operation(models.Model):
@@ -65,6 +66,8 @@ class Operation(models.Model):
     )
     #: What only one operation at a time may be at, while it is; nothing for most.
     holds = IdentifierField(max_length=255, null=True, blank=True, editable=False)
+
+    objects = PrimaryManager()
 
     class Meta:  # noqa: D106
         verbose_name = "operation"
@@ -128,6 +131,8 @@ class OperationTarget(models.Model):
     )
     at = models.DateTimeField(null=True, blank=True, help_text="When that came of it.")
 
+    objects = PrimaryManager()
+
     class Meta:  # noqa: D106
         verbose_name = "target of an operation"
         verbose_name_plural = "targets of operations"
@@ -159,6 +164,8 @@ class SavedMessage(models.Model):
     #: When the broker had let go of it; until then it may still be in the queue.
     removed_at = models.DateTimeField(null=True, blank=True)
     restored_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PrimaryManager()
 
     class Meta:  # noqa: D106
         verbose_name = "saved message"

@@ -19,6 +19,7 @@ from z4j_django import control, logs, options, permissions, verbs
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, OptionsError
 from z4j_django.models import Operation, OperationTarget
+from z4j_django.models.primary import reread
 from z4j_django.operations import transactions
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import SHORT
@@ -206,7 +207,7 @@ def carry_out(
         for _ in steps(operation, act, at_once=at_once, claim=claim):
             pass
     except TakenOverError:
-        operation.refresh_from_db()
+        reread(operation)
         return operation
     return finish(operation)
 
@@ -240,12 +241,13 @@ def close(operation: Operation) -> Operation:
 
 
 def finish(operation: Operation) -> Operation:
-    """Count the outcomes, and say that it is over: aborted, if that stopped it."""
+    """Count the outcomes, and say that it is over: aborted, where a target has none."""
     counted = dict(
         operation.targets.values_list("outcome").annotate(models.Count("id")).order_by("outcome")
     )
     names = (_Result.DONE, _Result.REFUSED, _Result.FAILED, _Result.UNKNOWN)
-    if counted.get(_Result.PENDING):
+    over = sum(counted.get(name, 0) for name in names)
+    if over < max(operation.total, sum(counted.values())):
         operation.state = Operation.State.ABORTED
     elif operation.state != Operation.State.ABORTED:
         operation.state = Operation.State.FINISHED
@@ -294,7 +296,7 @@ def note(operation: Operation, **facts: Any) -> None:
     with transaction.atomic(using=router.db_for_write(Operation)):
         # The write comes first: it has all others wait for this transaction's end.
         Operation.objects.filter(pk=operation.pk).update(verb=operation.verb)
-        operation.refresh_from_db(fields=["parameters"])
+        reread(operation, "parameters")
         operation.parameters.update(facts)
         operation.save(update_fields=["parameters"])
 

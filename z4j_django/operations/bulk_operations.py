@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import router
 from django.db.models import Q
 from django.utils import timezone
 
@@ -18,6 +17,7 @@ from z4j_django import control, logs, permissions, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.models.primary import reread
 from z4j_django.operations import auditing, tasks, transactions
 from z4j_django.options import meant, part
 from z4j_django.options import read as read_options
@@ -170,7 +170,7 @@ def carry_on(operation_id: int, *, seconds: float = SLICE) -> float | None:
         claimed = bulk_operation.filter(free).update(
             state=_State.RUNNING, updated_at=timezone.now()
         )
-    operation = bulk_operation.using(router.db_for_write(Operation)).first()
+    operation = bulk_operation.first()
     if operation is None:
         raise LookupError(f"There is no bulk operation {operation_id}.")
     if claimed:
@@ -209,7 +209,7 @@ def abort(operation_id: int, *, actor: permissions.Actor) -> Operation:
     idle = Q(state=_State.WAITING) | Q(updated_at__lt=silent_since)
     if going.filter(idle).update(state=_State.RUNNING, updated_at=timezone.now()):
         auditing.close(operation)
-    operation.refresh_from_db()
+    reread(operation)
     return operation
 
 
@@ -269,7 +269,7 @@ def _carry_out(
             if time.monotonic() - begun > seconds:
                 return _pause(operation)
     except auditing.TakenOverError:
-        operation.refresh_from_db()
+        reread(operation)
         return operation
     return auditing.finish(operation)
 
@@ -278,7 +278,7 @@ def _pause(operation: Operation) -> Operation:
     """Leave the rest to whoever comes next."""
     going = Operation.objects.filter(pk=operation.pk, state=_State.RUNNING)
     going.update(state=_State.WAITING, updated_at=timezone.now())
-    operation.refresh_from_db()
+    reread(operation)
     return operation
 
 

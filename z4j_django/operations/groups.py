@@ -11,6 +11,7 @@ from z4j_django.conf import settings
 from z4j_django.control import results, workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.models.primary import primary
 from z4j_django.operations import (
     auditing,
     originals,
@@ -299,7 +300,7 @@ def _member(part: planning.Part, shared: workflow.Publishing) -> workflow.Signat
 
 def _involved(project: str, plan: Plan) -> set[str]:
     """What is run again, replayed or fed: the tasks published, the group's members, its body."""
-    members = TaskRecord.objects.filter(project=project, group_id=plan.group.group_id)
+    members = primary(TaskRecord).filter(project=project, group_id=plan.group.group_id)
     found = {*plan.targets, plan.body_id, *members.values_list("task_id", flat=True)}
     return found - {""}
 

@@ -7,6 +7,7 @@ from z4j_django.agent import events
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, SealError
 from z4j_django.models import TaskPayload, TaskRecord
+from z4j_django.models.primary import primary
 from z4j_django.queries import tasks
 from z4j_django.secrets import sealing
 
@@ -18,7 +19,7 @@ def record_of(project: str, task_id: str) -> TaskRecord:
         OperationError: If nothing is.
     """
     return found(
-        tasks.summaries(TaskRecord.objects.filter(project=project, task_id=task_id)).first()
+        tasks.summaries(primary(TaskRecord).filter(project=project, task_id=task_id)).first()
     )
 
 
@@ -50,7 +51,7 @@ def find(project: str, task_id: str) -> events.Original:
     Raises:
         OperationError: If there is none that could be published again; the message says why.
     """
-    payload = TaskPayload.objects.filter(project=project, task_id=task_id).first()
+    payload = primary(TaskPayload).filter(project=project, task_id=task_id).first()
     if payload is None:
         raise OperationError(_why_missing(record_of(project, task_id)))
     if not payload.sealed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from z4j_django.models import GroupRecord, TaskRecord
+from z4j_django.models.primary import primary
 
 #: Steps of a chain that are followed, and tasks that are looked at for each.
 _STEPS: Final = 1_000
@@ -26,7 +27,7 @@ def chord_of(record: TaskRecord, body: bytes) -> str:
     seen = {record.task_id}
     waiting = [record.task_id]
     while waiting and len(seen) < _STEPS:
-        hanging = TaskRecord.objects.filter(project=record.project, parent_id=waiting.pop())
+        hanging = primary(TaskRecord).filter(project=record.project, parent_id=waiting.pop())
         rows = hanging.order_by("id").values_list("task_id", "chord_id", "group_id")[:_CHILDREN]
         for task_id, chord_id, group_id in rows:
             if task_id in seen or task_id.encode() not in body:
@@ -40,6 +41,6 @@ def chord_of(record: TaskRecord, body: bytes) -> str:
 
 def _was_there(record: TaskRecord, group_id: str) -> bool:
     """Whether a group was known before a task began."""
-    found = GroupRecord.objects.filter(project=record.project, group_id=group_id)
+    found = primary(GroupRecord).filter(project=record.project, group_id=group_id)
     first_seen = found.values_list("first_seen", flat=True).first()
     return record.started_at is None or first_seen is None or first_seen <= record.started_at

@@ -12,6 +12,7 @@ from z4j_django.conf import settings
 from z4j_django.control import bodies, workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, TaskRecord
+from z4j_django.models.primary import primary
 from z4j_django.operations import originals, retry_chains, workflow
 
 #: Chords within chords, and steps of a chain that are walked.
@@ -121,7 +122,7 @@ class Planner:
         """
         if depth <= 0:
             raise OperationError(f"Its chords are nested more than {_DEPTH} deep.")
-        group = GroupRecord.objects.filter(project=self._project, group_id=group_id).first()
+        group = primary(GroupRecord).filter(project=self._project, group_id=group_id).first()
         if group is None:
             raise OperationError(f"There is no group {group_id} on record.")
         require_few(group.size)  # before all of them are read
@@ -137,7 +138,7 @@ class Planner:
 
     def body_runs(self, group_id: str) -> list[TaskRecord]:
         """The runs on record of a chord's body, the newest first."""
-        found = GroupRecord.objects.filter(project=self._project, group_id=group_id)
+        found = primary(GroupRecord).filter(project=self._project, group_id=group_id)
         body_id = found.values_list("body_id", flat=True).first()
         record = self._chains.record(body_id) if body_id else None
         return self._chains.runs(record) if record else []
@@ -300,13 +301,13 @@ class Planner:
         raise OperationError(f"The body of the chord {group_id} can't be found.{problem}")
 
     def _chord_with_body(self, seat: list[TaskRecord]) -> str | None:
-        found = GroupRecord.objects.filter(
+        found = primary(GroupRecord).filter(
             project=self._project, body_id__in=[run.task_id for run in seat]
         )
         return found.order_by("-id").values_list("group_id", flat=True).first()
 
     def _is_on_record(self, group_id: str) -> bool:
-        return GroupRecord.objects.filter(project=self._project, group_id=group_id).exists()
+        return primary(GroupRecord).filter(project=self._project, group_id=group_id).exists()
 
     def _known_message(self, record: TaskRecord) -> workflow.Message | None:
         try:

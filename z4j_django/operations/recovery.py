@@ -15,6 +15,7 @@ from z4j_django.agent.events import Original
 from z4j_django.control import queues
 from z4j_django.exceptions import SealError
 from z4j_django.models import Operation, OperationTarget, SavedMessage, TaskRecord
+from z4j_django.models.primary import primary
 from z4j_django.operations import auditing
 from z4j_django.operations.queues import AT_ONCE, TIMEOUT, settle_tasks
 from z4j_django.secrets import sealing
@@ -98,7 +99,7 @@ class Recovery:
         return identity in self._lying or self._was_received(message)
 
     def _was_received(self, message: SavedMessage) -> bool:
-        received = TaskRecord.objects.filter(
+        received = primary(TaskRecord).filter(
             project=self._purge.project,
             task_id=message.task_id,
             received_at__gt=self._purge.created_at,

@@ -16,6 +16,7 @@ from z4j_django import verbs
 from z4j_django.control import results
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, Operation, OperationTarget, TaskRecord
+from z4j_django.models.primary import primary
 from z4j_django.operations import originals
 from z4j_django.queries import tasks
 
@@ -34,7 +35,7 @@ def locked(project: str, task_ids: Iterable[str]) -> dict[str, TaskRecord]:
     """The records of some tasks; who asks for one of them too waits for this transaction's end."""
     found: dict[str, TaskRecord] = {}
     for part in _parts(sorted(set(task_ids))):
-        rows = tasks.summaries(TaskRecord.objects.filter(project=project, task_id__in=part))
+        rows = tasks.summaries(primary(TaskRecord).filter(project=project, task_id__in=part))
         ordered = rows.order_by("project", "task_id").select_for_update()
         found.update((record.task_id, record) for record in ordered)
     return found
@@ -49,7 +50,7 @@ def require_none(record: TaskRecord) -> None:
     Raises:
         OperationError: If there is one; the message names it and its state.
     """
-    retries = TaskRecord.objects.filter(project=record.project, retry_of=record.task_id)
+    retries = primary(TaskRecord).filter(project=record.project, retry_of=record.task_id)
     runs = retries.exclude(name=results.REPLAY_TASK).only("task_id", "state", "worker")
     newest = runs.order_by("-id").first()
     if newest is not None:
@@ -112,8 +113,12 @@ def _unseen(
             at__gte=_lately(),
         ).exclude(result_id="")
         found = list(rows.select_related("operation").order_by("-id"))
-        ids = [target.result_id for target in found]
-        on_record = (known if known is not None else tasks.by_ids(project, ids)) if ids else ()
+        if known is None and found:
+            ids = [target.result_id for target in found]
+            records = primary(TaskRecord).filter(project=project, task_id__in=ids)
+            on_record: Collection[str] = set(records.values_list("task_id", flat=True))
+        else:
+            on_record = known or ()
         for target in found:
             if target.result_id not in on_record:
                 return target
@@ -125,7 +130,7 @@ def _retry_of_its_group(record: TaskRecord) -> Operation | None:
 
     Of what it runs again, that task need not be a target: it may come later.
     """
-    groups = GroupRecord.objects.filter(project=record.project)
+    groups = primary(GroupRecord).filter(project=record.project)
     mine = set(groups.filter(body_id=record.task_id).values_list("group_id", flat=True))
     mine = {group_id for group_id in (*mine, record.group_id) if group_id}
     if not mine:

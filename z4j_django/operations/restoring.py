@@ -15,6 +15,7 @@ from z4j_django.agent.events import Original
 from z4j_django.control import publishing
 from z4j_django.exceptions import OperationError, SealError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
+from z4j_django.models.primary import reread
 from z4j_django.operations import auditing, transactions
 from z4j_django.operations.queues import TIMEOUT, Progress, held, settle_tasks
 from z4j_django.operations.recovery import Recovery, opened
@@ -58,7 +59,7 @@ def restore(
     def claim() -> dict[str, Any]:
         # The write comes first: it has all others who ask wait for this transaction's end.
         Operation.objects.filter(pk=purge.pk).update(updated_at=F("updated_at"))
-        purge.refresh_from_db()
+        reread(purge)
         return {"saved": _count_waiting(purge)}
 
     operation = auditing.begin(

@@ -11,6 +11,7 @@ from django.db.models import Q
 from z4j_django import states
 from z4j_django.control.results import REPLAY_TASK
 from z4j_django.models import TaskRecord
+from z4j_django.models.primary import primary
 
 #: Ids in one query.
 _AT_ONCE: Final = 500
@@ -107,7 +108,7 @@ class RetryChains:
             yield from self._found(Q(**{lookup: ordered[first : first + _AT_ONCE]}))
 
     def _found(self, condition: Q) -> Iterable[TaskRecord]:
-        found = TaskRecord.objects.filter(condition, project=self._project)
+        found = primary(TaskRecord).filter(condition, project=self._project)
         return found.only("id", *_FIELDS).order_by("id")
 
 

@@ -12,6 +12,7 @@ from z4j_django import logs, states
 from z4j_django.control import remote_control
 from z4j_django.exceptions import OperationError
 from z4j_django.models import OperationTarget, TaskRecord, WorkerRecord
+from z4j_django.models.primary import primary
 from z4j_django.operations import auditing, originals
 from z4j_django.queries import workers
 
@@ -85,7 +86,8 @@ def check(record: TaskRecord, *, terminate: bool) -> auditing.Outcome | None:
         return None
     if not terminate:
         return auditing.refused(_runs(record.worker))
-    worker = workers.find(record.project, record.worker)
+    found = primary(WorkerRecord).filter(project=record.project, hostname=record.worker)
+    worker = found.first()
     if worker is not None and worker.pool in _SHARED:
         return auditing.refused(
             f"It is STARTED on {record.worker}, whose pool ({worker.pool}) can't end a single task."
@@ -317,13 +319,13 @@ def _runs(host: str) -> str:
 def _online(project: str) -> frozenset[str]:
     """The workers that should answer, as far as the record tells."""
     since = timezone.now() - workers.SILENT_AFTER
-    online = WorkerRecord.objects.filter(project=project, online=True, last_seen__gt=since)
+    online = primary(WorkerRecord).filter(project=project, online=True, last_seen__gt=since)
     return frozenset(online.values_list("hostname", flat=True))
 
 
 def _states(project: str, task_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """The state of tasks on record, and the worker, as they are now."""
-    rows = TaskRecord.objects.filter(project=project, task_id__in=task_ids)
+    rows = primary(TaskRecord).filter(project=project, task_id__in=task_ids)
     return {
         task_id: (state, worker)
         for task_id, state, worker in rows.values_list("task_id", "state", "worker")

@@ -11,6 +11,7 @@ from z4j_django.conf import settings
 from z4j_django.control import bodies, publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.models.primary import primary
 from z4j_django.operations import (
     auditing,
     originals,
@@ -282,7 +283,7 @@ def _names(project: str, ids: Sequence[str]) -> set[str]:
     """What the tasks are called."""
     found: set[str] = set()
     for first in range(0, len(ids), _LOOKED_UP):
-        part = TaskRecord.objects.filter(
+        part = primary(TaskRecord).filter(
             project=project, task_id__in=ids[first : first + _LOOKED_UP]
         )
         found.update(part.values_list("name", flat=True).distinct())

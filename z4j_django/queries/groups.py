@@ -32,7 +32,7 @@ def ranges(queryset: QuerySet[GroupRecord], text: str) -> list[IndexRange]:
     text = text.strip()
     if not text:
         return [IndexRange()]
-    projects = lookups.projects(GroupRecord)
+    projects = lookups.projects(queryset)
     begins = Q(project__in=projects) & lookups.starts_with(queryset, "group_id", text)
     return [IndexRange(begins), IndexRange(Q(body_id=text))]
 

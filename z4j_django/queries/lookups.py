@@ -15,12 +15,13 @@ PROJECTS_LIMIT = 50
 
 
 def distinct_values(
-    model: type[models.Model], field: str, limit: int, prefix: str = ""
+    rows: type[models.Model] | models.QuerySet[Any], field: str, limit: int, prefix: str = ""
 ) -> list[str]:
     """The first distinct values of an indexed column, without reading the whole index.
 
     Args:
-        model: The model to read.
+        rows: The model to read; or a queryset of it, whose database is read, and whose condition
+            is not asked.
         field: A text column, compared byte for byte, that an index begins with.
         limit: How many values at most.
         prefix: With what the values begin.
@@ -28,7 +29,7 @@ def distinct_values(
     Returns:
         The values in the database's order, the empty string left out.
     """
-    alias = model._default_manager.db
+    model, alias = _where(rows)
     connection = connections[alias]
     if connection.vendor == "mysql":
         # The optimizer's own loose index scan; it can't use an index inside a recursive step.
@@ -53,9 +54,16 @@ def distinct_values(
     return [value for value in found if value.startswith(prefix)]
 
 
-def projects(model: type[models.Model]) -> list[str]:
+def projects(rows: type[models.Model] | models.QuerySet[Any]) -> list[str]:
     """The projects on record: the columns after ``project`` in an index need its value."""
-    return distinct_values(model, "project", PROJECTS_LIMIT)
+    return distinct_values(rows, "project", PROJECTS_LIMIT)
+
+
+def _where(rows: type[models.Model] | models.QuerySet[Any]) -> tuple[type[models.Model], str]:
+    """The model, and the alias of the database that it is read from."""
+    if isinstance(rows, models.QuerySet):
+        return rows.model, rows.db
+    return rows, rows._default_manager.db
 
 
 def starts_with(queryset: models.QuerySet[Any], field: str, prefix: str) -> Q:

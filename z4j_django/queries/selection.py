@@ -13,6 +13,7 @@ from django.utils import timezone
 from z4j_django import states
 from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
+from z4j_django.models.primary import primary
 from z4j_django.queries import filter as filters
 from z4j_django.queries import tasks
 from z4j_django.queries.cursors import Cursor
@@ -29,6 +30,8 @@ _PAGE: Final = 1000
 @dataclass(frozen=True)
 class Selection:
     """Tasks of which each given column has the given value, and that the search finds.
+
+    It is acted on, and so read where the records are written, whatever replicas there are.
 
     Attributes:
         project: Whose tasks.
@@ -119,7 +122,7 @@ class Selection:
         """The same, without the tasks that come from now on, and with ages that stand."""
         until, asked_at = self.until, self.asked_at
         if until is None:
-            until = TaskRecord.objects.aggregate(newest=Max("id"))["newest"] or 0
+            until = primary(TaskRecord).aggregate(newest=Max("id"))["newest"] or 0
         return replace(self, until=until, asked_at=asked_at or datetime.now(UTC).isoformat())
 
     def ids(self, limit: int) -> list[str]:
@@ -155,7 +158,7 @@ class Selection:
                 "that has one: a state other than SUCCESS, a name, a worker, a queue, or a range "
                 "of sent, such as sent:<2d."
             )
-        queryset = TaskRecord.objects.all()
+        queryset = primary(TaskRecord)
         queryset = queryset.only("task_id", "sent_at") if only_ids else tasks.summaries(queryset)
         cursor = Cursor()
         if self.until is not None and wanted.order() == "-id":

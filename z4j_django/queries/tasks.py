@@ -108,8 +108,8 @@ def ranges(queryset: QuerySet[TaskRecord], text: str) -> list[IndexRange]:
     if not text:
         return [IndexRange()]
     # The index on task ids begins with the project.
-    by_id = Q(project__in=lookups.projects(TaskRecord)) & matches_id(queryset, text)
-    names = names_like(text)[:MATCHING_NAMES_LIMIT]
+    by_id = Q(project__in=lookups.projects(queryset)) & matches_id(queryset, text)
+    names = names_like(queryset, text)[:MATCHING_NAMES_LIMIT]
     return [
         IndexRange(by_id, is_few=True),
         *(IndexRange(column="name", value=name) for name in names),
@@ -118,7 +118,7 @@ def ranges(queryset: QuerySet[TaskRecord], text: str) -> list[IndexRange]:
 
 def meanings(queryset: QuerySet[TaskRecord], text: str) -> list[Q]:
     """The same search as conditions of which one has to hold, for rows that are few."""
-    return [matches_id(queryset, text), Q(name__in=names_like(text))]
+    return [matches_id(queryset, text), Q(name__in=names_like(queryset, text))]
 
 
 def is_prefix(text: str) -> bool:
@@ -131,15 +131,15 @@ def matches_id(queryset: QuerySet[TaskRecord], text: str) -> Q:
     return lookups.starts_with(queryset, "task_id", text) if is_prefix(text) else Q(task_id=text)
 
 
-def names_like(text: str) -> list[str]:
+def names_like(queryset: QuerySet[TaskRecord], text: str) -> list[str]:
     """The names on record that a person may mean by ``text``.
 
     Of a table with more than ``KNOWN_NAMES_LIMIT`` names, the first ones, and those that begin
     with it as it stands.
     """
-    known = lookups.distinct_values(TaskRecord, "name", KNOWN_NAMES_LIMIT)
+    known = lookups.distinct_values(queryset, "name", KNOWN_NAMES_LIMIT)
     if len(known) == KNOWN_NAMES_LIMIT:
-        known += lookups.distinct_values(TaskRecord, "name", KNOWN_NAMES_LIMIT, text)
+        known += lookups.distinct_values(queryset, "name", KNOWN_NAMES_LIMIT, text)
     beginning = text.casefold()
     matching = (name for name in known if f".{name}".casefold().find(f".{beginning}") >= 0)
     return list(dict.fromkeys(matching))

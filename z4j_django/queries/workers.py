@@ -41,7 +41,7 @@ def ranges(queryset: QuerySet[WorkerRecord], text: str) -> list[IndexRange]:
     text = text.strip()
     if not text:
         return [IndexRange()]
-    projects = lookups.projects(WorkerRecord)
+    projects = lookups.projects(queryset)
     begins = lookups.starts_with(queryset, "hostname", text)
     return [IndexRange(Q(project__in=projects) & begins)]
 

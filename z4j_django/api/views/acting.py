@@ -14,6 +14,7 @@ from z4j_django import operations, verbs
 from z4j_django.api import base, generic, operating, problems
 from z4j_django.api.parameters import GROUP_ID, PROJECT, QUEUE, TASK_ID, Parameter
 from z4j_django.models import GroupRecord, TaskRecord
+from z4j_django.models.primary import primary
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class VerbView(base.View):
     def _require(self, model: type[Model], value: str) -> None:
         """See that what the address names is on record."""
         column = self.noun.parameter.name
-        rows = model._default_manager.filter(project=self.asked["project"]).only(column)
+        rows = primary(model).filter(project=self.asked["project"]).only(column)
         # Operations take an id without the white space around it: that would be another one.
         if value != value.strip() or generic.named(rows, column, value) is None:
             noun = model._meta.verbose_name

@@ -120,7 +120,7 @@ class Filter:
         """
         by = Order.of(self.order(order))
         found = index_choice.choose(self.terms, queryset, by_sent=by.column == "sent_at")
-        narrowing = (one.condition(queryset) for one in found.rest(self.terms))
+        narrowing = (one.condition(queryset) for one in found.rest(self.terms, queryset))
         narrowed = queryset.filter(*narrowing)
         return pages.read(narrowed, cursor, limit, found.ranges, by, is_small=found.is_small)
 

@@ -46,7 +46,7 @@ def along(column: str) -> Ranges:
     """The ranges of the index that begins with ``column``, one for each value on record."""
 
     def ranges(values: Sequence[Value], queryset: Tasks) -> list[IndexRange] | None:
-        found = texts(column, values)
+        found = texts(column, values, queryset)
         if found is None:
             return None
         return [IndexRange(column=column, value=one) for one in found]
@@ -54,12 +54,12 @@ def along(column: str) -> Ranges:
     return ranges
 
 
-def texts(column: str, values: Sequence[Value]) -> list[str] | None:
+def texts(column: str, values: Sequence[Value], queryset: Tasks) -> list[str] | None:
     """The texts on record that some values mean; ``None`` where they are too many."""
     found: dict[str, None] = {}
     for value in values:
         if isinstance(value, Prefix):
-            known = lookups.distinct_values(TaskRecord, column, VALUES_LIMIT + 1, value.text)
+            known = lookups.distinct_values(queryset, column, VALUES_LIMIT + 1, value.text)
             found |= dict.fromkeys(known)
         else:
             found[text(value)] = None
@@ -68,7 +68,7 @@ def texts(column: str, values: Sequence[Value]) -> list[str] | None:
 
 def by_id(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
     """The index on task ids begins with the project."""
-    projects, ids = lookups.projects(TaskRecord), list(map(text, values))
+    projects, ids = lookups.projects(queryset), list(map(text, values))
     return [IndexRange(Q(project__in=projects, task_id__in=ids), is_few=True)]
 
 

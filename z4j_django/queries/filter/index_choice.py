@@ -11,7 +11,6 @@ from typing import Final
 from django.db import connections
 
 from z4j_django import states
-from z4j_django.models import TaskRecord
 from z4j_django.queries import lookups, pages
 from z4j_django.queries.cursors import Span
 from z4j_django.queries.filter import conditions
@@ -38,9 +37,10 @@ class Choice:
     terms: tuple[Term, ...] = ()
     is_small: bool = False
 
-    def rest(self, terms: Sequence[Term]) -> list[Term]:
+    def rest(self, terms: Sequence[Term], queryset: Tasks) -> list[Term]:
         """Those of the filter's terms that have to narrow what lies in the ranges."""
-        return [one for one in terms if one not in self.terms and not _is_of_every_task(one)]
+        left = (one for one in terms if one not in self.terms)
+        return [one for one in left if not _is_of_every_task(one, queryset)]
 
 
 def candidates(terms: Sequence[Term]) -> list[Term]:
@@ -94,11 +94,11 @@ def _ranges(term: Term, queryset: Tasks) -> list[IndexRange] | None:
     return index.ranges(term.wanted, queryset)
 
 
-def _is_of_every_task(term: Term) -> bool:
+def _is_of_every_task(term: Term, queryset: Tasks) -> bool:
     """Whether it is a term on the project that finds all there are, as where there is only one."""
     if term.name != "project" or term.negated:
         return False
-    known = lookups.projects(TaskRecord)
+    known = lookups.projects(queryset)
     is_all = len(known) < lookups.PROJECTS_LIMIT
     return is_all and set(known) <= set(map(text, term.values))
 
@@ -114,7 +114,7 @@ def _failures(terms: Sequence[Term], queryset: Tasks) -> Choice | None:
     wanted = list(map(text, state.wanted))
     if not _BY_NAME.issuperset(wanted):
         return None
-    names = conditions.texts("name", name.values)
+    names = conditions.texts("name", name.values, queryset)
     if names is None or len(names) * len(wanted) > conditions.VALUES_LIMIT:
         return None
     ranges = [
