@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -30,6 +30,7 @@ from z4j_django.models import (
     TaskRecord,
     WorkerRecord,
 )
+from z4j_django.queries import workers
 from z4j_django.store import sql
 from z4j_django.store.folding import Fold
 from z4j_django.store.writer import DatabaseSink
@@ -222,7 +223,7 @@ def test_hostile_text_is_stored_as_text() -> None:
 
 @pytest.mark.parametrize("year", [1001, 1969, 2150, 9998])
 def test_a_moment_of_any_year_comes_back_as_it_was(year: int) -> None:
-    moment = datetime.datetime(year, 7, 20, 20, 17, 40, tzinfo=datetime.UTC)
+    moment = datetime(year, 7, 20, 20, 17, 40, tzinfo=UTC)
     message = events.Message(eta=moment.isoformat(), expires=moment.isoformat())
     store(event(events.TASK_RECEIVED, moment.timestamp(), message=message))
     record = TaskRecord.objects.get()
@@ -254,6 +255,22 @@ def test_workers_are_merged() -> None:
     store(events.WorkerEvent(events.WORKER_ONLINE, "w@h", 31.0, "threads", 4, [], "5.8"))
     worker.refresh_from_db()
     assert (worker.online, worker.pool, worker.version) == (True, "threads", "5.8")
+
+
+def test_a_worker_is_heard_of_by_its_tasks() -> None:
+    store(event(events.TASK_RECEIVED, 5.0, worker="w@h"))
+    worker = WorkerRecord.objects.get(hostname="w@h")
+    assert worker.online
+    store(events.WorkerEvent(events.WORKER_ONLINE, "w@h", 1.0, "prefork"))
+    store(event(events.TASK_SUCCEEDED, 300.0, worker="w@h"))
+    worker.refresh_from_db()
+    assert (worker.online, worker.pool) == (True, "prefork")
+    now = datetime.fromtimestamp(301.0, UTC)
+    assert workers.presence(worker, now) == "online"
+    store(events.WorkerEvent(events.WORKER_OFFLINE, "w@h", 299.0))
+    store(event(events.TASK_SUCCEEDED, 300.5, worker="w@h"))
+    worker.refresh_from_db()
+    assert workers.presence(worker, now) == "offline"
 
 
 def test_the_timeline_can_be_left_out() -> None:

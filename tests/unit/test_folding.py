@@ -354,3 +354,35 @@ def test_workers_go_online_and_offline() -> None:
             '["mail"]',
         )
         assert (row.started_at, row.last_seen, row.stopped_at) == (1.0, 11.0, 21.0)
+
+
+def test_a_worker_is_heard_of_by_all_that_it_does() -> None:
+    seen = [
+        events.WorkerEvent(events.WORKER_ONLINE, "w@h", 1.0, "prefork"),
+        event(events.TASK_RECEIVED, 2.0, worker="w@h"),
+        event(events.TASK_SUCCEEDED, 300.0, worker="w@h"),
+    ]
+    for order in itertools.permutations(seen):
+        row = folded(order).workers["shop", "w@h"]
+        assert (row.online, row.pool, row.started_at, row.last_seen) == (
+            True,
+            "prefork",
+            1.0,
+            300.0,
+        )
+
+
+def test_what_a_worker_does_late_does_not_undo_its_goodbye() -> None:
+    seen = [
+        events.WorkerEvent(events.WORKER_OFFLINE, "w@h", 21.0),
+        event(events.TASK_SUCCEEDED, 22.0, worker="w@h"),
+    ]
+    for order in (seen, seen[::-1]):
+        row = folded(order).workers["shop", "w@h"]
+        assert (row.online, row.last_seen, row.stopped_at) == (False, 22.0, 21.0)
+
+
+def test_a_worker_that_never_said_hello_is_there_by_what_it_does() -> None:
+    row = folded([event(events.TASK_STARTED, 3.0, worker="w@h")]).workers["shop", "w@h"]
+    assert (row.online, row.last_seen, row.started_at) == (True, 3.0, None)
+    assert folded([event(events.TASK_SENT, 1.0)]).workers == {}

@@ -162,7 +162,9 @@ class TaskSignals(SignalHandlers):
             message = messages.eager(task, request) if keep == ALL else None
         else:
             keep = messages.kept(stamped)
-        start = messages.of_run(events.TASK_STARTED, now, task_id, task, request, message=message)
+        start = messages.of_run(
+            events.TASK_STARTED, now, task_id, task, request, self._requests, message=message
+        )
         self._running[task_id] = messages.Run(start, time.monotonic(), keep)
         if keep == ALL:
             self.recorder.record(start)
@@ -325,7 +327,7 @@ class TaskSignals(SignalHandlers):
         now = time.time()
         if run is None:
             now = self._not_before_received(task_id, now)
-            attempt = messages.of_run(kind, now, task_id, task, request)
+            attempt = messages.of_run(kind, now, task_id, task, request, self._requests)
         else:
             attempt = run.start
         self.recorder.record(
@@ -361,14 +363,15 @@ class TaskSignals(SignalHandlers):
         received = messages.moment(stamped, "received")
         if received is not None:
             self._record_message(events.TASK_RECEIVED, request, received, stamped)
-        held = self._requests.get(task_id)
-        started = run.start.at if run is not None else getattr(held, "time_start", None)
+        held = self._requests
+        started = (
+            run.start.at if run is not None else getattr(held.get(task_id), "time_start", None)
+        )
         if started:
             message = messages.eager(task, request) if request.is_eager else None
+            kind = events.TASK_STARTED
             self.recorder.record(
-                messages.of_run(
-                    events.TASK_STARTED, started, task_id, task, request, message=message
-                )
+                messages.of_run(kind, started, task_id, task, request, held, message=message)
             )
 
     def _was_internal(self, task_id: str) -> bool:

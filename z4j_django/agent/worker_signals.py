@@ -28,6 +28,9 @@ class WorkerSignals(SignalHandlers):
         super().__init__(recorder)
         self._heartbeats: dict[str, float] = {}
         self._presence: Any = None
+        #: Of the workers of this process: what beats for them, and which are embedded and online.
+        self._timers: dict[str, Any] = {}
+        self._embedded: set[str] = set()
 
     def handlers(self) -> dict[Any, Callable[..., None]]:
         """All of this class, by signal."""
@@ -44,7 +47,7 @@ class WorkerSignals(SignalHandlers):
         from z4j_django.agent import presence  # much code that only a worker needs
 
         if self._presence is None:
-            self._presence = presence.step(self.worker_ready, self._stopped)
+            self._presence = presence.step(self._consumer_started, self._consumer_stopped)
         sender.app.steps["consumer"].add(self._presence)
 
     @never_raises
@@ -67,23 +70,46 @@ class WorkerSignals(SignalHandlers):
     @never_raises
     def heartbeat_sent(self, sender: Any, **kwargs: Any) -> None:
         """The worker's main loop is alive."""
-        hostname = sender.eventer.hostname
-        now = time.time()
-        if abs(now - self._heartbeats.get(hostname, 0.0)) >= HEARTBEAT_EVERY:
-            self._heartbeats[hostname] = now
-            self.recorder.record(events.WorkerEvent(events.WORKER_HEARTBEAT, hostname, now))
+        self._beat(sender.eventer.hostname)
 
     @never_raises
     def worker_shutdown(self, sender: Any, **kwargs: Any) -> None:
         """The worker takes no more tasks; an embedded one has said so."""
         if not is_embedded(sender):
-            self._stopped(sender=sender)
+            self._stopped(sender.hostname)
 
     @never_raises
-    def _stopped(self, sender: Any, **kwargs: Any) -> None:
-        self.recorder.record(
-            events.WorkerEvent(events.WORKER_OFFLINE, sender.hostname, time.time())
+    def _consumer_started(self, sender: Any) -> None:
+        hostname = sender.hostname
+        if is_embedded(sender.controller) and hostname not in self._embedded:
+            self._embedded.add(hostname)
+            self.worker_ready(sender=sender)
+        # The main loop's own timer, as Celery's heartbeat has it.
+        told = {"hostname": hostname}
+        self._timers[hostname] = sender.timer.call_repeatedly(
+            HEARTBEAT_EVERY, self._timer_rang, kwargs=told
         )
+
+    @never_raises
+    def _consumer_stopped(self, sender: Any, is_end: bool) -> None:
+        hostname = sender.hostname
+        sender.timer.cancel(self._timers.pop(hostname))
+        if is_end and hostname in self._embedded:
+            self._embedded.discard(hostname)
+            self._stopped(hostname)
+
+    @never_raises
+    def _timer_rang(self, hostname: str) -> None:
+        self._beat(hostname)
+
+    def _beat(self, hostname: str) -> None:
+        now = time.time()
+        if abs(now - self._heartbeats.get(hostname, 0.0)) >= HEARTBEAT_EVERY:
+            self._heartbeats[hostname] = now
+            self.recorder.record(events.WorkerEvent(events.WORKER_HEARTBEAT, hostname, now))
+
+    def _stopped(self, hostname: str) -> None:
+        self.recorder.record(events.WorkerEvent(events.WORKER_OFFLINE, hostname, time.time()))
 
 
 def _pool_name(pool: Any) -> str:

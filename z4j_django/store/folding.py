@@ -74,6 +74,8 @@ class Fold:
         self._lives: dict[tuple[str, str], _Life] = {}
         self.groups: dict[tuple[str, str], GroupRow] = {}
         self.workers: dict[tuple[str, str], WorkerRow] = {}
+        #: The same, by the hostname as events have it.
+        self._heard: dict[tuple[str, str], WorkerRow] = {}
         self.timeline: list[TimelineRow] = []
         self.originals: dict[tuple[str, str], tuple[int, float, events.Original]] = {}
         self.losses: list[LossRow] = []
@@ -122,6 +124,8 @@ class Fold:
         attempt = attempt_of(event)
         time = microseconds(event.at)
         at = moment(event.at)
+        if "@" in event.worker:  # as each node's name has it
+            self._hear(project, event.worker, at)
         life.add_state(event, attempt, time, pid)
         if event.original is not None:
             kept = self.originals.get((project, task_id))
@@ -222,11 +226,25 @@ class Fold:
             LossRow(clean(header.project, 64), clean(header.host), reason, count, at, detail)
         )
 
-    def _add_worker_event(self, event: events.WorkerEvent, project: str, pid: int) -> None:
-        hostname = identifier(event.hostname)
+    def _worker(self, project: str, name: str) -> WorkerRow:
+        hostname = identifier(name)
         row = self.workers.get((project, hostname))
         if row is None:
             row = self.workers[project, hostname] = WorkerRow(project, hostname)
+        return row
+
+    def _hear(self, project: str, name: str, at: float) -> None:
+        """A worker that does something is alive; its own word of its coming and going stands."""
+        row = self._heard.get((project, name))
+        if row is None:
+            row = self._heard[project, name] = self._worker(project, name)
+            if row.state_order < 0:
+                row.state_order, row.online = 0, True
+        if row.last_seen is None or at > row.last_seen:
+            row.last_seen = at
+
+    def _add_worker_event(self, event: events.WorkerEvent, project: str, pid: int) -> None:
+        row = self._worker(project, event.hostname)
         online = event.kind != events.WORKER_OFFLINE
         at = moment(event.at)
         # At one instant the end stands: a worker says nothing after it.
