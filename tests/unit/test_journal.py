@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -163,13 +164,68 @@ def test_many_threads_write_whole_lines(directory: Path, monkeypatch: pytest.Mon
     assert sorted(read_all(directory)) == expected
 
 
-def test_a_deleted_segment_is_replaced(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_deleted_segment_is_written_anew_under_its_name(
+    directory: Path, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(journal, "CHECK_EVERY", 0.0)
     writer = journal.Journal(directory, "shop")
     writer.write(line("before"))
-    journal.segments(directory)[0].unlink()
-    writer.write(line("after"))
-    assert read_all(directory) == ["after"]
+    [path] = journal.segments(directory)
+    shutil.rmtree(directory)
+    if ends:
+        assert writer.close() == 0
+    else:
+        writer.write(line("after"))
+        assert not journal.SegmentFile(path).writer_is_dead()
+    assert read_all(directory) == (["before"] if ends else ["before", "after"])
+    assert journal.segments(directory) == [path]
+
+
+def test_many_threads_lose_nothing_of_a_deleted_segment(directory: Path) -> None:
+    writer = journal.Journal(directory, "shop")
+    writer.write(line("0"))
+    begun = threading.Barrier(9)
+
+    def write(thread: int) -> None:
+        begun.wait()
+        for number in range(300):
+            writer.write(line(f"{thread}-{number}"))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    while any(thread.is_alive() for thread in threads):
+        for path in journal.segments(directory):
+            path.unlink(missing_ok=True)
+    writer.close()
+    expected = ["0", *(f"{thread}-{number}" for thread in range(8) for number in range(300))]
+    assert sorted(read_all(directory)) == sorted(expected)
+
+
+def test_what_can_not_be_written_anew_is_counted_at_the_end(directory: Path) -> None:
+    writer = journal.Journal(directory, "shop")
+    for name in ("a", "b"):
+        writer.write(line(name))
+    shutil.rmtree(directory)
+    directory.touch()
+    writer.write(line("c"))
+    assert writer.close() == 3
+
+
+def test_what_can_not_be_written_anew_is_counted_when_the_segment_is_full(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "ROLL_AT", 200)
+    writer = journal.Journal(directory, "shop")
+    writer.write(line("a"))
+    shutil.rmtree(directory)
+    directory.touch()
+    with pytest.raises(journal.GoneError) as caught:
+        writer.write(line("b" * 200))
+    assert caught.value.count == 2
+    assert writer.close() == 0
 
 
 def test_after_a_torn_write_the_next_event_begins_a_line(

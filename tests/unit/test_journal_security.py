@@ -16,7 +16,7 @@ import pytest
 
 from tests.sinks import MemorySink
 from z4j_django import wiring
-from z4j_django.agent import events, journal, leases, shipper
+from z4j_django.agent import events, inspection, journal, leases, shipper
 from z4j_django.exceptions import JournalError, SegmentError
 
 #: The user and group "nobody", on every Linux.
@@ -128,7 +128,7 @@ def test_what_is_no_directory_is_not_used_as_one(shared: Path, directory: Path, 
         directory.touch()
     else:
         os.mkfifo(directory)
-    with pytest.raises((JournalError, FileExistsError)):
+    with pytest.raises(JournalError, match="is not a directory; move it away"):
         journal.Journal(directory, "shop").write(line("a"))
     assert not target.exists() or list(target.iterdir()) == []
 
@@ -136,16 +136,29 @@ def test_what_is_no_directory_is_not_used_as_one(shared: Path, directory: Path, 
 def _plant_segment(path: Path, kind: str, elsewhere: Path) -> None:
     if kind == "link":
         path.symlink_to(elsewhere)
+    elif kind == "dangling link":
+        path.symlink_to(path.with_name("nowhere"))
     elif kind == "pipe":
         os.mkfifo(path)
+    elif kind == "socket":
+        os.mknod(path, stat.S_IFSOCK | 0o600)
+    elif kind == "directory":
+        (path / "within").mkdir(parents=True)
     else:
         shutil.copyfile(elsewhere, path)
         os.chown(path, NOBODY, NOBODY)
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe", pytest.param("another's", marks=as_root)])
+KINDS = ("link", "dangling link", "pipe", "socket", "directory")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, pytest.param("another's", marks=as_root)])
 def test_a_planted_segment_is_set_aside_and_holds_up_nothing(
-    shared: Path, directory: Path, sink: MemorySink, kind: str
+    shared: Path,
+    directory: Path,
+    sink: MemorySink,
+    kind: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     other = journal.Journal(shared / "other", "shop")
     other.write(line("planted"))
@@ -156,10 +169,46 @@ def test_a_planted_segment_is_set_aside_and_holds_up_nothing(
     _plant_segment(planted, kind, elsewhere)
     with pytest.raises(SegmentError):
         journal.SegmentFile(planted)
+    assert inspection.look(directory).writers == 1
     assert ship(directory, sink)
     assert sink.ids == ["ours"]
     assert elsewhere.exists()
-    assert not planted.exists()
+    assert not os.path.lexists(planted)
+    assert len(caplog.messages) == 1
+
+
+def test_what_can_not_be_set_aside_is_skipped_where_it_is(
+    directory: Path, sink: MemorySink, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = journal.Journal(directory, "shop")
+    writer.write(line("ours"))
+    planted = directory / "0.journal"
+    planted.mkdir()
+    (directory / "0.journal.unreadable" / "within").mkdir(parents=True)
+    sink.failing = ConnectionError("database is away")
+    ships = shipper.Shipper(directory, sink, max_bytes=10)
+    ships.step()
+    sink.failing = None
+    assert ships.drain(5.0)
+    assert sink.ids == ["ours"]
+    assert planted.exists()
+    assert [message for message in caplog.messages if "0.journal" in message] == [
+        f"The journal segment {planted} is no file of user {os.geteuid()}. It is set aside as "
+        "0.journal.unreadable."
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["1.unborn", "1-2-3.4.unwritten.shop.lost", "x.losing"])
+def test_what_has_the_name_of_another_file_of_ours_holds_up_nothing(
+    shared: Path, directory: Path, sink: MemorySink, kind: str, name: str
+) -> None:
+    writer = journal.Journal(directory, "shop")
+    writer.write(line("ours"))
+    _plant_segment(directory / name, kind, shared)
+    assert ship(directory, sink)
+    assert sink.ids == ["ours"]
+    assert not sink.losses
 
 
 @pytest.mark.parametrize("name", LOCKS)

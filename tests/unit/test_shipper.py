@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sinks import MemorySink
-from z4j_django.agent import events, journal, shipper
+from z4j_django.agent import events, journal, shipper, shipper_process
 
 
 @pytest.fixture
@@ -134,6 +135,70 @@ def test_a_batch_is_bounded(
     assert 0 < len(sink.ids) < 10
     assert ship.drain(5.0)
     assert sink.ids == [str(number) for number in range(100)]
+
+
+class TestDeletedSegments:
+    """Someone deletes the directory under those who use it."""
+
+    @pytest.fixture(autouse=True)
+    def _look_each_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(journal, "CHECK_EVERY", 0.0)
+
+    def test_what_a_shipper_has_open_is_stored_all_the_same(
+        self,
+        directory: Path,
+        sink: MemorySink,
+        writer: journal.Journal,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(shipper, "BACKOFF", (0.01, 0.01))
+        writer.write(line("a"))
+        ship = shipper.Shipper(directory, sink)
+        assert ship.drain(5.0)
+        writer.write(line("b"))
+        writer.close()
+        shutil.rmtree(directory)
+        sink.failing = ConnectionError("database is away")
+        ship.step()
+        sink.failing = None
+        assert ship.drain(5.0)
+        assert sink.ids == ["a", "b"]
+        assert sink.forgotten == []
+
+    def test_what_its_writer_writes_anew_is_stored_once(
+        self, directory: Path, sink: MemorySink, writer: journal.Journal
+    ) -> None:
+        ship = shipper.Shipper(directory, sink)
+        for number in range(6):
+            writer.write(line(f"{number} before"))
+            if number % 2:
+                assert ship.drain(5.0)
+            shutil.rmtree(directory)
+            writer.write(line(f"{number} after"))
+            if number % 3:
+                assert ship.drain(5.0)
+        writer.close()
+        assert ship.drain(5.0)
+        assert sink.ids == [f"{n} {when}" for n in range(6) for when in ("before", "after")]
+        assert journal.segments(directory) == []
+        assert len(sink.forgotten) == 1
+
+    def test_a_shipper_whose_lease_was_deleted_takes_the_new_one(
+        self, directory: Path, sink: MemorySink, writer: journal.Journal
+    ) -> None:
+        writer.write(line("a"))
+        stop = threading.Event()
+
+        def until() -> bool:
+            if sink.ids == ["a"]:
+                shutil.rmtree(directory)
+                writer.write(line("b"))
+            return "b" in sink.ids and shipper.process_lease(directory).path.exists()
+
+        assert shipper_process.ship(
+            directory, lambda: sink, max_bytes=1000, stop=stop, until=until, drain=5.0
+        )
+        assert sink.ids == ["a", "b"]
 
 
 def test_a_newer_versions_segment_is_left_alone(

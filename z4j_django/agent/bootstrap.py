@@ -12,7 +12,7 @@ from typing import Any, Final
 from celery import signals
 
 from z4j_django import __version__, logs
-from z4j_django.agent import events, journal, losses, shipping
+from z4j_django.agent import events, forks, journal, losses, shipping
 from z4j_django.agent.config import Config
 from z4j_django.agent.journal import Journal
 from z4j_django.agent.process import Process, is_embedded, is_pool_child
@@ -77,7 +77,7 @@ class Agent:
         signals.worker_shutdown.connect(self._on_shutdown, weak=False, dispatch_uid="z4j.stop")
         # Of a pool's children Celery lets none run what is registered at exit.
         signals.worker_process_shutdown.connect(
-            self._keep_losses, weak=False, dispatch_uid="z4j.losses"
+            self._close_journal, weak=False, dispatch_uid="z4j.close"
         )
         atexit.register(self._on_exit)
 
@@ -120,7 +120,7 @@ class Agent:
     def lost(self, error: Exception) -> None:
         """Count an event that could not be captured, and log the reason once a minute."""
         with self._lock:
-            self.losses += 1
+            self.losses += error.count if isinstance(error, journal.GoneError) else 1
             if isinstance(error, journal.TornError):
                 self._kept_losses += 1  # its reader tells of it
             self._keep_losses()
@@ -134,7 +134,7 @@ class Agent:
                 error,
             )
 
-    def _keep_losses(self, **kwargs: Any) -> None:
+    def _keep_losses(self) -> None:
         """Count on the disk what was lost, so that a shipper tells it whatever becomes of us."""
         with self._lock, contextlib.suppress(Exception):  # the next try may do better
             fresh = self.losses - self._kept_losses
@@ -197,9 +197,7 @@ class Agent:
         self._stop_shipping(shipping.DRAIN_PUBLISHER)
 
     def _stop_shipping(self, seconds: float) -> None:
-        self._keep_losses()
-        if self._journal is not None:
-            self._journal.close()  # so that the shipper reads it to its end, and deletes it
+        self._close_journal()
         ships, self._shipping = self._shipping, None
         if ships is not None:
             with contextlib.suppress(Exception):  # what is left waits in the journal
@@ -208,8 +206,14 @@ class Agent:
     def _notice_fork(self) -> None:
         """A fork by C code, such as uWSGI's, may run no hook of Python's."""
         if os.getpid() != self._pid:
-            journal.after_fork()
+            forks.after_fork()
             self._after_fork()
+
+    def _close_journal(self, **kwargs: Any) -> None:
+        """End the segment, so that the shipper reads it to its end, and deletes it."""
+        if self._journal is not None:
+            self.losses += self._journal.close()
+        self._keep_losses()
 
     def _after_fork(self) -> None:
         """The parent's threads are not here; its journal and its losses are its own affair."""

@@ -182,13 +182,11 @@ def _time_of_first(data: bytes) -> float | None:
 
 def _segment(path: Path) -> Segment | None:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None  # stored meanwhile
-    try:
-        return Segment(path.stem, os.fstat(fd).st_size, _is_locked(fd))
-    finally:
-        os.close(fd)
+        file = journal.open_own(path)
+    except (FileNotFoundError, SegmentError):
+        return None  # stored meanwhile, or none that a shipper reads
+    with file:
+        return Segment(path.stem, os.fstat(file.fileno()).st_size, _is_locked(file.fileno()))
 
 
 def _is_locked(fd: int) -> bool:
@@ -205,5 +203,5 @@ def _count_lines(path: Path) -> int:
     try:
         with open(path, "rb") as file:
             return sum(line.endswith(b"\n") for line in file)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return 0

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from z4j_django.agent import journal
+from z4j_django.agent import forks, journal
 
 #: Bytes of a process's number in the lock file: as many each time, so that a full disk has them.
 _WIDTH: Final = 20
@@ -24,7 +24,7 @@ class Lease:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._fd: int | None = None
-        journal.tell_at_fork(self)
+        forks.tell(self)
 
     @property
     def held(self) -> bool:
@@ -50,6 +50,11 @@ class Lease:
         if fd is not None:
             os.close(fd)
         return fd is not None
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it is held, and means nothing: another process takes that of the same name."""
+        return self._fd is not None and os.fstat(self._fd).st_nlink == 0
 
     def release(self) -> None:
         """Give it back."""

@@ -105,7 +105,8 @@ def take(directory: Path, limit: int) -> dict[Path, Slice]:
     slices = {}
     for path in sorted(directory.glob("*" + SUFFIX))[:limit]:
         with contextlib.suppress(ValueError, FileNotFoundError):
-            slices[path] = _slice(path)
+            if stat.S_ISREG(path.lstat().st_mode):
+                slices[path] = _slice(path)
     return slices
 
 

@@ -271,8 +271,10 @@ class Shipper:
 
     def _discover(self) -> None:
         found = {path.stem: path for path in journal.segments(self.directory)}
-        for name in self._files.keys() - found.keys():
-            self._files.pop(name).close()  # someone deleted it
+        for known in list(self._files.values()):
+            # What someone deleted is read to its end, unless its writer has written it anew.
+            if known.path.exists() if known.is_deleted else known.name not in found:
+                self._files.pop(known.name).close()
         unopened = found.keys() - self._files.keys() - self._left_alone
         fresh = sorted(name for name in unopened if name > self._turn)
         room = OPEN - len(self._files)
@@ -303,8 +305,10 @@ class Shipper:
         try:
             file = journal.SegmentFile(path)
         except SegmentError as error:
+            self._left_alone.add(path.stem)
             logger.error("%s It is set aside as %s.unreadable.", error, path.name)
-            path.rename(path.with_name(path.name + ".unreadable"))
+            with contextlib.suppress(OSError):  # then it is skipped where it is
+                path.rename(path.with_name(path.name + ".unreadable"))
             return None
         except FileNotFoundError:
             return None
@@ -334,10 +338,10 @@ class Shipper:
                 self._delete(file)
 
     def _delete(self, file: journal.SegmentFile) -> None:
-        file.delete()
+        if file.delete():
+            self._deleted.append(file.name)
         self._files.pop(file.name, None)
         self._known_offsets.pop(file.name, None)
-        self._deleted.append(file.name)
 
     def _back_off(self, error: Exception) -> float:
         self._failures += 1
@@ -360,10 +364,10 @@ class Shipper:
         return wait
 
     def _forget_positions(self) -> None:
-        self._ahead = None
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        self._rewind()
+        for name, file in list(self._files.items()):
+            if not file.is_deleted:  # which could not be opened again
+                self._files.pop(name).close()
 
     def _keep_below_cap(self) -> None:
         """Drop the oldest closed segments while the journal is larger than it may be."""
@@ -372,6 +376,8 @@ class Shipper:
         for path, size in sizes.items():
             if excess <= 0:
                 return
+            if path.stem in self._left_alone:
+                continue
             file = self._open(path)
             if file is None:
                 continue

@@ -100,13 +100,25 @@ def ship(
     switch = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH)
     try:
-        ships.run(stop, until)
+        ships.run(stop, lambda: until() or alone.is_deleted or mine.is_deleted)
         ships.drain(drain)
+        is_deleted = alone.is_deleted or mine.is_deleted
     finally:
         sys.setswitchinterval(switch)
         ships.close()
         mine.release()
         alone.release()
+    if is_deleted and not stop.is_set() and not until():
+        # The directory that is there now has leases of its own.
+        ship(
+            directory,
+            make_sink,
+            max_bytes=max_bytes,
+            stop=stop,
+            until=until,
+            timeout=timeout,
+            drain=drain,
+        )
     return True
 
 
