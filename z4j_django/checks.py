@@ -22,6 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from z4j_django import conf, exceptions, models, permissions, wiring
+from z4j_django.agent import private
 
 TAG = "z4j"
 SQLITE_TIMEOUT = 10  # seconds; sqlite3's own default is 5
@@ -94,7 +95,7 @@ def check_celery_app(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register(TAG)
 def check_journal(**kwargs: Any) -> list[checks.CheckMessage]:
-    """E004, E005, W004: the journal can be written, and by this user only."""
+    """E004, E005, W004, W008: the journal can be written, and by this user only."""
     if not _records() or conf.settings.DATABASE not in (None, *django_settings.DATABASES):
         return []
     if importlib.util.find_spec("fcntl") is None:
@@ -115,11 +116,20 @@ def check_journal(**kwargs: Any) -> list[checks.CheckMessage]:
                 id="z4j_django.E004",
             )
         ]
-    problem = _problem_of_directory(directory)
-    if problem is None:
-        return []
-    hint = "Tasks run on, but without records, until this is mended."
-    return [checks.Error(problem, hint=hint, id="z4j_django.E005")]
+    found: list[checks.CheckMessage] = []
+    if (taken := wiring.taken_by()) is not None:
+        found.append(
+            checks.Warning(
+                f"The journal lies in {directory}: {taken[0]} is user {taken[1]}'s.",
+                hint='Set Z4J["JOURNAL_DIR"] to a directory of your own; what is in use is then '
+                "left to ship.",
+                id="z4j_django.W008",
+            )
+        )
+    if (problem := _problem_of_directory(directory)) is not None:
+        hint = "Tasks run on, but without records, until this is mended."
+        found.append(checks.Error(problem, hint=hint, id="z4j_django.E005"))
+    return found
 
 
 @checks.register(TAG)
@@ -240,8 +250,6 @@ def _missing_in_sqlite(options: dict[str, Any]) -> Iterator[str]:
 
 
 def _problem_of_directory(directory: Path) -> str | None:
-    from z4j_django.agent import journal  # needs fcntl
-
     if not os.path.lexists(directory):
         parent = next(parent for parent in directory.parents if os.path.lexists(parent))
         if not parent.is_dir():
@@ -250,7 +258,7 @@ def _problem_of_directory(directory: Path) -> str | None:
             return f"The journal directory {directory} can't be made: {parent} is not writable."
         return None
     try:
-        journal.make_private(directory)
+        private.make(directory)
     except (exceptions.JournalError, OSError) as error:
         return str(error)
     if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):

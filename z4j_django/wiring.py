@@ -5,9 +5,11 @@ The one place that sees both the agent and Django.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
+import pwd
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +36,7 @@ def agent_config() -> Config:
     """
     journal_directory()  # a wrong database is to be told now, not at the first event
     return Config(
-        find_directory=journal_directory,
+        find_directory=_find_directory,
         project=settings.PROJECT,
         sink="z4j_django.store.writer:database_sink",
         describe_app=describe_celery_app,
@@ -59,16 +61,68 @@ def journal_directory() -> Path:
     """``Z4J["JOURNAL_DIR"]``, or a directory private to the user, project and database.
 
     All processes of a project come to the same one, in a new release's directory too; two
-    projects of one user come to different ones.
+    projects of one user come to different ones. Where another user has taken it, it is one of the
+    same name in the user's state, and stays that.
     """
     if settings.JOURNAL_DIR is not None:
         return Path(settings.JOURNAL_DIR)
+    usual = _usual_directory()
+    second = _state_home() / usual.name
+    return second if _owner(second) == os.geteuid() or taken_by() is not None else usual
+
+
+def taken_by() -> tuple[Path, int] | None:
+    """The directory that the journal would be in, and the other user who has taken it."""
+    if settings.JOURNAL_DIR is not None:
+        return None
+    usual = _usual_directory()
+    owner = _owner(usual)
+    return None if owner in (None, os.geteuid()) else (usual, owner)
+
+
+def _usual_directory() -> Path:
     database = django_settings.DATABASES[handover.alias()]
     identity = [settings.PROJECT, os.environ.get("DJANGO_SETTINGS_MODULE")]
     identity += [str(database.get(key, "")) for key in ("ENGINE", "HOST", "PORT", "NAME")]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
     parent = JOURNALS if os.path.isdir(JOURNALS) else tempfile.gettempdir()
     return Path(parent) / f"z4j-{os.geteuid()}-{digest}"
+
+
+def _state_home() -> Path:
+    """Where the XDG Base Directory Specification has a user's state.
+
+    The home is that of the user database: ``HOME`` may be another's, as under ``sudo``.
+    """
+    given = os.environ.get("XDG_STATE_HOME", "")
+    if os.path.isabs(given):
+        return Path(given)
+    try:
+        home = pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:  # a container's user without a name
+        home = os.path.expanduser("~")
+    return Path(home) / ".local" / "state"
+
+
+def _owner(path: Path) -> int | None:
+    """Whose it is, link or not; ``None`` where it is not there, or can't be seen."""
+    try:
+        return path.lstat().st_uid
+    except OSError:
+        return None
+
+
+def _find_directory() -> Path:
+    """The journal's directory, for a process that records: it logs one that is not the usual."""
+    directory, taken = journal_directory(), taken_by()
+    if taken is not None:
+        _log_once(f"{taken[0]} is user {taken[1]}'s: the journal lies in {directory}.")
+    return directory
+
+
+@functools.cache
+def _log_once(line: str) -> None:
+    logger.warning(line)
 
 
 def find_celery_app() -> discovery.Found:

@@ -91,7 +91,8 @@ class Agent:
     def journal(self) -> Journal:
         """This process's journal."""
         if self._journal is None:
-            self._journal = Journal(self.config.find_directory(), self.config.project)
+            find = self.config.find_directory
+            self._journal = Journal(find(), self.config.project, find)
         return self._journal
 
     def record(self, event: events.Event) -> None:
@@ -141,6 +142,7 @@ class Agent:
             if self._tally is None and fresh:
                 self._tally = losses.Tally(self.journal.directory, self.config.project)
             if self._tally is not None:
+                self._tally.directory = self.journal.directory
                 self._tally.add(fresh)
                 self._kept_losses += fresh
 

@@ -17,12 +17,13 @@ import socket
 import stat
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from z4j_django.agent import events, forks
+from z4j_django.agent import events, forks, private
 from z4j_django.exceptions import JournalError, SegmentError
 
 SUFFIX: Final = ".journal"
@@ -79,11 +80,18 @@ class Journal:
     Args:
         directory: Where the segments lie; made when the first event comes.
         project: Name of the project, for the segments' headers.
+        find_directory: Asked for another where this one can't be used.
     """
 
-    def __init__(self, directory: Path, project: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        project: str,
+        find_directory: Callable[[], Path] | None = None,
+    ) -> None:
         self.directory = directory
         self.project = project
+        self._find_directory = find_directory
         self._segment: _Segment | None = None
         #: Why the last segment could not begin, and when the next may be tried.
         self._stillborn: tuple[int | None, str | None] | None = None
@@ -168,7 +176,13 @@ class Journal:
         """
         if self._stillborn is not None and time.monotonic() < self._next_birth:
             raise OSError(*self._stillborn)
-        make_private(self.directory)
+        try:
+            private.make(self.directory)
+        except JournalError:
+            if self._find_directory is None:
+                raise
+            self.directory = self._find_directory()
+            private.make(self.directory)
         try:
             segment = self._bear(name or new_name(), content or self._header())
         except OSError as error:
@@ -210,29 +224,6 @@ def _read(fd: int, begin: int) -> bytes:
 def new_name() -> str:
     """A segment's: no other has it, and those that come later sort behind it."""
     return f"{time.time_ns():019d}-{os.getpid()}-{secrets.token_hex(4)}"
-
-
-def make_private(directory: Path) -> None:
-    """Make ``directory``, and see to it that nobody else can read or plant anything in it.
-
-    Raises:
-        JournalError: If it is a link, another user's, or open to others.
-    """
-    with contextlib.suppress(FileExistsError):  # where it is no directory, that is said below
-        directory.mkdir(mode=0o700, parents=True)
-    found = directory.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        raise JournalError(f"The journal directory {directory} is not a directory; move it away.")
-    if found.st_uid != os.geteuid():
-        raise JournalError(
-            f"The journal directory {directory} belongs to user {found.st_uid}, not to "
-            f"{os.geteuid()}; set Z4J['JOURNAL_DIR'] to a directory of your own."
-        )
-    if found.st_mode & 0o077:
-        raise JournalError(
-            f"The journal directory {directory} is open to other users "
-            f"({stat.S_IMODE(found.st_mode):o}); run: chmod 700 {directory}"
-        )
 
 
 class SegmentFile:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from z4j_django.agent import forks, journal
+from z4j_django.agent import forks, private
 
 #: Bytes of a process's number in the lock file: as many each time, so that a full disk has them.
 _WIDTH: Final = 20
@@ -76,7 +76,7 @@ class Lease:
             os.ftruncate(fd, 0)  # rather nobody than the one before
 
     def _try(self, mode: int) -> int | None:
-        journal.make_private(self.path.parent)
+        private.make(self.path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(self.path, flags, 0o600)
         try:

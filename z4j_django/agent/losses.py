@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from z4j_django.agent import events, journal
+from z4j_django.agent import events, journal, private
 from z4j_django.agent.batching import Slice
 
 SUFFIX: Final = ".lost"
@@ -81,7 +81,7 @@ class Tally:
             self._begin(Loss(journal.new_name(), count, events.UNWRITTEN, self.project))
 
     def _begin(self, loss: Loss) -> None:
-        journal.make_private(self.directory)
+        private.make(self.directory)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(loss.path(self.directory, GROWING), flags, 0o600)
         self._kept = loss, io.FileIO(fd, "w")

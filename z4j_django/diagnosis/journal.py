@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.template.defaultfilters import filesizeformat
 
 from z4j_django import conf, exceptions, handover, wiring
-from z4j_django.agent import inspection, journal
+from z4j_django.agent import inspection, private
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import Finding, Visit, error, ok, reason, warning
 from z4j_django.queries import health
@@ -33,7 +33,7 @@ def directory(visit: Visit) -> Iterator[Finding]:
     try:
         path = wiring.journal_directory()
         if os.path.lexists(path):
-            journal.make_private(path)
+            private.make(path)
             with tempfile.TemporaryFile(dir=path) as file:
                 file.write(b"\n")
         visit.view = inspection.look(path)
