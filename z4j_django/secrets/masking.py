@@ -1,4 +1,4 @@
-"""What a secret looks like: by the name it stands under, and by its own form in a text.
+"""What a secret looks like: by the name it stands under; its own form is for ``tokens.py``.
 
 Pure. No pattern holds a repetition within an unbounded repetition, and none starts twice in one
 run of characters, so each is linear in the text. Callers bound the text.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
-MASK: Final = "••••••"
+from z4j_django.secrets import tokens
+
+MASK: Final = tokens.MASK
 
 #: A longer name is judged by its end.
 NAME_LENGTH: Final = 200
@@ -22,12 +24,13 @@ _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 #: Searched in a name in snake case. ``(?<![a-z])`` and ``(?![a-z])`` fence off whole words.
 _SECRET_NAME: Final = re.compile(
     r"passw|passphrase|pass_phrase|passcode|passkey|(?<![a-z])pwd|(?<![a-z])pass$"
-    r"|secret(?!ar)|token(?!i[sz])|credential|csrf|xsrf|cookie|jwt|bearer|mnemonic"
-    r"|(?:api|private|access|auth|encrypt(?:ion)?|decrypt(?:ion)?|signing|ssh|master|account|shared"
+    r"|(?:db|key|user|root|admin|mysql|smtp|ftp|ldap|store)pass(?![a-z])"
+    r"|secret(?!ar)|token(?!i[sz])|credential|(?<![a-z])creds?(?![a-z])|csrf|xsrf|cookie|jwt|bearer"
+    r"|mnemonic|(?:api|app|admin|consumer|priv|private|subscription|access|auth|encrypt(?:ion)?|decrypt(?:ion)?|signing|ssh|master|account|shared"
     r"|hmac|aes|rsa|gpg|pgp|fernet|crypto|license|security|recovery|stripe|webhook)_?key"
-    r"|authori[sz]ation|(?<![a-z])auth$"
-    r"|session_?(?:id|key|data)(?![a-z])|(?<![a-z])sessions?$"
-    r"|(?:card|account)_?(?:number|num|no)(?![a-z])|credit_?card"
+    r"|authori[sz]ation|(?<![a-z])auth(?:entication)?(?:_header)?$|security_answer"
+    r"|sess(?:ion)?_?id(?![a-z])|session_?(?:key|data)(?![a-z])|(?<![a-z])sessions?$"
+    r"|(?:card|account|(?<![a-z])cc)_?(?:number|num|no)(?![a-z])|credit_?card"
     r"|(?:security|recovery|verification|backup|activation|mfa|2fa|auth|one_?time)_?codes?(?![a-z])"
     r"|(?:seed|recovery|mnemonic)_?(?:phrase|words)|one_?time_?pass|(?<![a-z])pw(?![a-z])"
     r"|(?<![a-z])(?:[ht]?otp|pin|cvv|cvc|csc|iban|ssn)s?(?![a-z])|social_security"
@@ -78,15 +81,10 @@ def mask_text(text: str, rules: Rules = NO_RULES) -> str:
         text = pattern.sub(MASK, text)
     if rules.emails and "@" in text:
         text = _EMAIL.sub(MASK, text)
-    if len(text) >= _SHORTEST_TOKEN and _TOKEN_HINT.search(text):
-        text = _TOKEN.sub(_mask_token, text)
-    if "@" in text and "://" in text:
-        text = _URL_PASSWORD.sub(_mask_token, text)
-    if len(text) >= _SHORTEST_CARD and _DIGITS.search(text):
-        text = _mask_numbers(text, _CARD, is_card_number)
-        text = _mask_numbers(text, _IBAN, _is_iban)
-    if "=" in text or ":" in text:
-        text = _mask_pairs(text, rules)
+    text = tokens.mask_numbers(tokens.mask_tokens(text))
+    has_sign = "=" in text or ":" in text or "," in text
+    if has_sign and (rules.keys or _NAMED.search(text.lower())):
+        text = _mask_spans(text, sorted(_spans(text, rules)))
     if "--" in text:
         text = _FLAG.sub(functools.partial(_mask_named, rules), text)
     if "</" in text:
@@ -102,128 +100,73 @@ def mask_orphan_pem(text: str) -> str:
     return MASK + text[end:]
 
 
-def is_card_number(number: str) -> bool:
-    """Whether these digits (spaces and hyphens between them) are a payment card's number."""
-    digits = number.replace(" ", "").replace("-", "")
-    if digits[:1] not in _FIRST_DIGITS.get(len(digits), ()):
-        return False
-    values = [int(digit) for digit in reversed(digits)]
-    return (sum(values[::2]) + sum(_DOUBLED[value] for value in values[1::2])) % 10 == 0
-
-
-# --- Tokens: known by how they begin ------------------------------------------------------------
-
-_SHORTEST_TOKEN: Final = 8
-#: Something that every token holds; one look at most texts ends here. Each alternative begins
-#: with another literal: the engine then skips to characters that can begin one.
-_TOKEN_HINT: Final = re.compile(
-    r"e(?:yJ|arer )|-----|k(?:_live_|_test_|ey-)|s(?:k-|hp[acps]{2}_|q0|ntr[yu]s_|bp_|ig=)"
-    r"|tok_|g(?:h[opusr]_|ithub_pat_|l(?:pat|dt|rt|ptt|soat|cbt)-|l(?:sa|c)_|d_|nature=)|x(?:ox|app-)"
-    r"|A(?:KIA|SIA|Iza|K-|TATT|SIC )|whsec_|n(?:pm_|tn_)|p(?:ypi-|scale_)|h(?:f_|vs\.)|_api_|:AA"
-    r"|d(?:o[opr]_v1_|api|ckr_)|S(?:G\.|PX-|ECRET-KEY-|K[0-9a-f]{32})|y(?:a29\.|gems_)|EARER |asic "
-)
-#: The one group of each alternative is what stays.
-_TOKEN: Final = re.compile(
-    r"(-----BEGIN [^-\n]{1,40}-----)(?:[^-]|-(?!----))*+(?:-----END [^-\n]{1,40}-----)?"
-    r"|((?<![A-Za-z0-9])eyJ)[A-Za-z0-9_.=-]{14,}+"
-    r"|((?<![A-Za-z0-9])(?:[rsp]k_(?:live|test)_|tok_))[A-Za-z0-9_]{4,}+"
-    r"|((?<![A-Za-z0-9])(?:gh[opusr]_|xox[a-z]-|xapp-|github_pat_|gl(?:pat|dt|rt|ptt|soat|cbt)-"
-    r"|whsec_|shp[a-z]{2}_|AIza|GOCSPX-|sq0[a-z]{3}-|dckr_(?:pat|oat)_|lin_api_|ATATT))"
-    r"[A-Za-z0-9_=-]{8,}+"
-    r"|((?<![A-Za-z0-9])(?:sk-|npm_|pypi-|hf_|do[opr]_v1_|SG\.|ya29\.|hvs\.|dapi|NRAK-|gl(?:sa|c)_"
-    r"|ntn_|sntr[yu]s_|rubygems_|pscale_[a-z]{2,8}_|PMAK-|sbp_|figd_|AGE-SECRET-KEY-))"
-    r"[A-Za-z0-9_.=+/-]{20,}+"
-    r"|((?<![A-Za-z0-9])(?:key-|SK))[0-9a-f]{32}(?![A-Za-z0-9])"
-    r"|((?<![A-Za-z0-9])[0-9]{8,10}:AA)[A-Za-z0-9_-]{30,40}+(?![A-Za-z0-9])"
-    # Signed addresses: who has one, has what it leads to.
-    r"|((?:[?&]sig|[?&](?:X-[A-Za-z]{3,4}-)?Signature)=)[A-Za-z0-9%+/=_~-]{16,}+"
-    r"|((?<![A-Za-z0-9])A[KS]IA)[A-Z0-9]{12,}+"
-    r"|((?<![A-Za-z])(?i:bearer)[ ]{1,4})[A-Za-z0-9._~+/=-]{6,}+"
-    # "basic authentication" is prose: an ordinary word is no credential.
-    r"|((?<![A-Za-z])(?i:basic)[ ]{1,4})(?![A-Za-z]?[a-z]*+[.,:;]?(?![A-Za-z0-9+/=_-]))"
-    r"[A-Za-z0-9+/=_-]{8,}+"
-)
-
-
 #: Of a run of its characters, only the whole is tried: the pattern is linear.
 _EMAIL: Final = re.compile(r"(?<![\w.%+-])[\w.%+-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++")
-_URL_PASSWORD: Final = re.compile(r"(://[^\s/:@\"'<>]*+:)[^\s/\"'<>]+(?=@)")
 
+# --- Names and their values within a text -------------------------------------------------------
 
-def _mask_token(match: re.Match[str]) -> str:
-    kept: str = match[match.lastindex or 0]
-    return kept + MASK
+#: A secret's value in a text: where it begins and ends.
+_Span: TypeAlias = tuple[int, int]
 
-
-# --- Numbers: known by their check digits -------------------------------------------------------
-
-_SHORTEST_CARD: Final = 13
-_DIGITS: Final = re.compile(r"[0-9]{2}[0-9 -]{6}")
-_CARD: Final = re.compile(
-    r"(?<![0-9A-Za-z])(?<![0-9]\.)[2-6](?:[0-9]{12,18}|[0-9]{3}[ -][0-9]{6}[ -][0-9]{4,5}"
-    r"|[0-9]{3}(?:[ -][0-9]{4}){3}(?:[ -][0-9]{1,4})?)(?![0-9A-Za-z])"
+#: A look at a text in lower case that most have to stand: a word of ``_SECRET_NAME``, and behind it
+#: what follows a name. Each alternative begins with another letter.
+_NAMED: Final = re.compile(
+    r"(?:a(?:uth|ccount|nswer)|bearer"
+    r"|c(?:ard(?: n(?:umber|um|o))?|c[_-]?n|ode|ookie|red|srf|vv|vc|sc)|iban|jwt|key|mnemonic|otp"
+    r"|p(?:ass|hrase|in|wd|w)|s(?:ecret(?: [a-z_-]{1,40})?|ess|sn|ocial)|token|words|xsrf)"
+    r"[\w-]{0,200}+(?:[\"'\\\]%=:]|[ \t]*+[=:\r\n])"
 )
-#: By length, so that timestamps and date stamps (1…, 20…) of a card's length stay readable.
-_FIRST_DIGITS: Final = {13: "456", 14: "356", 15: "356", 16: "23456"} | dict.fromkeys(
-    (17, 18, 19), "3456"
-)
-_DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
-_IBAN: Final = re.compile(
-    r"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?(?![0-9A-Za-z])"
-)
-
-
-def _is_iban(number: str) -> bool:
-    compact = number.replace(" ", "")
-    if not 15 <= len(compact) <= 34:
-        return False
-    return int("".join(str(int(char, 36)) for char in compact[4:] + compact[:4])) % 97 == 1
-
-
-def _mask_numbers(text: str, pattern: re.Pattern[str], is_number: Callable[[str], bool]) -> str:
-    parts: list[str] = []
-    done = start = 0
-    while match := pattern.search(text, start):
-        # What follows the number may look like one more group of it.
-        ends = (end for end in _ends(match) if is_number(text[match.start() : end]))
-        end = next(ends, 0)
-        if end:
-            parts += text[done : match.start()], MASK
-            done = start = end
-        else:
-            start = match.start() + 1
-    return "".join(parts) + text[done:] if parts else text
-
-
-def _ends(match: re.Match[str]) -> Iterator[int]:
-    yield match.end()
-    for offset in range(len(match[0]) - 1, 0, -1):
-        if match[0][offset] in " -":
-            yield match.start() + offset
-
-
-# --- Pairs: ``name=value`` within a text --------------------------------------------------------
-
 _PAIR: Final = re.compile(
     r"(?<![\w-])((?:(?i:api|secret|private|access|card) )?[0-9]{0,2}+[A-Za-z_-][\w-]*+)"
-    r"(?:\\{0,3}[\"'])?[ \t]{0,4}(?:=>|:=|=(?!=)|:(?!:))[ \t]{0,4}"
+    r"(?:\\{0,3}[\"'])?(?:\]|%5[Dd])?[ \t]*+(?:=>|:=|=(?!=)|:(?!:)|%3[Dd])[ \t]*+"
 )
+#: A name and a value that stand one after the other under names of their own, as forms,
+#: environments, Kubernetes and .NET write them.
+_NAME_THEN_VALUE: Final = re.compile(
+    r"(?i:name|key|header|field|k)\\?[\"']?[ \t]{0,4}[=:][ \t]{0,4}\\?[\"']?"
+    r"([A-Za-z][\w.-]{0,200}+)\\?[\"']?(?:,\s{0,40}|\s{1,40})"
+    r"\\?[\"']?(?i:value|val|v)\\?[\"']?[ \t]{0,4}[=:][ \t]{0,4}"
+)
+#: A field of a multipart body.
+_FORM_FIELD: Final = re.compile(
+    r"form-data;[ ]?name=\"([^\"\r\n]{1,200}+)\"[^\r\n]{0,200}+"
+    r"(?:\r?\n[^\r\n]{1,200}+){0,4}\r?\n\r?\n"
+)
+#: As Python and JSON write a pair of texts; the value is the last of two.
+_TUPLE: Final = re.compile(r"[(\[][bu]?([\"'])([A-Za-z][\w-]{0,200}+)\1,[ ]{0,4}(?=[bu]?[\"'])")
 _ASSIGNMENT: Final = re.compile(r"[ \t]{0,4}=(?!=)[ \t]{0,4}")
-_LINE: Final = re.compile(r"[^\r\n\"']*+")
+#: To the end of the line, with its quoted parts; or to the quote that ends the whole of it.
+_LINE: Final = re.compile(
+    r"(?:[^\r\n\"'\\]|\\.|(?<=[=,; ])(?:\"[^\"\r\n]*+\"?|'[^'\r\n]*+'?))*+\\?"
+)
+_REST_OF_LINE: Final = re.compile(r"[^\r\n]*+")
+#: A comma or semicolon belongs to a value, unless a space, a quote or another name follows.
+_BARE: Final = re.compile(
+    r"(?:[^\s,;&\"'()\[\]{}]|[,;](?![\s\"'\[({\\]|[\w.-]{1,64}+[\"']?\]?[ ]?[=:]|\Z)"
+    r"|[)\]}](?=[A-Za-z0-9]))*+"
+)
 _VALUE: Final = re.compile(
-    r"[bfruBFRU]{0,2}(?:\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?)"
+    r"[bfruBFRU]{0,2}(?:\"\"\"(?:[^\"\\]|\\[\s\S]|\"(?!\"\"))*+(?:\"\"\")?"
+    r"|'''(?:[^'\\]|\\[\s\S]|'(?!''))*+(?:''')?"
+    r"|\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?)"
     r"|\\{1,3}[\"'][^\"'\n]*+[\"']?"
-    r"|[^\s,;&\"'()\[\]{}]*+"
+    rf"|{_BARE.pattern}"
 )
 _BRACKET: Final = re.compile(r"[()\[\]{}]")
+#: How a block of YAML begins, whose lines stand further in than its name; or a list of it.
+_BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[ \t]*+(?=\r?\n)|(?=\r?\n[ \t]*+- )")
+_INDENT: Final = re.compile(r"[ \t]*+(?:- +)?")
 _NO_SECRETS: Final = frozenset({"", "''", '""', "None", "null", "True", "true", "False", "false"})
 
 
 #: A command's option and its value, in a line or in a list; an element of XML and its text.
 _FLAG: Final = re.compile(
-    r"(?<![\w-])(--([A-Za-z][\w-]*+)(?:[\"'],)?[ ]{1,4}[\"']?)(?![-\"'])[^\s\"',]++"
+    r"(--(?<![\w-]--)([A-Za-z][\w-]*+)(?:[\"'],)?[ ]{1,4}[\"']?)(?![-\"'])[^\s\"',]++"
 )
-_ELEMENT: Final = re.compile(r"(<(?:[\w.-]{1,40}+:)?([\w.-]++)(?:\s[^<>]*+)?>)[^<>]++(?=</)")
+_ELEMENT: Final = re.compile(
+    r"(<(?:[\w.-]{1,40}+:)?([\w.-]++)(?:\s[^<>]*+)?>)"
+    r"(?:\s*+<!\[CDATA\[(?:[^\]]|\](?!\]>))*+\]\]>\s*+|[^<>]++)(?=</)"
+)
 
 
 def _mask_named(rules: Rules, match: re.Match[str]) -> str:
@@ -232,31 +175,59 @@ def _mask_named(rules: Rules, match: re.Match[str]) -> str:
     return kept + MASK if secret else match[0]
 
 
-def _mask_pairs(text: str, rules: Rules) -> str:
+def _mask_spans(text: str, spans: Sequence[_Span]) -> str:
     parts: list[str] = []
-    done = start = 0
-    while match := _PAIR.search(text, start):
-        start = match.end()
-        if not is_secret_name(match[1][-NAME_LENGTH:], rules):
+    done = 0
+    for start, end in spans:
+        if start < done or text[start:end] in _NO_SECRETS:
             continue
-        end = _value_end(text, start, match[1])
-        if text[start:end] not in _NO_SECRETS:
-            quote = text[start] if text[start] in "\"'" else ""
-            parts += text[done:start], quote, MASK, quote
-            done = end
-        start = end
+        quote = text[start] if text[start] in "\"'" else ""
+        parts += text[done:start], quote, MASK, quote
+        done = end
     return "".join(parts) + text[done:] if parts else text
 
 
-def _value_end(text: str, start: int, name: str) -> int:
+def _spans(text: str, rules: Rules) -> Iterator[_Span]:
+    """The values of all that is named as a secret."""
+    start = 0
+    while match := _PAIR.search(text, start):
+        start, name = match.end(), match[1]
+        if text[match.start() - 1 : match.start()] == "%":
+            name = name[2:]  # ``%5Bpassword%5D``
+        if is_secret_name(name[-NAME_LENGTH:], rules):
+            end = _value_end(text, start, match)
+            yield start, end
+            start = end
+    for match in _NAME_THEN_VALUE.finditer(text):
+        if is_secret_name(match[1][-NAME_LENGTH:], rules):
+            yield match.end(), _after_brackets(text, match.end())
+    for match in _FORM_FIELD.finditer(text):
+        if is_secret_name(match[1][-NAME_LENGTH:], rules):
+            yield match.end(), _after(_REST_OF_LINE, text, match.end())
+    for match in _TUPLE.finditer(text):
+        end = _after(_VALUE, text, match.end())
+        if text[end : end + 1] in (")", "]") and is_secret_name(match[2][-NAME_LENGTH:], rules):
+            yield match.end(), end
+
+
+def _value_end(text: str, start: int, pair: re.Match[str]) -> int:
+    if block := _BLOCK.match(text, start):
+        return _block_end(text, block.end(), pair.start())
     is_quoted = text[start : start + 1] in ("'", '"')
-    pattern = _LINE if not is_quoted and _WHOLE_LINE_NAME.search(name) else _VALUE
-    end = _after(pattern, text, start)
-    if text[end : end + 1] in ("(", "[", "{"):
-        end = _bracket_end(text, end)
+    if not is_quoted and _WHOLE_LINE_NAME.search(pair[1]):
+        end = _after(_LINE, text, start)
+    else:
+        end = _after_brackets(text, start)
     # ``token: str = "…"``, as a traceback shows it: the value comes after the annotation.
     if assignment := _ASSIGNMENT.match(text, end):
         end = _after(_VALUE, text, assignment.end())
+    return end
+
+
+def _after_brackets(text: str, start: int) -> int:
+    end = _after(_VALUE, text, start)
+    while text[end : end + 1] in ("(", "[", "{"):
+        end = _after(_BARE, text, _bracket_end(text, end))
     return end
 
 
@@ -272,3 +243,17 @@ def _bracket_end(text: str, start: int) -> int:
         if depth == 0:
             return bracket.end()
     return len(text)
+
+
+def _block_end(text: str, start: int, name: int) -> int:
+    """Where the lines end that stand further in than the line of the name at ``name``."""
+    first = text.rfind("\n", 0, name) + 1
+    indent = _after(_INDENT, text, first) - first
+    end = start
+    while (line := text.find("\n", end)) >= 0:
+        content = _after(_INDENT, text, line + 1)
+        is_blank = text[content : content + 1] in ("", "\r", "\n")
+        if not is_blank and content - line - 1 <= indent:
+            break
+        end = _after(_REST_OF_LINE, text, content)
+    return end

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from z4j_django import values
-from z4j_django.secrets import masking
+from z4j_django.secrets import masking, tokens
 
 MASK: Final = masking.MASK
 
@@ -27,6 +27,13 @@ KEY_LENGTH: Final = 200
 _PAIR_LENGTH: Final = 64
 _LARGEST_INTEGER: Final = 2**63
 _PRINTABLE_BITS: Final = 4096  # about 1,200 digits; str() refuses past 4,300
+_NAME: Final = "name"
+_VALUE: Final = "value"
+#: What the two keys of a pair are called.
+_ROLES: Final = {
+    **dict.fromkeys(("name", "key", "header", "field", "k"), _NAME),
+    **dict.fromkeys(("value", "val", "v"), _VALUE),
+}
 _TOO_DEEP: Final = "… (nested too deeply)"
 
 
@@ -167,7 +174,7 @@ class _Walk:
 
     def named(self, is_secret: bool, value: object, depth: int) -> object:
         """Shows a value that stands under a name; of a secret, only that there is none."""
-        if not is_secret or value is None or type(value) is bool or _is_blank(value):
+        if not is_secret or _is_absence(value):
             return self.value(value, depth)
         self.nodes -= 1
         self.text -= len(MASK)
@@ -217,41 +224,45 @@ class _Walk:
         if depth >= self.depth and items:
             return _TOO_DEEP
         shown: dict[str, object] = {}
-        named = "value" in items and self._names_a_secret(items)
+        value_name, names_a_secret = "", False
         for seen, (key, value) in enumerate(items.items()):
             if self.nodes <= 0 or self.text <= 0:
                 shown["…"] = _more(len(items) - seen)
                 break
             text = key if type(key) is str else _key_text(key, self.rules)
-            name, is_secret = _read_key(text, self.rules)
+            name, is_secret, role = _read_key(text, self.rules)
             self.text -= len(name)
-            shown[name] = self.named(is_secret or (named and name == "value"), value, depth + 1)
+            shown[name] = self.named(is_secret, value, depth + 1)
+            # A pair, as forms, headers and environments write it: a ``name``, a ``value``.
+            if role == _NAME and type(value) is str:
+                names_a_secret |= masking.is_secret_name(value[:KEY_LENGTH], self.rules)
+            elif role == _VALUE:
+                value_name = name
+        if names_a_secret and value_name:
+            given = shown[value_name]
+            shown[value_name] = given if _is_absence(given) else MASK
         return shown
 
-    def _names_a_secret(self, items: dict[object, object]) -> bool:
-        """Whether this is a pair, as forms and environments write it: a ``name``, a ``value``."""
-        name = items.get("name", items.get("key"))
-        return type(name) is str and masking.is_secret_name(name[:KEY_LENGTH], self.rules)
 
-
-def _is_blank(value: object) -> bool:
-    return type(value) is str and not value
+def _is_absence(value: object) -> bool:
+    return value is None or type(value) is bool or (type(value) is str and not value)
 
 
 def _key_text(key: object, rules: masking.Rules) -> str:
     return str(_Walk(DEFAULT, rules).value(key, 0))
 
 
-def _read_key(key: str, rules: masking.Rules) -> tuple[str, bool]:
+def _read_key(key: str, rules: masking.Rules) -> tuple[str, bool, str]:
     if len(key) <= KEY_LENGTH:
         return _read_short_key(key, rules)
-    name, is_secret = _read_short_key(key[:KEY_LENGTH], rules)
-    return name + "…", is_secret
+    name, is_secret, role = _read_short_key(key[:KEY_LENGTH], rules)
+    return name + "…", is_secret, role
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_short_key(key: str, rules: masking.Rules) -> tuple[str, bool]:
-    return _clean(key, rules), masking.is_secret_name(key, rules)
+def _read_short_key(key: str, rules: masking.Rules) -> tuple[str, bool, str]:
+    """A key as it is shown, whether it names a secret, and what it is for in a pair."""
+    return _clean(key, rules), masking.is_secret_name(key, rules), _ROLES.get(key.lower(), "")
 
 
 def _show_integer(walk: _Walk, number: int, depth: int) -> object:
@@ -262,7 +273,7 @@ def _show_integer(walk: _Walk, number: int, depth: int) -> object:
     if -(10**12) < number < 10**12:
         return number
     if -_LARGEST_INTEGER <= number < 10**19:
-        if masking.is_card_number(str(number)):
+        if tokens.is_card_number(str(number)):
             return MASK
         return number if number < _LARGEST_INTEGER else str(number)
     if number.bit_length() <= _PRINTABLE_BITS:
