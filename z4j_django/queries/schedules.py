@@ -33,8 +33,12 @@ def every() -> QuerySet[Any]:
 
 
 def fill(rows: Sequence[Any]) -> None:
-    """Read what the rows of a page say of their schedules, in a query a kind."""
-    prefetch_related_objects(rows, *KINDS)
+    """Read what the rows of a page say of their schedules, in a query a kind that is there.
+
+    Of a kind that no row has, Django 5.2.0 would ask for one that is NULL.
+    """
+    there = [name for name in KINDS if any(getattr(row, f"{name}_id") for row in rows)]
+    prefetch_related_objects(rows, *there)
 
 
 def find(number: int) -> Any:
