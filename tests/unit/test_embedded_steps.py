@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from celery import Celery, Signature, chain, chord, group, signals
+from celery.utils.functional import regen
 
-from z4j_django.agent import embedded_steps
+from z4j_django.agent import embedded_steps, events
 
 app = Celery("canvas", broker="memory://", backend="cache+memory://", set_as_current=False)
 
@@ -93,3 +94,54 @@ def test_a_chord_that_feeds_itself_ends() -> None:
     while step is not None:
         depth, step = depth + 1, step.chord
     assert depth == embedded_steps.DEPTH
+
+
+def test_a_body_that_is_a_chord_is_its_header_and_its_body() -> None:
+    workflow = group(add.s(1), add.s(2)) | group(add.s(3), add.s(4), add.s(5)) | add.s(6)
+    first, second = (embedded_steps.chord_body(embed) for embed in embeds(workflow))
+    assert first is not None
+    assert first == second
+    assert first.chord is not None
+    assert (first.name, first.size, first.chord.group_id != first.task_id) == (
+        "celery.chord",
+        3,
+        True,
+    )
+    assert [(one.group_id, one.group_index) for one in first.members] == [
+        (first.task_id, index) for index in range(3)
+    ]
+    assert {one.chord for one in first.members} == {first.chord}
+
+
+def test_of_a_bodys_body_that_is_a_group_the_id_is_not_known_yet() -> None:
+    workflow = chord(
+        [add.s(1), add.s(2)], chord([add.s(3), add.s(4)], group(add.s(5), add.s(6)), app=app)
+    )
+    body = embedded_steps.chord_body(embeds(workflow)[0])
+    assert body is not None
+    assert body.chord == events.Step("", "celery.group")
+
+
+def test_the_body_that_is_a_chain_is_its_first_step() -> None:
+    body = {"task": "celery.chain", "kwargs": {"tasks": [signature("one"), signature("two")]}}
+    body["options"] = {"task_id": "two"}
+    step = embedded_steps.chord_body({"chord": body})
+    assert step is not None
+    assert step.task_id == "one"
+
+
+def test_of_a_group_with_many_members_the_first_are_told() -> None:
+    tasks = [signature(f"t{n}") for n in range(embedded_steps.MEMBERS + 1)]
+    body = {"task": "celery.group", "kwargs": {"tasks": tasks}, "options": {"task_id": "g"}}
+    step = embedded_steps.chord_body({"chord": body})
+    assert step is not None
+    assert (step.size, len(step.members)) == (len(tasks), embedded_steps.MEMBERS)
+
+
+def test_a_generator_in_a_workflow_is_left_to_celery() -> None:
+    ran: list[int] = []
+    tasks = regen(ran.append(n) or signature(f"t{n}") for n in range(3))  # type: ignore[func-returns-value]
+    body = {"task": "celery.group", "kwargs": {"tasks": tasks}, "options": {"task_id": "g"}}
+    step = embedded_steps.chord_body({"chord": body})
+    assert step == events.Step("g", "celery.group")
+    assert ran == []

@@ -268,6 +268,18 @@ def test_a_nested_chords_body_is_a_member_of_the_outer_one() -> None:
     assert fold.tasks["shop", "inner"].group_id == "outer-group"
 
 
+def test_the_members_of_a_body_do_not_count_for_its_chords_size() -> None:
+    body = events.Step("body", "celery.group", size=5)
+    fed = events.Message(group_id="g", group_index=1, chord=body)
+    of_the_body = events.Message(group_id="g", group_index=4)
+    found = [event(events.TASK_SENT, 1.0, message=one) for one in (fed, of_the_body)]
+    for fold in (folded(found), folded(found[::-1])):
+        row = fold.groups["shop", "g"]
+        assert (row.kind, row.size, row.body_id) == ("chord", 2, "body")
+        assert (fold.groups["shop", "body"].kind, fold.groups["shop", "body"].size) == ("group", 5)
+        assert ("shop", "body") not in fold.tasks
+
+
 def test_a_chains_last_step_is_a_member_before_it_is_sent() -> None:
     last = events.Step("last", "shop.add", "g", 3)
     fold = folded([event(events.TASK_SENT, 1.0, message=events.Message(chain=[last]))])

@@ -113,7 +113,10 @@ class GroupAdmin(ActingAdmin):
             known = tasks.by_ids(record.project, (record.body_id, record.root_id))
             context |= self._members(record)
         body, root = "", ""
-        if record.body_id:
+        inner, around = groups.inner(record), groups.around(record)
+        if inner is not None:
+            body = self._named(inner)
+        elif record.body_id:
             body = self.relative(record.body_id, known.get(record.body_id), record.body_name)
         if record.root_id:
             root = self.relative(record.root_id, known.get(record.root_id))
@@ -121,11 +124,16 @@ class GroupAdmin(ActingAdmin):
             ("Kind", record.kind),
             ("Size", str(record.size)),
             ("Body", body),
+            ("Body of", self._named(around) if around is not None else ""),
             ("Root", root),
             ("First seen", formatting.full_moment(record.first_seen)),
             ("Project", "" if record.project == "default" else record.project),
         )
         return context
+
+    def _named(self, group: GroupRecord) -> str:
+        words = f"{group.kind} {formatting.short_id(group.group_id)}"
+        return self.link(self.url(group), words)
 
     def _members(self, group: GroupRecord) -> dict[str, Any]:
         members = groups.members(group)

@@ -229,6 +229,9 @@ class TaskAdmin(ActingAdmin):
         lines: list[tuple[str, str]] = [
             (label, self.relative(one.task_id, one.record)) for label, one in relatives if one
         ]
+        if family.chord_group:
+            link = self._group(request, family.chord_group, family.chord_group.group_id)
+            lines.append(("Chord body", link))
         if family.group_id:
             lines.append(("Group", self._group(request, family.group, family.group_id)))
         if task.group_index is not None:

@@ -45,8 +45,18 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     pid: int
 
 
+#: What Celery calls a group or chord in the place of a task. It publishes none of these names.
+GROUP: Final = "celery.group"
+CHORD: Final = "celery.chord"
+GROUPS: Final = (GROUP, CHORD)
+
+
 class Step(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A task that is known from the message which embeds it, before it is published itself."""
+    """A task that is known from the message which embeds it, before it is published itself.
+
+    The body of a chord may be a group or chord. Such a step has its name, and for ``task_id`` the
+    id of the group; empty, where Celery will choose it only when it is published.
+    """
 
     task_id: str
     name: str = ""
@@ -57,6 +67,22 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     #: As of a message.
     retry_of: str = ""
     operation: int | None = None
+    #: Of a group or chord: how many members it has, and the first of them.
+    size: int = 0
+    members: Sequence[Step] = ()
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is a group or chord, and no task."""
+        return self.name in GROUPS
+
+    @property
+    def is_member(self) -> bool:
+        """Whether it belongs to the group that it names.
+
+        The body of a chord names its own chord's group too, and has no place in it.
+        """
+        return bool(self.group_id) and (self.group_index is not None or self.chord is not None)
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -89,6 +115,11 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     #: operation that published it.
     retry_of: str = ""
     operation: int | None = None
+
+    @property
+    def is_member(self) -> bool:
+        """As of a step."""
+        return bool(self.group_id) and (self.group_index is not None or self.chord is not None)
 
 
 class Original(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -30,10 +30,17 @@ class GroupRecord(models.Model):
         default=0, help_text="How many members it has, as far as they were seen."
     )
     body_id = IdentifierField(
-        max_length=255, blank=True, default="", help_text="The chord's body; empty for a group."
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="The chord's body; empty for a group. A body may be a group or chord itself: "
+        "then the id of that group.",
     )
     body_name = AnyCharField(
-        max_length=255, blank=True, default="", help_text="The name of that task."
+        max_length=255,
+        blank=True,
+        default="",
+        help_text="The name of that task; `celery.group` or `celery.chord` where it is none.",
     )
     root_id = IdentifierField(
         max_length=255,

@@ -12,15 +12,7 @@ from z4j_django.control import results, workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.models.primary import primary
-from z4j_django.operations import (
-    auditing,
-    originals,
-    planning,
-    repeating,
-    retry_chains,
-    signatures,
-    workflow,
-)
+from z4j_django.operations import auditing, originals, planning, repeating, signatures, workflow
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import UNSTORABLE
 
@@ -140,12 +132,12 @@ def preview(
         raise OperationError(f"{group_id[:60]!a} is no id of a group.")
     workflow_publishing.require_canvas(app)
     planner = planning.Planner(app, project)
-    group = planner.plan(group_id, read.members)
-    body_runs = planner.body_runs(group_id)
-    group = _worth_it(group, read.members, body_runs)
-    under_way = dict(planner.under_way)
-    if body_runs and retry_chains.is_under_way(body_runs[0]):
-        under_way[body_runs[0].task_id] = body_runs[0]
+    planner.require_begun(group_id)
+    failed = read.members == "failed"
+    group = planner.stopped(group_id) if failed else planner.plan(group_id, read.members)
+    body_runs = planner.body_runs(group.group_id)
+    group = _worth_it(group, read.members, body_runs, group_id)
+    under_way = planner.under_way | planner.busy_after(group.group_id)
     if under_way and not read.force:
         raise OperationError(_under_way(group_id, list(under_way.values())))
     targets = {_old_id(leaf): _note(leaf) for leaf in group.leaves()}
@@ -168,18 +160,19 @@ def preview(
 
 
 def _worth_it(
-    group: planning.GroupPlan, members: str, body_runs: list[TaskRecord]
+    group: planning.GroupPlan, members: str, body_runs: list[TaskRecord], asked: str
 ) -> planning.GroupPlan:
     """The plan without what is needless; refused where nothing is left."""
+    after = f", which comes after {asked}," if group.group_id != asked else ""
+    all_stand = (
+        f"Nothing to run again: all {len(group.parts)} members of {group.group_id}{after} succeeded"
+    )
     if group.body is None:
         if members == "body":
             raise OperationError(f"{group.group_id} is a group, not a chord: it has no body.")
         parts = [part for part in group.parts if not isinstance(part, planning.Replay)]
         if not parts:
-            raise OperationError(
-                f"Nothing to run again: all {len(group.parts)} members of {group.group_id} "
-                "succeeded."
-            )
+            raise OperationError(f"{all_stand}.")
         return planning.GroupPlan(group.group_id, parts, None)
     outer = workflow.outer_chord(group.body)
     if outer is not None:
@@ -189,10 +182,7 @@ def _worth_it(
         )
     stand = all(isinstance(part, planning.Replay) for part in group.parts)
     if members == "failed" and stand and body_runs and body_runs[0].state == states.SUCCESS:
-        raise OperationError(
-            f"Nothing to run again: all {len(group.parts)} members of {group.group_id} succeeded, "
-            "and its body did."
-        )
+        raise OperationError(f"{all_stand}, and its body did.")
     return group
 
 

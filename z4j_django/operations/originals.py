@@ -6,7 +6,7 @@ from z4j_django import states
 from z4j_django.agent import events
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, SealError
-from z4j_django.models import TaskPayload, TaskRecord
+from z4j_django.models import GroupRecord, TaskPayload, TaskRecord
 from z4j_django.models.primary import primary
 from z4j_django.queries import tasks
 from z4j_django.secrets import sealing
@@ -18,19 +18,18 @@ def record_of(project: str, task_id: str) -> TaskRecord:
     Raises:
         OperationError: If nothing is.
     """
-    return found(
-        tasks.summaries(primary(TaskRecord).filter(project=project, task_id=task_id)).first()
-    )
+    of_id = primary(TaskRecord).filter(project=project, task_id=task_id)
+    return found(tasks.summaries(of_id).first(), project, task_id)
 
 
-def found(record: TaskRecord | None) -> TaskRecord:
-    """``record``, if there is one.
+def found(record: TaskRecord | None, project: str, task_id: str) -> TaskRecord:
+    """``record`` of this task, if there is one.
 
     Raises:
         OperationError: If not.
     """
     if record is None:
-        raise OperationError("No task of this id is on record.")
+        raise OperationError(_why_unknown(project, task_id))
     return record
 
 
@@ -63,6 +62,13 @@ def find(project: str, task_id: str) -> events.Original:
         return sealing.open_sealed(bytes(payload.sealed), sealing.task_context(project, task_id))
     except SealError as error:
         raise OperationError(str(error)) from error
+
+
+def _why_unknown(project: str, task_id: str) -> str:
+    group = primary(GroupRecord).filter(project=project, group_id=task_id).first()
+    if group is None:
+        return "No task of this id is on record."
+    return f"It is no task but a {group.kind}: act on its members, or retry the group."
 
 
 def _why_missing(record: TaskRecord) -> str:

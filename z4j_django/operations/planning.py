@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from django.db.models import QuerySet
 
 from z4j_django import states
 from z4j_django.conf import settings
@@ -13,15 +14,14 @@ from z4j_django.control import bodies, workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.models.primary import primary
-from z4j_django.operations import originals, retry_chains, workflow
+from z4j_django.operations import originals, retry_chains, seats, workflow
+from z4j_django.queries import groups
 
 #: Chords within chords, and steps of a chain that are walked.
 _DEPTH: Final = 20
 _STEPS: Final = 1_000
 #: Members that are looked at for the chord's body.
 _SAMPLE: Final = 20
-#: Members that a sentence names.
-_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ class Planner:
         self._app = app
         self._project = project
         self._chains = retry_chains.RetryChains(project)
+        self._seats = seats.Seats(self._chains, self._known_message)
         self._messages: dict[str, workflow.Message | OperationError] = {}
         self.under_way: dict[str, TaskRecord] = {}
 
@@ -122,61 +123,85 @@ class Planner:
         """
         if depth <= 0:
             raise OperationError(f"Its chords are nested more than {_DEPTH} deep.")
-        group = primary(GroupRecord).filter(project=self._project, group_id=group_id).first()
+        group = self._groups(group_id).first()
         if group is None:
             raise OperationError(f"There is no group {group_id} on record.")
         require_few(group.size)  # before all of them are read
-        members = self._chains.members(group_id)
+        members = self._chains.members(group)
         self._chains.load(one.parent_id for one in members)
-        seats = self._seats(group, members)
         parts = [
             self._part(seat, mode, f"Member {index} of {group_id}", depth)
-            for index, seat in enumerate(seats)
+            for index, seat in enumerate(self._seats.arranged(group, members))
         ]
         is_chord = group.kind == GroupRecord.Kind.CHORD
         return GroupPlan(group_id, parts, self._body(group_id, members) if is_chord else None)
 
+    def stopped(self, group_id: str, depth: int = _DEPTH) -> GroupPlan:
+        """What it takes to run again what failed: in the group, or in the one that is its body.
+
+        Raises:
+            OperationError: As of :meth:`plan`.
+        """
+        plan = self.plan(group_id, "failed", depth)
+        if not all(isinstance(part, Replay) for part in plan.parts):
+            return plan
+        inner = self._inner(group_id)
+        if inner is None or not self._has_begun(inner):
+            return plan
+        return self.stopped(inner.group_id, depth - 1)
+
+    def require_begun(self, group_id: str) -> None:
+        """See that a group which is a chord's body is retried by itself only once it has begun.
+
+        Raises:
+            OperationError: If it has not.
+        """
+        group = self._groups(group_id).first()
+        if group is None or (outer := groups.around(group)) is None:
+            return
+        if not self._has_begun(group):
+            raise OperationError(
+                f"It is the body of the chord {outer.group_id}, and never ran: retry that one."
+            )
+
     def body_runs(self, group_id: str) -> list[TaskRecord]:
         """The runs on record of a chord's body, the newest first."""
-        found = primary(GroupRecord).filter(project=self._project, group_id=group_id)
-        body_id = found.values_list("body_id", flat=True).first()
+        body_id = self._groups(group_id).values_list("body_id", flat=True).first()
         record = self._chains.record(body_id) if body_id else None
         return self._chains.runs(record) if record else []
 
-    def _seats(self, group: GroupRecord, members: list[TaskRecord]) -> list[list[TaskRecord]]:
-        """The runs on record at each index of a group, the newest first."""
-        seats: dict[int, dict[str, TaskRecord]] = defaultdict(dict)
-        for member in members:
-            if member.group_index is None:
-                raise OperationError(f"The place of member {member.task_id} is not on record.")
-            seat = seats[member.group_index]
-            if member.task_id in seat:
-                continue
-            if seat and not self._is_repeated(member):
-                raise OperationError(
-                    f"Two members of {group.group_id} have the index {member.group_index}: one of "
-                    "them is a chain that ends in a group, which can't be put together again."
-                )
-            seat.update((run.task_id, run) for run in self._chains.runs(member))
-        gone = [index for index in range(group.size) if index not in seats]
-        if gone or not seats:
-            named = ", ".join(map(str, gone[:_NAMED])) + (" ..." if len(gone) > _NAMED else "")
-            raise OperationError(
-                f"Of the {group.size} members of {group.group_id}, {len(gone)} are not on record "
-                f"(index {named}): their records were pruned, or not kept."
-            )
-        return [
-            sorted(seats[index].values(), key=lambda one: -one.pk) for index in range(group.size)
-        ]
+    def busy_after(self, group_id: str, depth: int = _DEPTH) -> dict[str, TaskRecord]:
+        """The tasks of a chord's body that wait or run."""
+        inner = self._inner(group_id) if depth > 0 else None
+        runs = self.body_runs(group_id)[:1]
+        if inner is not None:
+            runs += [self._chains.runs(one)[0] for one in self._chains.members(inner)]
+        busy = {run.task_id: run for run in runs if retry_chains.is_under_way(run)}
+        return busy | self.busy_after(inner.group_id, depth - 1) if inner is not None else busy
 
-    def _is_repeated(self, record: TaskRecord) -> bool:
-        """Whether an operation published a task, or a step before it in its chain."""
-        found: TaskRecord | None = record
+    def outermost(self, group_id: str) -> str:
+        """The chord that comes before all whose body is a chord, down to this one."""
         for _ in range(_DEPTH):
-            if found is None or found.operation is not None:
+            group = self._groups(group_id).first()
+            outer = groups.around(group) if group is not None else None
+            if outer is None:
                 break
-            found = self._chains.record(found.parent_id)
-        return found is not None and found.operation is not None
+            group_id = outer.group_id
+        return group_id
+
+    def _groups(self, group_id: str) -> QuerySet[GroupRecord]:
+        return primary(GroupRecord).filter(project=self._project, group_id=group_id)
+
+    def _inner(self, group_id: str) -> GroupRecord | None:
+        group = self._groups(group_id).first()
+        return groups.inner(group) if group is not None else None
+
+    def _has_begun(self, group: GroupRecord) -> bool:
+        """Whether a member of it, or a retry of one, ever left."""
+        members = self._chains.members(group)
+        return any(
+            map(retry_chains.is_published, (r for m in members for r in self._chains.runs(m)))
+        )
 
     def _part(self, seat: list[TaskRecord], mode: str, whose: str, depth: int) -> Part:
         newest = seat[0]
@@ -200,7 +225,7 @@ class Planner:
         if runs:
             return self._run(runs, whose)
         if group_id := self._chord_with_body(seat):
-            return Nested(self.plan(group_id, "failed", depth - 1))
+            return Nested(self.stopped(self.outermost(group_id), depth - 1))
         carrier = self._chains.record(seat[0].parent_id)
         if carrier is None:
             raise OperationError(
@@ -214,8 +239,8 @@ class Planner:
     ) -> Part:
         """How a chain goes on that never came to its last step."""
         first = self._message(carrier, whose)
-        if member_id in workflow.carried({"chord": first.embed.get("chord")}):
-            return Nested(self.plan(str(first.headers.get("group")), "failed", depth - 1))
+        if member_id in workflow.after_chord(first):
+            return Nested(self.stopped(str(first.headers.get("group")), depth - 1))
         for _ in range(_STEPS):
             runs = self._chains.runs(carrier)
             if runs[0].state != states.SUCCESS:
@@ -226,7 +251,7 @@ class Planner:
             following = message.rest[-1]
             following_id = str(following["options"].get("task_id"))
             if following.get("subtask_type") == "chord" and self._is_on_record(following_id):
-                return Nested(self.plan(following_id, "failed", depth - 1))
+                return Nested(self.stopped(following_id, depth - 1))
             after = self._chains.record(following_id)
             if after is None or not retry_chains.is_published(after):
                 return Resume(message)
@@ -239,14 +264,14 @@ class Planner:
         start = seat[-1]
         for _ in range(_STEPS):
             if group_id := self._chord_with_body([start]):
-                return Nested(self.plan(group_id, "all", depth - 1))
+                return Nested(self.plan(self.outermost(group_id), "all", depth - 1))
             parent = self._chains.record(start.parent_id)
             message = self._known_message(parent) if parent else None
             if message is None or parent is None:
                 break
-            if start.task_id in workflow.carried({"chord": message.embed.get("chord")}):
+            if start.task_id in workflow.after_chord(message):
                 return Nested(self.plan(str(message.headers.get("group")), "all", depth - 1))
-            if start.task_id not in workflow.carried({"chain": message.rest}):
+            if start.task_id not in workflow.steps(message.rest):
                 break
             start = parent
         runs = [run for run in self._chains.runs(start) if not retry_chains.is_replay(run)]
@@ -307,7 +332,7 @@ class Planner:
         return found.order_by("-id").values_list("group_id", flat=True).first()
 
     def _is_on_record(self, group_id: str) -> bool:
-        return primary(GroupRecord).filter(project=self._project, group_id=group_id).exists()
+        return self._groups(group_id).exists()
 
     def _known_message(self, record: TaskRecord) -> workflow.Message | None:
         try:

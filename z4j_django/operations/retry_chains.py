@@ -10,8 +10,9 @@ from django.db.models import Q
 
 from z4j_django import states
 from z4j_django.control.results import REPLAY_TASK
-from z4j_django.models import TaskRecord
+from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.models.primary import primary
+from z4j_django.queries import groups
 
 #: Ids in one query.
 _AT_ONCE: Final = 500
@@ -51,9 +52,9 @@ class RetryChains:
         """The tasks that were found on record so far."""
         return frozenset(self._records)
 
-    def members(self, group_id: str) -> list[TaskRecord]:
+    def members(self, group: GroupRecord) -> list[TaskRecord]:
         """The tasks on record of a group, and their retry chains are known from now on."""
-        found = list(self._found(Q(group_id=group_id)))
+        found = list(self._found(groups.membership(group)))
         self._add(found)
         return sorted((self._records[one.task_id] for one in found), key=lambda one: one.pk)
 

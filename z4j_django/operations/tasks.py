@@ -132,7 +132,8 @@ class _Retry(Handler):
         refusals = {}
         for target in targets:
             try:
-                self._require_free(originals.found(self._records.get(target.target)))
+                record = self._records.get(target.target)
+                self._require_free(originals.found(record, target.project, target.target))
             except OperationError as error:
                 refusals[target.pk] = auditing.refused(str(error))
                 continue

@@ -43,6 +43,8 @@ _CELERYS: Final = frozenset(
 #: Properties that the publisher chose, and that Celery takes as options.
 _PROPERTIES: Final = ("priority", "delivery_mode", "type", "app_id", "user_id")
 _MEMBERSHIP: Final = ("group_id", "group_index", "chord")
+#: Signatures that are made of others, and are no task themselves.
+_OF_TASKS: Final = ("chain", "group", "chord")
 
 
 @dataclass(frozen=True)
@@ -176,14 +178,8 @@ def resumed(message: Message, name: str, publishing: Publishing) -> Signature:
 
 def body(found: Mapping[str, Any], publishing: Publishing) -> Signature:
     """The body of a chord and what follows it, with fresh ids, and free of what enclosed them."""
-    marked = {**found, "options": dict(found.get("options") or {})}
-    marked.pop("chord_size", None)
-    old = marked["options"].get("task_id")
-    if marked.get("subtask_type") is None and isinstance(old, str):
-        given = marked["options"].get("headers")
-        mine = publishing.mark(old)
-        marked["options"]["headers"] = {**given, **mine} if isinstance(given, dict) else mine
-    renewed: Signature = _renewed({"chord": marked}, publishing)["chord"]
+    bare = {key: value for key, value in found.items() if key != "chord_size"}
+    renewed: Signature = _renewed({"chord": bare}, publishing)["chord"]
     return renewed
 
 
@@ -240,6 +236,30 @@ def carried(embed: Mapping[str, Any]) -> Iterator[str]:
             yield task_id
 
 
+def steps(chain: Sequence[Any]) -> Iterator[str]:
+    """The ids of a chain's own tasks: not those of a chord's header, nor of a group in it.
+
+    Args:
+        chain: Its signatures, in any order; that of a chord's body is one, too.
+    """
+    for signature in chain:
+        options, kwargs = signature.get("options") or {}, signature.get("kwargs") or {}
+        kind = signature.get("subtask_type")
+        if kind == "chain":
+            yield from steps(kwargs.get("tasks") or [])
+        elif kind == "chord":
+            yield from steps([kwargs["body"]] if kwargs.get("body") else [])
+        elif kind != "group" and isinstance(options.get("task_id"), str):
+            yield options["task_id"]
+        yield from steps(options.get("chain") or [])
+
+
+def after_chord(message: Message) -> Iterator[str]:
+    """The ids of the body of the chord that a message's task feeds, and of what follows it."""
+    body = message.embed.get("chord")
+    return steps([body] if isinstance(body, Mapping) else [])
+
+
 def outer_chord(its_body: Mapping[str, Any]) -> str | None:
     """The chord whose header the result of a chord's body, or of what follows it, is part of."""
     for options in _foreign({"chord": its_body}):
@@ -263,14 +283,13 @@ def _renewed(embed: Mapping[str, Any], publishing: Publishing) -> dict[str, Any]
 
     def freed(signature: Mapping[str, Any]) -> dict[str, Any]:
         options = dict(signature.get("options") or {})
-        if not options.get("group_id") or options["group_id"] in own:
-            return {**signature}
-        if options.get("group_index") is not None and signature.get("subtask_type") is None:
-            mine = publishing.mark(str(options.get("task_id")))
-            given = options.get("headers")
+        old = options.get("task_id")
+        if signature.get("subtask_type") not in _OF_TASKS and isinstance(old, str):
+            mine, given = publishing.mark(old), options.get("headers")
             options["headers"] = {**given, **mine} if isinstance(given, dict) else mine
-        for key in _MEMBERSHIP:
-            options.pop(key, None)
+        if options.get("group_id") and options["group_id"] not in own:
+            for key in _MEMBERSHIP:
+                options.pop(key, None)
         return {**signature, "options": options}
 
     renewed = signatures.renew(signatures.rewrite({**embed}, freed), publishing.ids)

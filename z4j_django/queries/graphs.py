@@ -17,6 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from z4j_django import states
+from z4j_django.agent import events
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import tasks
 
@@ -152,7 +153,7 @@ class _Search:
     def unknown(self) -> list[str]:
         """In the order of their ids."""
         asked = self._asked[TaskRecord, "task_id"]
-        return sorted(asked - self.tasks.keys() - self._left_out)
+        return sorted(asked - self.tasks.keys() - self._left_out - self._body_groups())
 
     def _wanted(self) -> Iterator[tuple[type[Any], str, set[str]]]:
         """What to ask for, of which model, by which column; told anew after each answer."""
@@ -165,7 +166,7 @@ class _Search:
             (TaskRecord, "group_id", self._group_ids),
             (TaskRecord, "retry_of", self._task_ids),
             (GroupRecord, "group_id", self._group_ids),
-            (GroupRecord, "body_id", self._task_ids),
+            (GroupRecord, "body_id", lambda: [*self.tasks, *self.groups]),
         ]
         for model, column, values in relations:
             yield model, column, set(values()) - self._asked[model, column] - {""}
@@ -176,7 +177,12 @@ class _Search:
             names |= {task.root_id, task.parent_id, task.chord_id, task.retry_of}
         for group in self.groups.values():
             names |= {group.root_id, group.body_id}
-        return names - self.tasks.keys()
+        return names - self.tasks.keys() - self._body_groups()
+
+    def _body_groups(self) -> set[str]:
+        """The bodies that are groups or chords, by whose id there is no task."""
+        found = self.groups.values()
+        return {group.body_id for group in found if group.body_name in events.GROUPS}
 
     def _roots(self) -> set[str]:
         roots = {task.root_id or task.task_id for task in self.tasks.values()}
@@ -184,7 +190,8 @@ class _Search:
         return roots if self._task_id in self.tasks else roots | {self._task_id}
 
     def _group_ids(self) -> set[str]:
-        return {self._group_id, *self.groups, *(one.group_id for one in self.tasks.values())}
+        named = (one.group_id for one in self.tasks.values())
+        return {self._group_id, *self.groups, *named, *self._body_groups()}
 
     def _task_ids(self) -> Iterable[str]:
         return self.tasks
@@ -279,11 +286,12 @@ def _graph(search: _Search, root_id: str) -> Graph | None:
     nodes += [tasks.Relative(task_id, None) for task_id in search.unknown]
     shown = nodes[:LIMIT]
     groups = list(_groups(records, search.groups))
+    shown_ids = {node.task_id for node in shown}
     return Graph(
         root_id=root_id,
         nodes=shown,
         groups=groups,
-        edges=list(_edges(records, groups, {node.task_id for node in shown})),
+        edges=list(_edges(records, groups, search.groups, shown_ids)),
         more=search.more or len(nodes) > len(shown),
     )
 
@@ -291,8 +299,8 @@ def _graph(search: _Search, root_id: str) -> Graph | None:
 def _groups(records: Sequence[TaskRecord], known: dict[str, GroupRecord]) -> Iterator[Group]:
     members: dict[str, list[TaskRecord]] = {group_id: [] for group_id in known}
     for task in records:
-        if task.group_id:
-            members.setdefault(task.group_id, []).append(task)
+        if group_id := _group_of(task, known):
+            members.setdefault(group_id, []).append(task)
     for group_id, mine in members.items():
         record = known.get(group_id)
         body_id = record.body_id if record is not None else ""
@@ -305,16 +313,27 @@ def _groups(records: Sequence[TaskRecord], known: dict[str, GroupRecord]) -> Ite
         )
 
 
+def _group_of(task: TaskRecord, known: dict[str, GroupRecord]) -> str:
+    """The group that a task is a member of, see ``groups.membership``."""
+    named = known.get(task.group_id)
+    if named is not None and named.body_name == events.GROUP and not task.chord_id:
+        return str(named.body_id)
+    return str(task.group_id)
+
+
 def _edges(
-    records: Sequence[TaskRecord], groups: Iterable[Group], shown: set[str]
+    records: Sequence[TaskRecord],
+    groups: Iterable[Group],
+    known: dict[str, GroupRecord],
+    shown: set[str],
 ) -> Iterator[Edge]:
     for task in records:
         if task.parent_id in shown and task.parent_id != task.task_id:
             yield Edge("parent", task.parent_id, task.task_id)
-        if task.group_id:
-            yield Edge("member", task.group_id, task.task_id)
+        if group_id := _group_of(task, known):
+            yield Edge("member", group_id, task.task_id)
         if task.retry_of in shown and task.retry_of != task.task_id:
             yield Edge("retry", task.retry_of, task.task_id)
     for group in groups:
-        if group.body_id in shown:
+        if group.body_id in shown or group.body_id in known:
             yield Edge("body", group.group_id, group.body_id)

@@ -11,6 +11,7 @@ from typing import Literal
 from django.db.models import Q, QuerySet
 
 from z4j_django import states
+from z4j_django.agent import events
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import index_ranges, lookups
 from z4j_django.queries.index_ranges import IndexRange
@@ -52,6 +53,8 @@ class Family:
     parent: Relative | None
     root: Relative | None
     chord_body: Relative | None
+    #: The group or chord that is the body itself.
+    chord_group: GroupRecord | None
     children: list[TaskRecord]
     #: There are children beyond those in ``children``.
     more_children: bool
@@ -163,7 +166,7 @@ def by_ids(project: str, task_ids: Iterable[str]) -> dict[str, TaskRecord]:
 
 
 def family(task: TaskRecord) -> Family:
-    """Everything that ``task`` belongs to, in at most four queries."""
+    """Everything that ``task`` belongs to, in at most five queries."""
     known = by_ids(task.project, (task.parent_id, task.root_id, task.chord_id))
 
     def relative(task_id: str) -> Relative | None:
@@ -177,14 +180,21 @@ def family(task: TaskRecord) -> Family:
         )[: CHILDREN_LIMIT + 1]
     )
     groups = GroupRecord.objects.filter(project=task.project)
+    group = groups.filter(group_id=task.group_id).first() if task.group_id else None
+    chord_group = None
+    if group is not None and group.body_name in events.GROUPS:
+        chord_group = groups.filter(group_id=group.body_id).first()
+        if group.body_name == events.GROUP and not task.chord_id:
+            group, chord_group = chord_group, None  # it is of the body, see ``groups.membership``
     return Family(
         parent=relative(task.parent_id),
         root=relative(task.root_id),
-        chord_body=relative(task.chord_id),
+        chord_body=relative(task.chord_id) if chord_group is None else None,
+        chord_group=chord_group,
         children=children[:CHILDREN_LIMIT],
         more_children=len(children) > CHILDREN_LIMIT,
-        group_id=task.group_id,
-        group=groups.filter(group_id=task.group_id).first() if task.group_id else None,
+        group_id=group.group_id if group is not None else task.group_id,
+        group=group,
         body_of=groups.filter(body_id=task.task_id).order_by("id").first(),
     )
 

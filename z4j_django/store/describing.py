@@ -37,14 +37,6 @@ def state_of(kind: str, has_retries: bool) -> str:
     return _STATE_OF.get(kind, states.PENDING)
 
 
-def is_member(of: events.Message | events.Step) -> bool:
-    """Whether a task belongs to the group that it names.
-
-    The body of a chord names its own chord's group too, and has no place in it.
-    """
-    return bool(of.group_id) and (of.group_index is not None or of.chord is not None)
-
-
 def write_facts(row: TaskRow, message: events.Message, rules: masking.Rules) -> None:
     """Write down what a message says of its task."""
     row.name = clean(message.name)
@@ -54,7 +46,7 @@ def write_facts(row: TaskRow, message: events.Message, rules: masking.Rules) -> 
     row.priority = message.priority
     row.root_id = identifier(message.root_id)
     row.parent_id = identifier(message.parent_id)
-    row.group_id = identifier(message.group_id) if is_member(message) else ""
+    row.group_id = identifier(message.group_id) if message.is_member else ""
     row.group_index = message.group_index
     row.chord_id = identifier(message.chord.task_id) if message.chord else ""
     row.schedule = clean(message.schedule)

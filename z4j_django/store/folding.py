@@ -161,7 +161,7 @@ class Fold:
     ) -> None:
         row, at = life.row, moment(event.at)
         life.add_facts(_facts_order(_source(event, message), attempt, time), message)
-        if describing.is_member(message):
+        if message.is_member:
             member = events.Step(
                 row.task_id, message.name, message.group_id, message.group_index, message.chord
             )
@@ -199,24 +199,47 @@ class Fold:
                 operation=step.operation,
             )
             life.add_facts(order, facts)
-        if describing.is_member(step):
+        if step.is_member:
             self._add_group(project, step, message.root_id, at)
 
     def _add_group(self, project: str, member: events.Step, root_id: str, at: float) -> None:
-        group_id = identifier(member.group_id)
+        size = (member.group_index or 0) + 1
+        self._merge_group(project, member.group_id, size, member.chord, root_id, at)
+
+    def _merge_group(
+        self,
+        project: str,
+        group_id: str,
+        size: int,
+        body: events.Step | None,
+        root_id: str,
+        at: float,
+    ) -> None:
+        """A group whose size is known so far; a chord's is that of what feeds its body.
+
+        Celery publishes a body that is a group under the id of the chord's header, and without a
+        body: it has no say in how many there are.
+        """
+        group_id = identifier(group_id)
         row = self.groups.get((project, group_id))
         if row is None:
             row = self.groups[project, group_id] = GroupRow(project, group_id, first_seen=at)
         row.first_seen = min(row.first_seen, at)
-        row.size = max(row.size, (member.group_index or 0) + 1)
+        kind = "group" if body is None else "chord"
+        row.size, row.kind = _greater_group((row.size, row.kind), (size, kind))
         row.root_id = max(row.root_id, identifier(root_id))
-        body = member.chord
-        if body is not None:
-            row.kind = "chord"
-            row.body_id, row.body_name = max(
-                (row.body_id, row.body_name), (identifier(body.task_id), clean(body.name))
-            )
-            self._add_embedded(project, body, events.Message(root_id=root_id), at)
+        if body is None:
+            return
+        row.body_id, row.body_name = max(
+            (row.body_id, row.body_name), (identifier(body.task_id), clean(body.name))
+        )
+        message = events.Message(root_id=root_id)
+        if not body.is_group:
+            self._add_embedded(project, body, message, at)
+        elif body.task_id:
+            self._merge_group(project, body.task_id, body.size, body.chord, root_id, at)
+            for member in body.members:
+                self._add_embedded(project, member, message, at)
 
     def _add_loss(self, event: events.LossEvent, header: events.Header) -> None:
         count = min(max(event.count, 0), 2**63 - 1)
@@ -342,6 +365,11 @@ def _state_place(kind: str, has_retries: bool, requeued: bool) -> int:
     side = kind != events.TASK_SENT or requeued  # what was put back had left the queue
     ended = state in states.FINISHED and not requeued
     return (side << 1 | ended) << (TIME_BITS + 4) | states.RANK[state]
+
+
+def _greater_group(one: tuple[int, str], other: tuple[int, str]) -> tuple[int, str]:
+    """Size and kind of a group: a chord before a group, then the greater."""
+    return max(one, other, key=lambda pair: (pair[1] == "chord", pair[0]))
 
 
 def _source(event: events.TaskEvent, message: events.Message) -> int:

@@ -360,7 +360,10 @@ def _without_members(groups: QuerySet[Any]) -> QuerySet[Any]:
     # The index on groups leaves out the tasks that have none.
     members = mine.exclude(group_id="").filter(group_id=OuterRef("group_id"))
     bodies = mine.filter(task_id=OuterRef("body_id"))
-    return groups.exclude(Exists(members)).exclude(Exists(bodies))
+    # A body that is a group stays with its chord, under whose id its members are.
+    chords = _rows("GroupRecord").filter(project=OuterRef("project"), body_id=OuterRef("group_id"))
+    chords = chords.exclude(pk=OuterRef("pk"))
+    return groups.exclude(Exists(members)).exclude(Exists(bodies)).exclude(Exists(chords))
 
 
 def _patiently(transact: Callable[..., T], *args: Any) -> T:

@@ -37,6 +37,11 @@ MOMENT: Final = (
 )
 #: The pair of a chord's body goes together; the greater id stands.
 BODY: Final = "CASE WHEN n.body_id > o.body_id THEN {n} ELSE {o} END"
+#: A chord's size stands before that of a group, then the greater.
+SIZE: Final = (
+    "CASE WHEN n.kind = o.kind THEN CASE WHEN {n} > {o} THEN {n} ELSE {o} END "
+    "WHEN n.kind = 'chord' THEN {n} ELSE {o} END"
+)
 #: What a worker says of itself at its newest start.
 START: Final = (
     "CASE WHEN n.started_at IS NOT NULL AND (o.started_at IS NULL OR n.started_at > o.started_at) "
@@ -107,8 +112,8 @@ TASKS: Final = Merge(
 GROUPS: Final = Merge(
     key=("project", "group_id"),
     rules={
+        "size": SIZE,
         "kind": "CASE WHEN {n} = 'chord' THEN {n} ELSE {o} END",
-        "size": GREATER,
         "root_id": GREATER,
         "first_seen": SMALLER,
         "body_name": BODY,

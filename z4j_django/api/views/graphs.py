@@ -62,11 +62,13 @@ class EdgeSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(
         choices=get_args(graphs.EdgeKind),
         help_text="`parent`: from a task to one that it published; `member`: from a group to a "
-        "task of it; `body`: from a chord to the task that takes its results; `retry`: from a "
-        "task to one that retries it.",
+        "task of it; `body`: from a chord to the task or group that takes its results; `retry`: "
+        "from a task to one that retries it.",
     )
     source = serializers.CharField(help_text="Id of a task; of a group for `member` and `body`.")
-    target = serializers.CharField(help_text="Id of a task.")
+    target = serializers.CharField(
+        help_text="Id of a task; for `body` of a group, where the chord's body is one."
+    )
 
 
 class GraphSerializer(serializers.Serializer[Any]):

@@ -56,8 +56,8 @@ class GroupDetail(GroupSerializer):
     )
     body = TaskSerializer(
         allow_null=True,
-        help_text="The chord's body; null where none is on record, and for whoever may not view "
-        "tasks.",
+        help_text="The chord's body; of a body that is a chord, that chord's. Null where none is "
+        "on record, and for whoever may not view tasks.",
     )
     members = MembersSerializer(
         allow_null=True, help_text="The members; null for whoever may not view tasks."
@@ -121,7 +121,7 @@ class GroupView(generic.Detail):
         """Its members and its body, for whoever may view tasks."""
         if not self.sees("taskrecord"):
             return {"members": None, "body": None}
-        body = tasks.by_ids(found.project, [found.body_id]).get(found.body_id)
+        body = groups.bodies([found]).get((found.project, found.body_id))
         return {"members": groups.members(found), "body": body}
 
 
