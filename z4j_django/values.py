@@ -25,6 +25,8 @@ PROJECT_LENGTH: Final = 64
 LONGEST_DELAY: Final = 366 * 24 * 3600
 #: The greatest primary key.
 GREATEST_ID: Final = 2**63 - 1
+#: What stands for "not known".
+NOTHING: Final = "-"
 #: What not every database takes: NUL, and halves of a surrogate pair.
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
@@ -77,3 +79,25 @@ def iso_time(text: str) -> float | None:
     except (ValueError, OverflowError):
         return None
     return moment(at) if FIRST_MOMENT <= at <= LAST_MOMENT else None
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in two units at most: ``85 ms``, ``3.42 s``, ``2m 05s``."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds < 0.0005:
+        return "0 ms" if seconds == 0 else "<1 ms"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.995:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m {rest:02d}s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours}h {minutes:02d}m"
+    days, hours = divmod(hours, 24)
+    return f"{days}d {hours:02d}h"

@@ -68,6 +68,9 @@ _SHAPES: Final = {
             _known("names", "queues", "workers").map(_quoted), _WORDS, _WORDS.map("{}*".format)
         )
     ),
+    "status": _lists(
+        st.sampled_from(["due", "retrying", "EXPIRED", "redelivered", "lost?"]),
+    ),
     "text": _lists(st.one_of(_known("tasks", "groups").map(_quoted), _WORDS)),
     "moment": _lists(
         st.one_of(
@@ -91,6 +94,7 @@ _SHAPES: Final = {
 }
 _TERMS: Final = {
     "state": "state",
+    "is": "status",
     **dict.fromkeys(("name", "queue", "worker", "error"), "pattern"),
     **dict.fromkeys(("id", "group", "root", "parent", "retry_of", "schedule", "project"), "text"),
     **dict.fromkeys(("sent", "received", "started", "finished"), "moment"),
@@ -122,6 +126,7 @@ def _token(row: int) -> str:
 _FORMATS: Final[dict[str, st.SearchStrategy[str]]] = {
     "z4j-filter": _filters(),
     "z4j-state": _SHAPES["state"],
+    "z4j-status": _SHAPES["status"],
     "z4j-text": _SHAPES["text"],
     "z4j-pattern": _SHAPES["pattern"],
     "z4j-moment": _SHAPES["moment"],

@@ -83,7 +83,10 @@ def _record(number: int, dice: random.Random) -> TaskRecord:
         exception_type=dice.choice(ERRORS) if failed else "",
         priority=dice.choice((None, -1, 0, 9)),
         retries=dice.randrange(4),
-        deliveries=dice.randrange(3),
+        deliveries=dice.randrange(6),
+        attempt=dice.choice((0, 1, 2**32)),
+        eta=dice.choice((None, NOW + timedelta(hours=1), NOW - timedelta(hours=1))),
+        expires=dice.choice((None, NOW + timedelta(hours=1), NOW)),
         runtime=dice.choice((None, 0.1, 0.5, 1.0, 5.0, 7200.0)),
         sent_at=sent,
         received_at=dice.choice((None, sent)),
@@ -98,6 +101,7 @@ def terms() -> st.SearchStrategy[Said]:
     """One term, negated or not."""
     plain = st.one_of(
         _states(),
+        _statuses(),
         *(
             _patterns(*column)
             for column in (("name", NAMES), ("queue", QUEUES), ("worker", WORKERS))
@@ -157,6 +161,29 @@ def _states() -> st.SearchStrategy[Said]:
     )
     return st.lists(one, min_size=1, max_size=3).map(
         lambda given: _any_of("state", given, _column("state"))
+    )
+
+
+#: What each status means.
+_IS: dict[str, Callable[[TaskRecord], Any]] = {
+    "due": lambda one: one.state in _TAKEN and not one.retries and one.eta and one.eta > NOW,
+    "retrying": lambda one: (
+        one.state in ("RETRY", "RECEIVED") and one.retries and one.eta and one.eta > NOW
+    ),
+    "expired": lambda one: (
+        one.state in (*_TAKEN, "RETRY") and one.expires is not None and one.expires <= NOW
+    ),
+    "redelivered": lambda one: one.deliveries > one.retries + 1 and one.attempt < 2**32,
+}
+_TAKEN = ("PENDING", "RECEIVED")
+
+
+def _statuses() -> st.SearchStrategy[Said]:
+    names = st.lists(st.sampled_from(list(_IS)), min_size=1, max_size=2)
+    return names.map(
+        lambda given: Said(
+            f"is:{','.join(given)}", lambda record: any(_IS[name](record) for name in given)
+        )
     )
 
 

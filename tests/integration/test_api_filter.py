@@ -24,6 +24,7 @@ class TestFilter:
     #: Parameters, and the text that means the same.
     SAME = (
         ({"state": "FAILURE"}, "state:FAILURE"),
+        ({"is": "Retrying,expired"}, "is:retrying,expired"),
         ({"state": "failure,retry"}, "state:FAILURE,RETRY"),
         ({"name": "shop.*"}, "name:shop.*"),
         ({"queue": '""'}, 'queue:""'),

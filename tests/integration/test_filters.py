@@ -173,6 +173,19 @@ RECORDS: dict[str, dict[str, Any]] = {
         "retries": 2,
         "sent_at": at("2026-11-21T11:00:00"),
     },
+    "wait-1": {
+        "name": "shop.wait",
+        "state": "PENDING",
+        "queue": "later",
+        "eta": at("2026-11-21T12:10:00"),
+    },
+    "wait-2": {
+        "name": "shop.wait",
+        "state": "RECEIVED",
+        "queue": "later",
+        "retries": 1,
+        "eta": at("2026-11-21T12:10:00"),
+    },
     "foreign-1": {
         "project": "other",
         "name": "shop.charge_card",
@@ -191,7 +204,7 @@ FOUND = (
     "mail-1 mail-2 foreign-1",
     "charge-1 again-1 foreign-1",
     "order-1 charge-1 mail-1 mail-2 mail-3 part-1 part-2 pack-9 report-1 report-2 again-1 "
-    "foreign-1",
+    "wait-1 wait-2 foreign-1",
     "clean-1",
     "charge-1 report-2",
     "order-1 charge-1 again-1",
@@ -206,6 +219,7 @@ FOUND = (
     "part-1 part-2",
     "order-1 charge-1 mail-1",
     "report-1",
+    "wait-1 wait-2",
     "charge-1 foreign-1",
 )
 
@@ -226,8 +240,8 @@ def found(asked: filters.Filter | str, order: str = "") -> list[str]:
 class TestExamples:
     """The page's table: the same on every database."""
 
-    def test_there_are_twenty(self) -> None:
-        assert len(examples()) == len(set(examples())) == len(FOUND) == 20
+    def test_there_are_as_many(self) -> None:
+        assert len(examples()) == len(set(examples())) == len(FOUND) == 21
 
     @pytest.mark.parametrize(
         ("text", "expected"), list(zip(examples(), FOUND, strict=True)), ids=examples()

@@ -108,10 +108,10 @@ class TestForm:
         _, shown, _ = run()
         lines = shown.splitlines()
         assert lines[0].split() == [
-            "state", "name", "task_id", "queue", "worker", "sent_at", "runtime",
+            "state", "status", "name", "task_id", "queue", "worker", "sent_at", "runtime",
         ]  # fmt: skip
         assert lines[2].split() == [
-            "FAILURE", "shop.pay", "a", "mail", "-", "2026-03-04", "12:00:00", "1.500",
+            "FAILURE", "-", "shop.pay", "a", "mail", "-", "2026-03-04", "12:00:00", "1.500",
         ]  # fmt: skip
         assert len({line.index("shop.") for line in lines[1:]}) == 1
         assert [line.index("b" * 36) for line in lines[1:2]] == [lines[0].index("task_id")]

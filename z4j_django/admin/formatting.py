@@ -11,37 +11,15 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from z4j_django.models import TaskRecord
 from z4j_django.queries.totals import Total
-
-#: What stands for "not known".
-NOTHING = "-"
+from z4j_django.values import NOTHING
+from z4j_django.values import duration as duration
 
 #: Characters of JSON or traceback on one page, at most; the store keeps less.
 TEXT_LIMIT = 100_000
 
 _SHORT_ID_LENGTH = 8
-
-
-def duration(seconds: float | None) -> str:
-    """A length of time in two units at most: ``85 ms``, ``3.42 s``, ``2m 05s``."""
-    if seconds is None:
-        return NOTHING
-    if seconds < 0:
-        return f"-{duration(-seconds)}"
-    if seconds < 0.0005:
-        return "0 ms" if seconds == 0 else "<1 ms"
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.995:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes}m {rest:02d}s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours}h {minutes:02d}m"
-    days, hours = divmod(hours, 24)
-    return f"{days}d {hours:02d}h"
 
 
 def total(value: Total) -> str:
@@ -84,6 +62,14 @@ def badge(state: str) -> SafeString:
 def coloured(colour: str, word: str) -> SafeString:
     """A word in the colour that some state has."""
     return format_html('<span class="z4j-badge z4j-{}">{}</span>', colour, word)
+
+
+def standing(task: TaskRecord) -> SafeString:
+    """A task's state, above what it does not say."""
+    state = badge(task.state)
+    if not task.status:
+        return state
+    return stacked(state, format_html('<span class="z4j-status">{}</span>', task.status))
 
 
 def moment(value: datetime | None, now: datetime | None = None) -> SafeString:

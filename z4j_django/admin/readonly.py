@@ -21,7 +21,7 @@ from django.utils.text import capfirst
 from z4j_django.admin import formatting
 from z4j_django.admin.changelist import KeysetChangeList
 from z4j_django.models import TaskRecord
-from z4j_django.queries import index_ranges
+from z4j_django.queries import index_ranges, status
 from z4j_django.queries.index_ranges import IndexRange
 
 #: Stands for the name of a task of which only an id is known.
@@ -184,9 +184,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
 
     def task_rows(self, tasks: Iterable[TaskRecord]) -> list[TaskRow]:
         """Lines for a table of tasks."""
+        rows = list(tasks)
+        status.tell(rows)
         return [
             TaskRow(
-                badge=formatting.badge(task.state),
+                badge=formatting.standing(task),
                 link=self.link(self.url(task), formatting.text(task.name or UNNAMED)),
                 identifier=formatting.identifier(task.task_id),
                 sent=formatting.moment(task.sent_at),
@@ -194,7 +196,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
                 worker=formatting.text(task.worker),
                 index="" if task.group_index is None else str(task.group_index),
             )
-            for task in tasks
+            for task in rows
         ]
 
 

@@ -20,7 +20,7 @@ from z4j_django.admin.forecasts import Forecast
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
 from z4j_django.admin.task_list import TaskChangeList
 from z4j_django.models import GroupRecord, Operation, TaskRecord, WorkerRecord
-from z4j_django.queries import events, tasks, workers
+from z4j_django.queries import events, status, tasks, workers
 from z4j_django.queries import filter as filters
 
 #: Shown under the search box.
@@ -121,10 +121,15 @@ class TaskAdmin(ActingAdmin):
         """Without arguments, results and tracebacks."""
         return tasks.summaries(queryset)
 
+    def decorate(self, rows: list[TaskRecord]) -> list[TaskRecord]:
+        """With what their states do not say."""
+        status.tell(rows)
+        return rows
+
     @admin.display(description="state")
     def shown_state(self, task: TaskRecord) -> str:
-        """The coloured state."""
-        return formatting.badge(task.state)
+        """The coloured state, above what it does not say."""
+        return formatting.standing(task)
 
     @admin.display(description="task")
     def shown_name(self, task: TaskRecord) -> str:
@@ -160,17 +165,20 @@ class TaskAdmin(ActingAdmin):
     def detail(self, request: HttpRequest, record: TaskRecord) -> dict[str, Any]:
         """The context of a task's page."""
         timeline = events.timeline(record)
+        family = tasks.family(record)
+        status.tell([record, *family.children])
         return {
             "title": record.name or UNNAMED,
             "task": record,
             "badge": formatting.badge(record.state),
+            "status": record.status,
             **self._times(record),
             "facts": self._facts(request, record),
             "payload": _payload(record),
             "error": _error(record),
             "timeline": [_timeline_row(entry) for entry in timeline.entries],
             "timeline_limit": str(events.TIMELINE_LIMIT) if timeline.more else "",
-            **self._family(request, record),
+            **self._family(request, record, family),
             "buttons": trails.task_buttons(self, request, record),
             **trails.line(self, request, record),
             **trails.trail(self, request, record),
@@ -219,8 +227,9 @@ class TaskAdmin(ActingAdmin):
             return formatting.plain(task.worker)
         return self.link(self.url(record), task.worker)
 
-    def _family(self, request: HttpRequest, task: TaskRecord) -> dict[str, Any]:
-        family = tasks.family(task)
+    def _family(
+        self, request: HttpRequest, task: TaskRecord, family: tasks.Family
+    ) -> dict[str, Any]:
         relatives = (
             ("Parent", family.parent),
             ("Root", family.root),

@@ -26,7 +26,7 @@ FAMILIES: Final = ("args", "kwargs")
 WHOLE: Final = "q"
 
 _SINGLE: Final = tuple(name for name in filters.TERMS if name not in FAMILIES)
-_OF_TEXT: Final = ("state", "pattern", "text")
+_OF_TEXT: Final = ("state", "status", "pattern", "text")
 
 
 class Terms(Parameter):

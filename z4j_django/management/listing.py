@@ -10,11 +10,13 @@ from typing import Any, Final
 from django.utils import timezone
 
 from z4j_django.models import TaskRecord
-from z4j_django.queries import tasks
+from z4j_django.queries import status, tasks
 
-#: Every column that is no key of the merge; ``row`` is the number of the task's row.
+#: Every column that is no key of the merge; ``row`` is the number of the task's row, and ``status``
+#: what its state does not say.
 FIELDS: Final = (
     "row",
+    "status",
     *(
         field.name
         for field in TaskRecord._meta.concrete_fields
@@ -24,7 +26,7 @@ FIELDS: Final = (
 #: Those of JSON where none are named: the large ones are to be asked for.
 LIGHT: Final = tuple(name for name in FIELDS if name not in tasks.HEAVY_FIELDS)
 #: Those of the table where none are named.
-SHORT: Final = ("state", "name", "task_id", "queue", "worker", "sent_at", "runtime")
+SHORT: Final = ("state", "status", "name", "task_id", "queue", "worker", "sent_at", "runtime")
 
 #: Characters of a cell, at most.
 _CELL: Final = 80
@@ -33,7 +35,14 @@ _NOTHING: Final = "-"
 
 def columns(fields: Sequence[str]) -> list[str]:
     """What has to be read of the table; an order may need the time of the sending."""
-    return ["id", "sent_at", *(name for name in fields if name != "row")]
+    return ["id", "sent_at", *(name for name in fields if name not in ("row", "status"))]
+
+
+def told(page: list[TaskRecord], fields: Sequence[str]) -> list[TaskRecord]:
+    """A page of tasks, with what their states do not say where that is shown."""
+    if "status" in fields:
+        status.tell(page)
+    return page
 
 
 def document(task: TaskRecord, fields: Sequence[str]) -> dict[str, Any]:

@@ -123,6 +123,9 @@ class TaskRecord(models.Model):
         null=True, blank=True, help_text="The number of the operation that published it."
     )
 
+    #: What its state does not say; ``queries.status`` fills it in where it is shown.
+    status: str | None = None
+
     #: Keys of the merge, see ``z4j_django.store.folding``.
     attempt = models.BigIntegerField(default=0, editable=False)
     state_order = models.BigIntegerField(default=0, editable=False)

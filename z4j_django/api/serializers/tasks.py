@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from z4j_django.api import base, fields
 from z4j_django.api.pagination import Page
 from z4j_django.conf import settings
 from z4j_django.models import TaskEvent, TaskRecord
-from z4j_django.queries import events, operations, tasks
+from z4j_django.queries import events, operations, status, tasks
 
 
 class TaskSerializer(fields.Record):
@@ -27,12 +27,17 @@ class TaskSerializer(fields.Record):
 
     url = fields.Address("task", "task_id", project=True, help_text="Its address.")
     row = fields.Row("tasks")
+    status = serializers.CharField(
+        read_only=True,
+        help_text="What its state does not say, in words, such as `due in 4m 10s` or `expired`; "
+        "empty where there is nothing. The terms `is:` of the filter find them.",
+    )
 
     class Meta:  # noqa: D106
         model = TaskRecord
         fields: tuple[str, ...] = (
-            *("url", "row", "project", "task_id", "name", "state", "queue", "exchange"),
-            *("routing_key", "priority", "worker", "pid", "args", "kwargs", "result"),
+            *("url", "row", "project", "task_id", "name", "state", "status", "queue"),
+            *("exchange", "routing_key", "priority", "worker", "pid", "args", "kwargs", "result"),
             *("exception_type", "exception_message", "traceback", "retries", "deliveries"),
             *("eta", "expires", "sent_at", "received_at", "started_at", "finished_at", "runtime"),
             *("root_id", "parent_id", "group_id", "group_index", "chord_id", "schedule"),
@@ -120,7 +125,7 @@ DETAILED: Final = TaskDetailSerializer.Meta.fields
 LISTED: Final = tuple(name for name in TaskSerializer.Meta.fields if name not in tasks.HEAVY_FIELDS)
 
 #: What no column holds.
-_MADE: Final = ("url", "row", "retried_as")
+_MADE: Final = ("url", "row", "status", "retried_as")
 #: What an address is made of, and what a list is ordered by.
 _ALWAYS: Final = ("project", "task_id", "sent_at")
 _MOMENTS: Final = {one.name for one in TaskRecord._meta.fields if isinstance(one, DateTimeField)}
@@ -139,19 +144,22 @@ class Rows:
         names: Fields of :class:`TaskSerializer`.
     """
 
-    def __init__(self, request: Request, names: Iterable[str]) -> None:
+    def __init__(self, request: Request, names: Sequence[str]) -> None:
         self._root = base.uri(request, "tasks")
+        self._tells_status = "status" in names
         self._shown: list[tuple[str, Callable[[TaskRecord], Any]]] = [
             (name, self._way_to(name)) for name in names if name != "retried_as"
         ]
 
     def row(self, record: TaskRecord) -> dict[str, Any]:
         """One task."""
-        return {name: show(record) for name, show in self._shown}
+        return self.all([record])[0]
 
-    def all(self, records: Iterable[TaskRecord]) -> list[dict[str, Any]]:
-        """Many."""
-        return [self.row(record) for record in records]
+    def all(self, records: Sequence[TaskRecord]) -> list[dict[str, Any]]:
+        """A page of them."""
+        if self._tells_status:
+            status.tell(records)
+        return [{name: show(record) for name, show in self._shown} for record in records]
 
     def _way_to(self, name: str) -> Callable[[TaskRecord], Any]:
         if name == "url":

@@ -90,7 +90,7 @@ class Command(BaseCommand):
         asked: dict[str, str],
         notes: list[str],
     ) -> None:
-        tasks = (task for page in pages for task in page)
+        tasks = (task for page in pages for task in listing.told(page, fields))
         if options["ndjson"]:
             for task in tasks:
                 self.stdout.write(json.dumps(listing.document(task, fields)))

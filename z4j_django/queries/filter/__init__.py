@@ -84,7 +84,7 @@ class Filter:
         """Where no term's index leads: the terms that have none."""
         if index_choice.candidates(self.terms):
             return ()
-        return tuple(str(one) for one in self.terms if not one.kind.indexed)
+        return tuple(str(one) for one in self.terms if not one.indexed)
 
     def order(self, asked: str = "") -> str:
         """The order of its list: the one that was asked for, or its own.

@@ -17,8 +17,9 @@ from django.db.models import lookups as expressions
 from z4j_django import states
 from z4j_django.models import TaskRecord
 from z4j_django.queries import lookups, pages, tasks
-from z4j_django.queries.filter.values import Exact, Prefix, Range, Value, text
+from z4j_django.queries.filter.values import Exact, Prefix, Range, Status, Value, text
 from z4j_django.queries.index_ranges import IndexRange
+from z4j_django.queries.status import STATUSES
 
 Tasks: TypeAlias = QuerySet[TaskRecord]
 #: What one value finds, for use in a queryset.
@@ -110,6 +111,18 @@ def by_word(values: Sequence[Value], queryset: Tasks) -> list[IndexRange] | None
 def by_failure(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
     """A task has its error in one of several states."""
     return [IndexRange(column="state", value=state) for state in WITH_ERROR]
+
+
+def of_status(value: Value, queryset: Tasks) -> Q:
+    """A status at the moment of the filter."""
+    assert isinstance(value, Status)  # noqa: S101 - what such a term holds
+    return STATUSES[value.text].holds(value.now)
+
+
+def by_status(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
+    """The states that the tasks are in."""
+    found = dict.fromkeys(state for one in values for state in STATUSES[text(one)].states)
+    return [IndexRange(column="state", value=state) for state in found]
 
 
 def of_error(value: Value, queryset: Tasks) -> Q:

@@ -19,6 +19,7 @@ from z4j_django.queries.filter import conditions, json_columns, values, words
 from z4j_django.queries.filter.conditions import Condition, Ranges, Tasks, along
 from z4j_django.queries.filter.values import Exact, Json, UnreadableError, Value, hull
 from z4j_django.queries.filter.words import Text, Word
+from z4j_django.queries.status import STATUSES
 
 #: The name of a free word.
 FREE: Final = ""
@@ -58,8 +59,8 @@ class Kind:
 
     Attributes:
         name: Its name. Those of a column in JSON go on with a dot and a path.
-        shape: What its values look like: ``state``, ``pattern`` (a text, with ``*`` at its end or
-            not), ``text``, ``moment``, ``duration``, ``integer`` or ``json``.
+        shape: What its values look like: ``state``, ``status``, ``pattern`` (a text, with ``*`` at
+            its end or not), ``text``, ``moment``, ``duration``, ``integer`` or ``json``.
         help: What it finds.
         example: A whole term.
         index: The index that finds its tasks; ``None``: there is none.
@@ -127,6 +128,13 @@ class Term:
         return self.kind.name
 
     @property
+    def indexed(self) -> bool:
+        """Whether there is an index that finds its tasks."""
+        if self.kind.shape == "status":
+            return _rank_of_status(self) is not None
+        return self.kind.indexed
+
+    @property
     def wanted(self) -> tuple[Value, ...]:
         """The values that it leaves, where all that there are are known; else those it has."""
         if not self.kind.every:
@@ -155,6 +163,11 @@ def _rank_of_state(term: Term) -> int | None:
     if states.SUCCESS in wanted:
         return None
     return 60 if wanted <= states.UNFINISHED else 80
+
+
+def _rank_of_status(term: Term) -> int | None:
+    """What may be said of a task in any state is met on the way through the newest."""
+    return 60 if all(STATUSES[values.text(one)].states for one in term.values) else None
 
 
 def _rank_of_sent(term: Term) -> int:
@@ -186,6 +199,15 @@ _KINDS: Final = (
         Index(_rank_of_state, along("state"), has_statistics=True),
         suggestions=lambda: list(states.ALL),
         every=states.ALL,
+    ),
+    Kind(
+        "is",
+        "status",
+        "tasks of which this is said beside their state",
+        "is:expired",
+        Index(_rank_of_status, conditions.by_status, is_exact=False, is_range=False),
+        condition=conditions.of_status,
+        suggestions=lambda: list(STATUSES),
     ),
     Kind(
         "name",

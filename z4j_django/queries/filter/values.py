@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
@@ -18,8 +18,10 @@ from z4j_django import states
 from z4j_django.queries.cursors import Span
 from z4j_django.queries.filter import words
 from z4j_django.queries.filter.words import Text
+from z4j_django.queries.status import STATUSES
 
 _EXPECTED: Final = {
+    "status": f"one of {', '.join(STATUSES)}",
     "state": f"a state: {', '.join(states.ALL)}",
     "pattern": "* at the end alone; a text that has one of its own goes in quotes",
     "text": "the whole text; one that has a * of its own goes in quotes",
@@ -58,6 +60,13 @@ class Exact:
 
     def __str__(self) -> str:
         return words.shown(self.text, "*")
+
+
+@dataclass(frozen=True)
+class Status(Exact):
+    """How a task stands at a moment: the name of a status."""
+
+    now: datetime = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -158,6 +167,13 @@ def _state(text: Text, now: datetime) -> Exact:
     if state not in states.ALL:
         raise ValueError
     return Exact(state)
+
+
+def _status(text: Text, now: datetime) -> Status:
+    name = str(text).lower()
+    if name not in STATUSES:
+        raise ValueError
+    return Status(name, stored(now))
 
 
 def _whole(text: Text, now: datetime) -> Exact:
@@ -291,6 +307,7 @@ def _compared(operator: str, end: _Interval) -> Span:
 
 _READERS: Final[dict[str, Callable[[Text, datetime], Value]]] = {
     "state": _state,
+    "status": _status,
     "pattern": _pattern,
     "text": _whole,
     "moment": _moment,

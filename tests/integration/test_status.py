@@ -1,0 +1,127 @@
+"""The second word: found by its term, and shown beside the state, on every surface alike."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from tests.integration.pages import TASKS, listed, page, superuser, task, text
+from z4j_django.models import TaskRecord
+from z4j_django.queries import filter as filters
+from z4j_django.queries import status
+from z4j_django.queries.cursors import Cursor
+from z4j_django.queries.selection import Selection
+
+pytestmark = pytest.mark.django_db
+
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "filters.md"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _tasks() -> None:
+    """One of each, and what looks like it and is not."""
+    now = timezone.now()
+    later, past = now + HOUR, now - HOUR
+    task("due", state="RECEIVED", eta=later, deliveries=1)
+    task("retrying", state="RECEIVED", eta=later, retries=2, deliveries=3)
+    task("retry-sent", state="RETRY", eta=later, retries=1, deliveries=1)
+    task("expired", state="PENDING", expires=past)
+    task("redelivered", state="SUCCESS", retries=1, deliveries=3)
+    task("both", state="RECEIVED", eta=later, deliveries=2)
+    task("plain", state="PENDING", eta=past, expires=later)
+    task("late", state="SUCCESS", eta=later, expires=past, retries=2, deliveries=3)
+    task("replaced", state="SUCCESS", deliveries=4, attempt=2**32)
+
+
+SAID = {
+    "due": r"due in 1h 00m|due in 59m \d\ds",
+    "retrying": r"retry due in 1h 00m|retry due in 59m \d\ds",
+    "retry-sent": r"retry due in 1h 00m|retry due in 59m \d\ds",
+    "expired": "expired",
+    "redelivered": "delivered 3 times",
+    "both": r"(due in 1h 00m|due in 59m \d\ds), delivered 2 times",
+    "plain": "",
+    "late": "",
+    "replaced": "",
+}
+FOUND = {
+    "due": ["both", "due"],
+    "retrying": ["retry-sent", "retrying"],
+    "expired": ["expired"],
+    "redelivered": ["both", "redelivered"],
+}
+
+
+def found(text: str) -> list[str]:
+    rows = filters.parse(text).page(TaskRecord.objects.all(), Cursor(), 50).rows
+    return [row.task_id for row in rows]
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_its_term_finds_those_of_which_it_is_said(name: str) -> None:
+    assert found(f"is:{name}") == FOUND[name]
+    assert sorted([*found(f"-is:{name}"), *FOUND[name]]) == sorted(SAID)
+
+
+def test_several_are_any_of_them() -> None:
+    assert found("is:due,expired state:PENDING,RECEIVED") == ["both", "expired", "due"]
+
+
+def test_each_is_known_to_the_docs() -> None:
+    table = DOCS.read_text().partition("| Status | Said of a task that |")[2]
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", table.partition("\n\n")[0], re.MULTILINE)
+    assert rows == [(one.name, one.help) for one in status.STATUSES.values()]
+
+
+def test_bulk_takes_those_that_have_a_bound() -> None:
+    assert Selection(project="default", search="is:expired").ids(10) == ["expired"]
+    assert Selection.from_params({"is": "due"}, "default").ids(10) == ["both", "due"]
+    with pytest.raises(ValueError, match="is:redelivered: there is no index"):
+        Selection(project="default", search="is:redelivered").ids(10)
+    assert Selection(project="default", search="is:redelivered state:RECEIVED").ids(10) == ["both"]
+
+
+def test_what_is_chosen_for_bulk_is_what_it_was_when_it_was_asked_for() -> None:
+    before = timezone.now() - 2 * HOUR
+    asked = Selection(project="default", search="is:expired", asked_at=before.isoformat())
+    assert asked.ids(10) == []
+
+
+def test_the_list_and_the_page_of_the_admin_say_it() -> None:
+    client = superuser()
+    shown: Any = client.get(TASKS, {"is": "redelivered"})
+    assert listed(shown) == FOUND["redelivered"]
+    assert re.search(f'<span class="z4j-status">{SAID["both"]}</span>', text(shown))
+    detail = client.get(page(TaskRecord.objects.get(task_id="redelivered")))
+    assert '<span class="z4j-status">delivered 3 times</span>' in text(detail)
+
+
+def test_the_api_says_it() -> None:
+    client = superuser()
+    shown = client.get("/z4j/api/tasks/", {"is": "due"}).json()["results"]
+    assert [one["task_id"] for one in shown] == FOUND["due"]
+    everything = client.get("/z4j/api/tasks/", {"fields": "task_id,status"}).json()["results"]
+    assert {one["task_id"] for one in everything} == SAID.keys()
+    for one in everything:
+        assert re.fullmatch(SAID[one["task_id"]], one["status"]), one
+    assert client.get("/z4j/api/tasks/expired/").json()["status"] == "expired"
+
+
+def test_the_command_says_it() -> None:
+    out = io.StringIO()
+    call_command("z4j_tasks", "is:expired", json=True, stdout=out)
+    [shown] = json.loads(out.getvalue())["tasks"]
+    assert (shown["state"], shown["status"]) == ("PENDING", "expired")
+    out = io.StringIO()
+    call_command("z4j_tasks", "is:redelivered", stdout=out)
+    assert re.match(r"state +status +name", out.getvalue())
+    assert "delivered 3 times" in out.getvalue()

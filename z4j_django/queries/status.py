@@ -1,0 +1,117 @@
+"""How a task stands beyond its state: the second word, which is derived when it is read.
+
+Each is one declaration. From it come a term of the filter (``is:due``), the word that every
+surface shows beside the state, and the table in ``docs/reference/filters.md``. The condition is
+the database's alone, so that a list can't say one thing and find another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any, Final
+
+from django.db.models import BooleanField, Case, F, Q, QuerySet, Value, When
+from django.utils import timezone
+
+from z4j_django import states
+from z4j_django.models import TaskRecord
+from z4j_django.values import duration
+
+#: States of tasks that no process has begun.
+_WAITING: Final = (states.PENDING, states.RECEIVED, states.RETRY)
+
+
+@dataclass(frozen=True)
+class Status:
+    """One of the words.
+
+    Attributes:
+        name: What the filter calls it.
+        help: Which tasks it is said of.
+        condition: What holds of them at a moment, their state aside.
+        words: What is said of one of them at that moment.
+        states: The states that they may be in; none: any. Along these its index leads.
+    """
+
+    name: str
+    help: str
+    condition: Callable[[datetime], Q]
+    words: Callable[[TaskRecord, datetime], str]
+    states: tuple[str, ...] = ()
+
+    def holds(self, now: datetime) -> Q:
+        """The condition that it is said of a task at ``now``."""
+        found = self.condition(now)
+        return Q(state__in=self.states) & found if self.states else found
+
+
+def _until(moment: datetime | None, now: datetime) -> str:
+    return duration((moment - now).total_seconds()) if moment else ""
+
+
+_STATUSES: Final = (
+    Status(
+        "due",
+        "waits for its ETA",
+        lambda now: Q(eta__gt=now, retries=0),
+        lambda task, now: f"due in {_until(task.eta, now)}",
+        (states.PENDING, states.RECEIVED),
+    ),
+    Status(
+        "retrying",
+        "waits for the moment of its retry",
+        lambda now: Q(eta__gt=now, retries__gt=0),
+        lambda task, now: f"retry due in {_until(task.eta, now)}",
+        (states.RETRY, states.RECEIVED),
+    ),
+    Status(
+        "expired",
+        "was not begun before it expired",
+        lambda now: Q(expires__lte=now),
+        lambda task, now: "expired",
+        _WAITING,
+    ),
+    Status(
+        "redelivered",
+        "was delivered to workers more often than it was tried",
+        # Of what took another task's place, no one knows how often that one was tried.
+        lambda now: Q(deliveries__gt=F("retries") + 1, attempt__lt=2**32),
+        lambda task, now: f"delivered {task.deliveries} times",
+    ),
+)
+
+#: All of them, by name. A new one is one more entry.
+STATUSES: Final[Mapping[str, Status]] = {one.name: one for one in _STATUSES}
+
+
+def tell(records: Iterable[TaskRecord], now: datetime | None = None) -> None:
+    """Fill in the ``status`` of those records that have none yet, in one query.
+
+    Args:
+        records: At most a page of them.
+        now: The moment of which it is told; by default this one.
+    """
+    now = now or timezone.now()
+    by_key = {record.pk: record for record in records if record.status is None}
+    if not by_key:
+        return
+    for record in by_key.values():
+        record.status = ""
+    for row in _rows(TaskRecord.objects.filter(pk__in=by_key), now):
+        said = [one.words(row, now) for one in _STATUSES if getattr(row, f"is_{one.name}")]
+        by_key[row.pk].status = ", ".join(said)
+
+
+def _rows(queryset: QuerySet[TaskRecord], now: datetime) -> QuerySet[Any]:
+    """Those of ``queryset`` of which there is something to say, and what."""
+    holds = {f"is_{one.name}": one.holds(now) for one in _STATUSES}
+    told = {
+        name: Case(When(one, then=Value(True)), default=Value(False), output_field=BooleanField())
+        for name, one in holds.items()
+    }
+    found = queryset.filter(reduce(or_, holds.values())).annotate(**told)
+    return found.only("eta", "deliveries")
