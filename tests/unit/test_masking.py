@@ -58,6 +58,7 @@ OAUTH = "OAuth oauth_consumer_key=\"abc\", oauth_signature='a b'"
         ("Server=db;Password=a;b,c;Database=y", f"Server=db;Password={MASK};Database=y"),
         ("password=a)b]c}d e", f"password={MASK} e"),
         ("password=a(b)c[d]e f", f"password={MASK} f"),
+        ("pin=(a)pw='b c'", f"pin={MASK}pw='{MASK}'"),
         ("login(password=abc, n=1)", f"login(password={MASK}, n=1)"),
         ("login(password=abc,n=1)", f"login(password={MASK},n=1)"),
         ("{pin:1234,'n':1}", f"{{pin:{MASK},'n':1}}"),
@@ -71,6 +72,7 @@ OAUTH = "OAuth oauth_consumer_key=\"abc\", oauth_signature='a b'"
             'a\r\nContent-Disposition: form-data; name="password"\r\n\r\nabc d\r\n--b',
             f'a\r\nContent-Disposition: form-data; name="password"\r\n\r\n{MASK}\r\n--b',
         ),
+        ("TOKENİ=abc n=1", f"TOKENİ={MASK} n=1"),
         # blocks
         ("a:\n  password: |\n    abc\n\n    def\n  n: 1", f"a:\n  password: {MASK}\n  n: 1"),
         ("secret: >-\n  abc\n  def", f"secret: {MASK}"),

@@ -1,8 +1,9 @@
 """How many kinds of secrets that public scanners know are masked.
 
-The kinds and their shapes are those of gitleaks' and detect-secrets' rules. Of a kind that is known
-by the name beside it, the name is the one that its service tells people to use. Every value is made
-up here, from its shape.
+Most kinds and shapes are those of gitleaks' rules; some more are known from detect-secrets and from
+the services. A kind that is known by the name beside it stands here under a name that is usual for
+it. Every value is made up here, from its shape. The patterns were made with this list at hand: it
+guards what they do, and is no estimate of what they miss elsewhere.
 """
 
 from __future__ import annotations

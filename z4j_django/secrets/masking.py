@@ -109,12 +109,12 @@ _EMAIL: Final = re.compile(r"(?<![\w.%+-])[\w.%+-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0
 _Span: TypeAlias = tuple[int, int]
 
 #: A look at a text in lower case that most have to stand: a word of ``_SECRET_NAME``, and behind it
-#: what follows a name. Each alternative begins with another letter.
+#: what follows a name; İ becomes two characters. Each alternative begins with another letter.
 _NAMED: Final = re.compile(
     r"(?:a(?:uth|ccount|nswer)|bearer"
     r"|c(?:ard(?: n(?:umber|um|o))?|c[_-]?n|ode|ookie|red|srf|vv|vc|sc)|iban|jwt|key|mnemonic|otp"
     r"|p(?:ass|hrase|in|wd|w)|s(?:ecret(?: [a-z_-]{1,40})?|ess|sn|ocial)|token|words|xsrf)"
-    r"[\w-]{0,200}+(?:[\"'\\\]%=:]|[ \t]*+[=:\r\n])"
+    r"[\w\u0307-]{0,200}+(?:[\"'\\\]%=:]|[ \t]*+[=:\r\n])"
 )
 _PAIR: Final = re.compile(
     r"(?<![\w-])((?:(?i:api|secret|private|access|card) )?[0-9]{0,2}+[A-Za-z_-][\w-]*+)"
@@ -152,6 +152,8 @@ _VALUE: Final = re.compile(
     r"|\\{1,3}[\"'][^\"'\n]*+[\"']?"
     rf"|{_BARE.pattern}"
 )
+#: What may belong to a value behind its brackets: no assignment, and no other name.
+_PAST_BRACKET: Final = re.compile(rf"(?![=:]|[\w.-]{{1,64}}+[\"']?\]?[ ]?[=:]){_BARE.pattern}")
 _BRACKET: Final = re.compile(r"[()\[\]{}]")
 #: How a block of YAML begins, whose lines stand further in than its name; or a list of it.
 _BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[ \t]*+(?=\r?\n)|(?=\r?\n[ \t]*+- )")
@@ -227,7 +229,7 @@ def _value_end(text: str, start: int, pair: re.Match[str]) -> int:
 def _after_brackets(text: str, start: int) -> int:
     end = _after(_VALUE, text, start)
     while text[end : end + 1] in ("(", "[", "{"):
-        end = _after(_BARE, text, _bracket_end(text, end))
+        end = _after(_PAST_BRACKET, text, _bracket_end(text, end))
     return end
 
 

@@ -1,8 +1,8 @@
 """Secrets that are known by their own form: tokens, addresses that are keys, numbers. Pure.
 
-Which prefixes there are is told by the services themselves, and by the public lists of gitleaks and
-detect-secrets. Every pattern begins with a literal or a class, so that the engine skips to what can
-begin one, and looks behind only then; none holds a repetition that can give back what it took.
+Which prefixes there are is told by the services themselves, and by public lists such as gitleaks'.
+Every pattern begins with a literal or a class, so that the engine skips to what can begin one, and
+looks behind only then. What a repetition takes is bounded, or is never given back but to an @.
 """
 
 from __future__ import annotations
