@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import router
 
 from z4j_django import verbs
+from z4j_django.values import clean
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -96,10 +97,19 @@ def require(actor: Actor, verb: str) -> None:
 
 
 def name_of(actor: Actor) -> str:
-    """What the audit trail calls ``actor``."""
+    """What the audit trail calls ``actor``; a user of a token may have no name, and no row."""
     if isinstance(actor, str):
-        return actor
-    return str(actor.get_username()) or "An anonymous user"
+        return clean(actor)
+    key = key_of(actor)
+    unnamed = f"user {key}" if key else "An anonymous user"
+    user: Any = actor
+    return clean(str(getattr(user, "get_username", str)() or "")) or clean(unnamed)
+
+
+def key_of(actor: Actor) -> str:
+    """The primary key of a user, as text; empty for a program and for nobody."""
+    key = None if isinstance(actor, str) else getattr(actor, "pk", None)
+    return "" if key is None else clean(str(key))
 
 
 def verbs_of(actor: Actor, among: Iterable[str] | None = None) -> frozenset[str]:

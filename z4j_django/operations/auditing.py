@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from django.apps import apps
 from django.db import models, router, transaction
 from django.utils import timezone
 
@@ -20,9 +19,8 @@ from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, OptionsError
 from z4j_django.models import Operation, OperationTarget
 from z4j_django.models.primary import reread
-from z4j_django.operations import transactions
+from z4j_django.operations import admins_log, transactions
 from z4j_django.secrets.masking import mask_text
-from z4j_django.values import SHORT
 
 logger = logs.logger("z4j_django.operations")
 
@@ -137,8 +135,8 @@ def begin(
                 project=project,
                 verb=verb,
                 state=state,
-                actor=permissions.name_of(actor)[:SHORT],
-                user_id="" if isinstance(actor, str) else str(actor.pk)[:SHORT],
+                actor=permissions.name_of(actor),
+                user_id=permissions.key_of(actor),
                 surface=surface,
                 parameters={**(parameters or {}), **claimed},
                 selection=selection,
@@ -158,7 +156,7 @@ def begin(
         )
     logger.info("%s, %d targets, by %s.", operation, len(unique), surface)
     more = f" and {len(unique) - _NAMED:,} more" if len(unique) > _NAMED else ""
-    tell_the_admins_log(operation, actor, ", ".join(unique[:_NAMED]) + more)
+    admins_log.tell(operation, actor, ", ".join(unique[:_NAMED]) + more)
     return operation
 
 
@@ -299,23 +297,6 @@ def note(operation: Operation, **facts: Any) -> None:
         reread(operation, "parameters")
         operation.parameters.update(facts)
         operation.save(update_fields=["parameters"])
-
-
-def tell_the_admins_log(operation: Operation, actor: permissions.Actor, words: str) -> None:
-    """Add to Django's own trail of what a user did, where the project has it."""
-    if isinstance(actor, str) or not apps.is_installed("django.contrib.admin"):
-        return
-    from django.contrib.admin.models import CHANGE, LogEntry
-    from django.contrib.contenttypes.models import ContentType
-
-    LogEntry.objects.create(
-        user_id=int(actor.pk) if isinstance(actor.pk, int) else str(actor.pk),
-        content_type_id=ContentType.objects.get_for_model(Operation).pk,
-        object_id=str(operation.pk),
-        object_repr=str(operation)[:200],
-        action_flag=CHANGE,
-        change_message=f"{operation.get_verb_display()}: {words}",
-    )
 
 
 def own_project(project: str | None) -> str:

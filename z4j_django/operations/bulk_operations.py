@@ -18,11 +18,10 @@ from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.models.primary import reread
-from z4j_django.operations import auditing, tasks, transactions
+from z4j_django.operations import admins_log, auditing, tasks, transactions
 from z4j_django.options import meant, part
 from z4j_django.options import read as read_options
 from z4j_django.queries.selection import Selection
-from z4j_django.values import SHORT
 
 logger = logs.logger("z4j_django.operations")
 
@@ -201,10 +200,10 @@ def abort(operation_id: int, *, actor: permissions.Actor) -> Operation:
     if not going.update(abort_requested=True):
         shown = operation.get_state_display().lower()
         raise OperationError(f"Operation {operation_id} is {shown}; it can't be aborted.")
-    name = permissions.name_of(actor)[:SHORT]
+    name = permissions.name_of(actor)
     auditing.note(operation, aborted_by=name)
     logger.info("%s: %s asked for its abort.", operation, name)
-    auditing.tell_the_admins_log(operation, actor, "aborted")
+    admins_log.tell(operation, actor, "aborted")
     silent_since = timezone.now() - timedelta(seconds=SILENCE)
     idle = Q(state=_State.WAITING) | Q(updated_at__lt=silent_since)
     if going.filter(idle).update(state=_State.RUNNING, updated_at=timezone.now()):

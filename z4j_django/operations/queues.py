@@ -65,8 +65,9 @@ def purge(
         parameters={"queue": name, "counted": counted, "removed": 0},
         holds=held(auditing.own_project(project), name),
     )
-    act = _Purge(operation, counted, progress)
-    return auditing.carry_out(operation, lambda targets: [act.run()])
+    return auditing.carry_out(
+        operation, lambda targets: [_Purge(operation, counted, progress).run()]
+    )
 
 
 def held(project: str, name: str) -> str:
