@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import celery
 import kombu
+from kombu.utils import json as kombu_json
 
 from z4j_django.agent import events, originals
 from z4j_django.control import bodies
@@ -39,6 +39,6 @@ def opened(message: kombu.Message) -> workflow.Message:
 
 def published(app: celery.Celery, signature: dict[str, Any], queue: str) -> list[kombu.Message]:
     """The messages that a signature becomes, as plain data first."""
-    plain = json.loads(json.dumps(signature))
+    plain = kombu_json.loads(kombu_json.dumps(signature))
     celery.Signature.from_dict(plain, app=app).apply_async()
     return list(taken(queue))

@@ -130,9 +130,20 @@ def keep(record: TaskRecord, **fields: Any) -> None:
     }
     for name in ("headers", "properties"):
         given[name] = msgspec.Raw(msgspec.json.encode(given[name]))
+    keep_original(record, events.Original(**given))
+
+
+def keep_original(record: TaskRecord, original: events.Original) -> None:
+    """Keep this message of a task."""
     context = sealing.task_context(record.project, record.task_id)
-    TaskPayload.objects.filter(task_id=record.task_id).update(
-        sealed=sealing.seal(events.Original(**given), context)
+    TaskPayload.objects.update_or_create(
+        project=record.project,
+        task_id=record.task_id,
+        defaults={
+            "sealed": sealing.seal(original, context),
+            "size": original.size,
+            "created_at": NOW,
+        },
     )
 
 

@@ -89,6 +89,19 @@ def _tasks_of_beat(scene: Scene, scheduler: str) -> list[TaskRecord]:
     return list(sent)
 
 
+def test_what_a_publisher_without_the_agent_hides_its_worker_hides_too(scene: Scene) -> None:
+    scene.worker("-P", "solo")
+    code = "from celery import signals\n" + "".join(
+        f"signals.{name}_task_publish.receivers.clear()\n" for name in ("before", "after")
+    )
+    task_id = scene.script(
+        f"{code}print(tasks.add.apply_async((1, 2), argsrepr='(***)').id)"
+    ).strip()
+    scene.wait_for_state(task_id, "SUCCESS")
+    assert scene.records.task(task_id).args == ["•••••• (***)"]
+    assert scene.records.timeline(task_id)[0] == "received"
+
+
 def test_what_beat_published_is_on_record(scene: Scene) -> None:
     sent = _tasks_of_beat(scene, "celery.beat:PersistentScheduler")
     assert [task.args for task in sent] == [[20, 22]] * len(sent)

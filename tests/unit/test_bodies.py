@@ -13,6 +13,7 @@ from kombu.serialization import registry
 
 from z4j_django.control import bodies
 from z4j_django.exceptions import OperationError
+from z4j_django.secrets.masking import MASK
 
 app = celery.Celery("test", broker="memory://", set_as_current=False)
 EMBED: dict[str, Any] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -124,9 +125,19 @@ def test_all_that_a_star_takes_goes_by_its_name() -> None:
     assert bodies.parameter_names(app, "many", 1) == ["first"]
 
 
-def test_the_reprs_are_those_that_celery_would_write() -> None:
-    assert bodies.describe(app, [1, "x"], {"k": [2]}) == ("(1, 'x')", "{'k': [2]}")
-    assert len(bodies.describe(app, ["x" * 10_000], {})[0]) < 1_100
+def test_a_header_shows_what_celery_would_write() -> None:
+    price = {"__type__": "decimal", "__value__": "1.50"}
+    assert bodies.repr_header(app, "(1,)", [1], [1, "x"]) == "(1, 'x')"
+    assert bodies.repr_header(app, None, [1], [price]) == "(Decimal('1.50'),)"
+    assert bodies.repr_header(app, "{'k': Decimal('1.50')}", {"k": price}, {"k": [2]}) == (
+        "{'k': [2]}"
+    )
+    assert len(bodies.repr_header(app, "()", [], ["x" * 10_000])) < 1_100
+
+
+def test_a_header_hides_what_the_publisher_had_hidden() -> None:
+    assert bodies.repr_header(app, "('***',)", ["hunter2"], ["hunter3"]) == MASK
+    assert bodies.repr_header(app, "{'pin': '*'}", {"pin": 1}, {"pin": 2, "n": 1}) == MASK
 
 
 def test_json_keeps_what_it_can_not_say_in_ascii() -> None:

@@ -115,6 +115,10 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     #: operation that published it.
     retry_of: str = ""
     operation: int | None = None
+    #: What the publisher chose to be shown in the place of ``args`` and ``kwargs``, which are
+    #: left out then.
+    argsrepr: str = ""
+    kwargsrepr: str = ""
 
     @property
     def is_member(self) -> bool:

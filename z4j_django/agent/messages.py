@@ -13,7 +13,7 @@ import msgspec
 from celery._state import get_current_app
 from kombu.entity import Exchange
 
-from z4j_django.agent import addresses, embedded_steps, events
+from z4j_django.agent import addresses, chosen_reprs, embedded_steps, events
 from z4j_django.agent.encoding import encode_value
 from z4j_django.agent.held_requests import HeldRequests
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING
@@ -29,15 +29,25 @@ _KNOWN_TASKS: Final = 4_096
 _known_names: dict[str, tuple[Any, Sequence[str]]] = {}
 _NO_STAMP: Final[Mapping[str, Any]] = MappingProxyType({})
 _UNKNOWN: Final[tuple[Any, Sequence[str]]] = (None, ())
+#: Headers that show the arguments.
+_REPRS: Final = ("argsrepr", "kwargsrepr")
 _NO_ARGS: Final = msgspec.Raw(b"[]")
 _NO_KWARGS: Final = msgspec.Raw(b"{}")
 
 Get = Callable[..., Any]
-#: ``args``, ``kwargs``, ``params``, ``complete``, ``chord`` and ``chain`` of a message.
+#: ``args``, ``kwargs``, ``params``, ``complete``, ``chord``, ``chain``, ``argsrepr`` and
+#: ``kwargsrepr`` of a message.
 _Content = tuple[
-    msgspec.Raw, msgspec.Raw, Sequence[str], bool, events.Step | None, Sequence[events.Step]
+    msgspec.Raw,
+    msgspec.Raw,
+    Sequence[str],
+    bool,
+    events.Step | None,
+    Sequence[events.Step],
+    str,
+    str,
 ]
-_NOT_HERE: Final[_Content] = (events.NULL, events.NULL, (), False, None, ())
+_NOT_HERE: Final[_Content] = (events.NULL, events.NULL, (), False, None, (), "", "")
 
 
 class Run(msgspec.Struct, frozen=True, gc=False):
@@ -171,8 +181,8 @@ def message(
         content: Arguments, keyword arguments and embed, where they are to be recorded here.
         stamped: What its ``z4j`` header says.
     """
-    args, kwargs, params, complete, chord, chain = (
-        _NOT_HERE if content is None else _content(name, *content)
+    args, kwargs, params, complete, chord, chain, argsrepr, kwargsrepr = (
+        _NOT_HERE if content is None else _content(get, stamped, name, *content)
     )
     # Most headers are None most of the time: they cost nothing but the look. By position, in the
     # struct's order: so many by name would be collected in a dict first.
@@ -198,29 +208,59 @@ def message(
         chain,
         text(stamped["retry_of"]) if "retry_of" in stamped else "",
         _key(stamped["operation"]) if "operation" in stamped else None,
+        argsrepr,
+        kwargsrepr,
     )
 
 
-def _content(name: str, args: Any, kwargs: Any, embed: Any) -> _Content:
+def _content(
+    get: Get, stamped: Mapping[str, Any], name: str, args: Any, kwargs: Any, embed: Any
+) -> _Content:
     """What a message carries: arguments as JSON, and the steps of its workflow."""
     encoded_args, encoded_kwargs = _NO_ARGS, _NO_KWARGS
     params: Sequence[str] = ()
     complete = True
     chord: events.Step | None = None
     chain: Sequence[events.Step] = ()
+    argsrepr = kwargsrepr = ""
     if args:
-        encoded_args, complete = encode_value(args)
-        params = _parameter_names(name, len(args))
-        complete = complete and bool(params)
+        encoded_args, whole = encode_value(args)
+        if argsrepr := _chosen(get, stamped, "argsrepr", args, encoded_args if whole else None):
+            encoded_args = events.NULL
+        else:
+            params = _parameter_names(name, len(args))
+            complete = whole and bool(params)
     if kwargs:
         encoded_kwargs, whole = encode_value(kwargs)
-        complete = complete and whole
+        if kwargsrepr := _chosen(
+            get, stamped, "kwargsrepr", kwargs, encoded_kwargs if whole else None
+        ):
+            encoded_kwargs = events.NULL
+        else:
+            complete = complete and whole
     if type(embed) is dict or isinstance(embed, Mapping):
         if embed.get("chord"):
             chord = embedded_steps.chord_body(embed)
         if embed.get("chain"):
             chain = embedded_steps.chain_members(embed)
-    return encoded_args, encoded_kwargs, params, complete, chord, chain
+    return encoded_args, encoded_kwargs, params, complete, chord, chain, argsrepr, kwargsrepr
+
+
+def _chosen(
+    get: Get, stamped: Mapping[str, Any], header: str, value: Any, encoded: msgspec.Raw | None
+) -> str:
+    """What the publisher chose to be shown in the place of arguments; empty where nothing."""
+    if "chosen" in stamped:
+        return _texts(stamped["chosen"]).get(header, "")
+    if type(shown := get(header)) is not str or not shown:
+        return ""
+    return text(shown) if chosen_reprs.is_chosen(shown, value, encoded) else ""
+
+
+def _texts(found: Any) -> dict[str, str]:
+    if type(found) is not dict:
+        return {}
+    return {name: shown for name in _REPRS if (shown := text(found.get(name)))}
 
 
 def _all_parameter_names(run: Any) -> Sequence[str]:
@@ -259,13 +299,25 @@ def stamp(headers: dict[str, Any]) -> dict[str, Any]:
 
 
 def origin_of(stamped: dict[str, Any]) -> dict[str, Any]:
-    """What a stamp says of a retry and of an operation, for the next stamp of the message."""
+    """What a stamp says of where a message comes from, for its next stamp.
+
+    That is what it retries, which operation published it, and how its arguments are to be shown.
+    """
     origin: dict[str, Any] = {}
     if "retry_of" in stamped and (task_id := text(stamped["retry_of"])):
         origin["retry_of"] = task_id
     if "operation" in stamped and (key := _key(stamped["operation"])) is not None:
         origin["operation"] = key
+    if "chosen" in stamped and (chosen := _texts(stamped["chosen"])):
+        origin["chosen"] = chosen
     return origin
+
+
+def chosen(message: events.Message | None) -> dict[str, Any]:
+    """What a stamp says of how a message's arguments are shown: also that nothing is hidden."""
+    if message is None:
+        return {}
+    return {"chosen": {name: shown for name in _REPRS if (shown := getattr(message, name))}}
 
 
 def kept(stamped: dict[str, Any]) -> str:

@@ -108,7 +108,8 @@ class TaskSignals(SignalHandlers):
             content=body if about is headers else (body.get("args"), body.get("kwargs"), body),
             stamped=origin,
         )
-        headers[messages.HEADER] = {"at": now, **origin}
+        chosen = messages.chosen(message)
+        headers[messages.HEADER] = {"at": now, **origin, **chosen}
         send = events.TaskEvent(
             kind=events.TASK_SENT,
             task_id=messages.text(task_id),
@@ -142,7 +143,10 @@ class TaskSignals(SignalHandlers):
         if messages.kept(marked) == ALL:
             limit = self.payload_limit
             original = originals.original(request.message, limit) if limit else None
-            self._record_message(events.TASK_RECEIVED, request, now, stamped, original=original)
+            message = self._record_message(
+                events.TASK_RECEIVED, request, now, stamped, original=original
+            )
+            marked.update(messages.chosen(message))  # for its next attempt
 
     @never_raises
     def task_prerun(self, sender: Any, task_id: str, task: Any, **kwargs: Any) -> None:
@@ -283,25 +287,25 @@ class TaskSignals(SignalHandlers):
         *,
         original: events.Original | None = None,
         detail: str = "",
-    ) -> None:
+    ) -> events.Message | None:
         """Record what happened to a whole message; ``request`` is a Request or a Context."""
         headers = getattr(request, "request_dict", None) or request.__dict__
         payload = getattr(request, "_payload", None)
         embed = payload[2] if payload else headers
-        self.recorder.record(
-            messages.delivered(
-                kind,
-                headers,
-                headers.get("delivery_info") or {},
-                stamped=stamped,
-                sent_at=messages.moment(stamped, "at"),
-                at=at,
-                worker=messages.text(headers.get("hostname")),
-                content=(headers.get("args"), headers.get("kwargs"), embed),
-                original=original,
-                detail=detail,
-            )
+        event = messages.delivered(
+            kind,
+            headers,
+            headers.get("delivery_info") or {},
+            stamped=stamped,
+            sent_at=messages.moment(stamped, "at"),
+            at=at,
+            worker=messages.text(headers.get("hostname")),
+            content=(headers.get("args"), headers.get("kwargs"), embed),
+            original=original,
+            detail=detail,
         )
+        self.recorder.record(event)
+        return event.message
 
     def _end(
         self,

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import celery
-from celery.utils.saferepr import saferepr
 from kombu.exceptions import KombuError
 from kombu.serialization import registry
 from kombu.utils import json as kombu_json
 
+from z4j_django.agent import chosen_reprs
 from z4j_django.exceptions import OperationError
+from z4j_django.secrets import masking
 
 JSON: Final = "application/json"
 #: Serializers of kombu's that load plain data, by content type.
@@ -145,18 +146,24 @@ def parameter_names(app: celery.Celery, name: str, count: int) -> list[str]:
     return [*names, *rest * (count - len(names))][:count]
 
 
-def describe(app: celery.Celery, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, str]:
-    """The headers ``argsrepr`` and ``kwargsrepr`` that Celery would write.
+def repr_header(
+    app: celery.Celery, shown: Any, old: Sequence[Any] | Mapping[str, Any], new: Any
+) -> str:
+    """The header ``argsrepr`` or ``kwargsrepr`` of arguments that were changed.
 
     Args:
         app: The project's app.
-        args: Arguments, as :func:`decode` reads them.
-        kwargs: Keyword arguments, as :func:`decode` reads them.
+        shown: The header as it was.
+        old: The arguments that it came with, as :func:`decode` reads them.
+        new: Those that take their place, of the same kind.
+
+    Returns:
+        What Celery would write; of what the publisher had hidden, that it is hidden.
     """
-    return (
-        str(saferepr(tuple(_unmarked_inside(list(args))), app.amqp.argsrepr_maxsize)),
-        str(saferepr(_unmarked_inside(dict(kwargs)), app.amqp.kwargsrepr_maxsize)),
-    )
+    before, after = map(unmarked_inside, (old, new))
+    if shown and isinstance(shown, str) and chosen_reprs.is_chosen(shown, before, app=app):
+        return masking.MASK
+    return chosen_reprs.computed(app, tuple(after) if isinstance(after, list) else after)
 
 
 def unmarked(value: Any) -> Any:
@@ -168,6 +175,13 @@ def unmarked(value: Any) -> Any:
         return kombu_json.object_hook(value)
     except (TypeError, ValueError, ArithmeticError):
         return value
+
+
+def unmarked_inside(value: Any) -> Any:
+    """The same of all that is in lists and mappings."""
+    if isinstance(found := unmarked(value), dict):
+        return {key: unmarked_inside(part) for key, part in found.items()}
+    return [unmarked_inside(item) for item in found] if isinstance(found, list) else found
 
 
 class _Default:
@@ -202,13 +216,6 @@ def _signature(task: Any) -> inspect.Signature | None:
         return inspect.signature(task.run)
     except (TypeError, ValueError):
         return None
-
-
-def _unmarked_inside(value: Any) -> Any:
-    """The same of all that is in lists and mappings."""
-    if isinstance(found := unmarked(value), dict):
-        return {key: _unmarked_inside(part) for key, part in found.items()}
-    return [_unmarked_inside(item) for item in found] if isinstance(found, list) else found
 
 
 def _load(body: bytes, content_type: str, content_encoding: str) -> Any:

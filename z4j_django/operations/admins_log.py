@@ -6,17 +6,16 @@ done, nor the transaction of anybody around it.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
 
-from z4j_django import permissions
+from z4j_django import logs, permissions
 from z4j_django.models import Operation
 
-logger = logging.getLogger("z4j_django.operations")
+logger = logs.logger("z4j_django.operations")
 
 
 def tell(operation: Operation, actor: permissions.Actor, words: str) -> None:

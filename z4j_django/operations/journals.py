@@ -6,16 +6,15 @@ to run commands, and its trail is the log. A shipper that reports the journal ag
 
 from __future__ import annotations
 
-import logging
-
 from django.db import router
 from django.utils import timezone
 
+from z4j_django import logs
 from z4j_django.exceptions import OperationError
 from z4j_django.models import JournalRecord
 from z4j_django.queries import health
 
-logger = logging.getLogger("z4j_django.operations")
+logger = logs.logger("z4j_django.operations")
 
 
 def dismiss(host: str, directory: str, *, actor: str) -> health.Journal:

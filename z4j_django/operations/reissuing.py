@@ -169,13 +169,22 @@ def _body(
     if not options.keep_ids and any(True for _ in signatures.inside(changed)):
         changed = signatures.renew(changed, ids)
     if _has_arguments(options):
-        args = args if options.args is UNSET else edited.joined(options.args, args)
-        kwargs = kwargs if options.kwargs is UNSET else edited.joined(options.kwargs, kwargs)
+        args = _edited(app, headers, "argsrepr", options.args, args)
+        kwargs = _edited(app, headers, "kwargsrepr", options.kwargs, kwargs)
         bodies.check_arguments(app, str(headers["task"]), args, kwargs)
-        headers["argsrepr"], headers["kwargsrepr"] = bodies.describe(app, args, kwargs)
     elif changed is embed:
         return original.body
     return bodies.encode(args, kwargs, changed, original.content_type, original.content_encoding)
+
+
+def _edited(app: Any, headers: dict[str, Any], header: str, wanted: Any, original: Any) -> Any:
+    """Arguments as they are sent, and the header that shows them."""
+    if wanted is UNSET:
+        return original
+    found = edited.joined(wanted, original)
+    if found is not original:
+        headers[header] = bodies.repr_header(app, headers.get(header), original, found)
+    return found
 
 
 def _pickled(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
+
+from django.db.models import QuerySet
 
 from z4j_django import permissions, states, verbs, wiring
 from z4j_django.conf import settings
@@ -22,7 +24,7 @@ from z4j_django.operations import (
     signatures,
 )
 from z4j_django.options import Options
-from z4j_django.secrets import masking, redaction
+from z4j_django.secrets import masking, placeholders, redaction
 from z4j_django.values import SHORT, UNSTORABLE
 
 #: Tasks that can be acted on without the permission to act on many.
@@ -267,7 +269,20 @@ def _recorded(read: Options, project: str | None, ids: Sequence[str]) -> dict[st
     if "args" in shown:
         positions = _secret_positions(shown["args"], project, ids)
         shown["args"] = redaction.redact_args(shown["args"], positions, rules=settings.redaction)
+    for name, hidden in (("args", [masking.MASK]), ("kwargs", {masking.MASK: masking.MASK})):
+        if name in shown and _are_chosen(name, project, ids):
+            shown[name] = hidden
     return shown
+
+
+def _are_chosen(name: str, project: str | None, ids: Sequence[str]) -> bool:
+    """Whether a publisher has hidden the arguments that these take the place of."""
+    found = _records(settings.PROJECT if project is None else project, ids)
+    return any(
+        placeholders.is_chosen(recorded)
+        for part in found
+        for recorded in part.values_list(name, flat=True)
+    )
 
 
 def _secret_positions(args: Sequence[Any], project: str | None, ids: Sequence[str]) -> list[str]:
@@ -283,9 +298,13 @@ def _secret_positions(args: Sequence[Any], project: str | None, ids: Sequence[st
 def _names(project: str, ids: Sequence[str]) -> set[str]:
     """What the tasks are called."""
     found: set[str] = set()
-    for first in range(0, len(ids), _LOOKED_UP):
-        part = primary(TaskRecord).filter(
-            project=project, task_id__in=ids[first : first + _LOOKED_UP]
-        )
+    for part in _records(project, ids):
         found.update(part.values_list("name", flat=True).distinct())
     return found
+
+
+def _records(project: str, ids: Sequence[str]) -> Iterator[QuerySet[TaskRecord]]:
+    for first in range(0, len(ids), _LOOKED_UP):
+        yield primary(TaskRecord).filter(
+            project=project, task_id__in=ids[first : first + _LOOKED_UP]
+        )

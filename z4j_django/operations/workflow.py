@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from z4j_django.agent import events, messages
+from z4j_django.control import bodies
 from z4j_django.exceptions import OperationError
 from z4j_django.operations import signatures
 
@@ -143,7 +144,10 @@ def opened(
 def run(message: Message, publishing: Publishing) -> Signature:
     """A task again as its message says, and the rest of its chain after it."""
     embed = _renewed({**message.embed, "chord": None}, publishing)
-    first = _signature(message.name, message.args, message.kwargs, _options(message, embed))
+    args, kwargs = message.args, message.kwargs
+    if message.serializer == "json":  # as objects, so that Celery shows them like the first time
+        args, kwargs = bodies.unmarked_inside(args), bodies.unmarked_inside(kwargs)
+    first = _signature(message.name, args, kwargs, _options(message, embed))
     first["options"] |= {
         "task_id": publishing.new(message.task_id),
         "headers": {**_users_headers(message.headers), **publishing.mark(message.task_id)},

@@ -15,6 +15,22 @@ _PLACEHOLDER: Final = re.compile(r"… \([^()]+\)$|^<\w+(\.[\w<>]+)+>$|^<an inte
 _NUMBERS: Final = frozenset(map(values.word_of, map(float, ("nan", "inf", "-inf"))))
 
 
+def chosen_args(shown: str) -> list[str]:
+    """What the record has where the publisher chose what is shown of the arguments."""
+    return [f"{MASK} {shown}"]
+
+
+def chosen_kwargs(shown: str) -> dict[str, str]:
+    """The same of keyword arguments."""
+    return {MASK: shown}
+
+
+def is_chosen(recorded: Any) -> bool:
+    """Whether the record has one of these."""
+    first = next(iter(recorded), None) if isinstance(recorded, list | dict) else None
+    return isinstance(first, str) and f"{first} ".startswith(f"{MASK} ")
+
+
 def place_of(value: Any) -> str:
     """Where in plain data something stands that is masked or cut; empty where nothing does.
 

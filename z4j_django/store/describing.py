@@ -8,7 +8,7 @@ import msgspec
 
 from z4j_django import states
 from z4j_django.agent import events
-from z4j_django.secrets import masking, redaction
+from z4j_django.secrets import masking, placeholders, redaction
 from z4j_django.store.rows import TaskRow
 from z4j_django.values import SHORT, as_json, clean, identifier, moment
 
@@ -56,9 +56,15 @@ def write_facts(row: TaskRow, message: events.Message, rules: masking.Rules) -> 
     row.operation = operation if operation is not None and 0 < operation < 2**63 else None
     args, kwargs = _decoded(message.args), _decoded(message.kwargs)
     row.args = row.kwargs = None
-    if isinstance(args, list):
+    if message.argsrepr:
+        shown = redaction.redact_text(message.argsrepr, MESSAGE, rules)
+        row.args = as_json(placeholders.chosen_args(shown))
+    elif isinstance(args, list):
         row.args = as_json(redaction.redact_args(args, message.params, rules=rules))
-    if isinstance(kwargs, dict):
+    if message.kwargsrepr:
+        shown = redaction.redact_text(message.kwargsrepr, MESSAGE, rules)
+        row.kwargs = as_json(placeholders.chosen_kwargs(shown))
+    elif isinstance(kwargs, dict):
         row.kwargs = as_json(redaction.redact(kwargs, rules=rules))
 
 
