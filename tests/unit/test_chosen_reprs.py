@@ -12,7 +12,7 @@ from typing import Any
 import celery
 import pytest
 from celery.utils.saferepr import saferepr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kombu.utils import json as kombu_json
 
@@ -65,6 +65,7 @@ def test_what_celery_writes_is_not_chosen(value: tuple[Any, ...]) -> None:
     assert not is_chosen(written(kwargs), kwargs)
 
 
+@settings(max_examples=25)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.uuids(),

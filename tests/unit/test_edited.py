@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kombu.utils import json as kombu_json
 
@@ -91,6 +91,7 @@ def test_a_list_without_end_is_joined_at_its_places() -> None:
     assert (sent[0], sent[5_001], sent[-1]) == (ONE, TWO, THREE)
 
 
+@settings(max_examples=25)
 @given(
     st.lists(
         st.recursive(
