@@ -7,7 +7,6 @@ Whoever runs a :class:`Shipper` holds the lease of its journal: a process of its
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
 import threading
@@ -19,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from z4j_django import logs
-from z4j_django.agent import batching, events, housekeeping, journal, leases, losses
+from z4j_django.agent import batching, dead, events, housekeeping, journal, leases, losses
 from z4j_django.agent.batching import Slice
 from z4j_django.agent.read_ahead import ReadAhead
 from z4j_django.agent.sink import Sink, Status
@@ -245,21 +244,8 @@ class Shipper:
             detail = str(error).encode("ascii", "backslashreplace").decode()[:250]
             loss = events.encode(events.LossEvent(events.UNSTORABLE, 1, time.time(), detail))
             offsets = self.sink.apply([msgspec.structs.replace(alone, data=loss)])
-        self._keep_aside(alone, error)
+        dead.keep(self.directory / DEAD, alone, error, DEAD_BYTES)
         return offsets
-
-    def _keep_aside(self, alone: Slice, error: Exception) -> None:
-        """Keep in a file what no database takes."""
-        logger.error("An event of %s can't be stored: %s", alone.segment, error)
-        record = {
-            "segment": alone.segment,
-            "error": str(error)[:1000],
-            "event": alone.data.decode(errors="replace"),
-        }
-        try:
-            _append(self.directory / DEAD, msgspec.json.encode(record) + b"\n")
-        except OSError as problem:
-            logger.error("Nor could it be kept in %s: %s", self.directory / DEAD, problem)
 
     def _tell_losses(self) -> None:
         """Store the losses that lie beside the segments."""
@@ -392,19 +378,6 @@ class Shipper:
                 excess -= size
             else:
                 file.close()
-
-
-def _append(path: Path, line: bytes) -> None:
-    """Add a line to the file of dead events, the whole of it or nothing."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    fd = os.open(path, flags, 0o600)
-    try:
-        size = os.fstat(fd).st_size
-        if size < DEAD_BYTES and os.write(fd, line) < len(line):
-            os.ftruncate(fd, size)
-            raise OSError(errno.ENOSPC, "no room for it")
-    finally:
-        os.close(fd)
 
 
 def process_lease(directory: Path) -> leases.Lease:
