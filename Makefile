@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test contract api-schema verb-tables bench chaos lint clean
+.PHONY: demo test lowest newest contract api-schema verb-tables bench chaos lint clean
 
 # Worker, beat and site on 127.0.0.1; Ctrl-C stops all of them.
 demo: $(VENV)/.demo
@@ -13,6 +13,15 @@ CHAOS_TESTS := tests/process/test_chaos.py
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore $(CHAOS_TESTS)
 	$(BIN)/python -m pytest $(CHAOS_TESTS)
+
+# With the lowest versions that pyproject.toml promises; and with the newest Django, which wants a
+# newer Python. Each in an environment of its own, beside the first. TESTS= names others.
+TESTS := tests/unit tests/integration tests/process/test_bulk.py tests/process/test_celery_endings.py \
+	tests/process/test_group_retries.py tests/process/test_purges.py tests/process/test_retries.py \
+	tests/process/test_revoking.py tests/process/test_workflow_retries.py
+NEWEST_PYTHON ?= python3.13
+lowest newest: %: $(VENV)-%/.test
+	$(VENV)-$*/bin/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
 
 # Asks a live server whatever the API's schema allows, and looks at every answer: four minutes.
 # OPTIONS= go to schemathesis, or name another database.
@@ -51,7 +60,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) .demo
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest .demo
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -59,4 +68,16 @@ $(BIN)/python:
 # The stamps say for which pyproject.toml an extra was installed.
 $(VENV)/.%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	@touch $@
+
+$(VENV)-lowest/.test: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(PYTHON) tests/lowest.py >$(@D)/lowest.txt
+	$(@D)/bin/python -m pip install --quiet --constraint $(@D)/lowest.txt --editable ".[beat,test]"
+	@touch $@
+
+# Without beat: django-celery-beat 2.9 asks for a Django before 6.1.
+$(VENV)-newest/.test: pyproject.toml
+	$(NEWEST_PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade "django>=6.1" --editable ".[test]"
 	@touch $@

@@ -32,6 +32,7 @@ def with_beat() -> override_settings:
 @pytest.fixture(scope="module")
 def _tables(django_db_setup, django_db_blocker) -> Iterator[None]:
     """The tables of that app, for this module alone."""
+    pytest.importorskip(BEAT, reason="its newest asks for an older Django")
     with django_db_blocker.unblock():
         with with_beat():
             call_command("migrate", BEAT, verbosity=0)
