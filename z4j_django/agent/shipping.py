@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, cast
 
 import msgspec
 
@@ -26,8 +26,6 @@ WATCH_EVERY: Final = 0.5
 DRAIN_PUBLISHER: Final = 2.0
 #: Seconds after which a publisher counts as long-lived, and looks whether anyone ships.
 LONG_LIVED: Final = 1.0
-#: Seconds that a shipper process has to live for its end to be no failure to start.
-STEADY: Final = 10.0
 #: Seconds until a shipper process that failed to start is tried again, at most.
 LONGEST_WAIT: Final = 60.0
 #: How often it may fail before a thread ships.
@@ -112,22 +110,19 @@ class ShipperProcess(Shipping):
 
     def _may_start(self) -> bool:
         """Whether nobody ships in a process, and it is time to try after failures."""
-        wait = min(2.0**self._failures, LONGEST_WAIT) if self._failures > 1 else 0.0
+        wait = min(2.0 ** (self._failures - 2), LONGEST_WAIT) if self._failures > 1 else 0.0
         is_time = time.monotonic() - self._started >= wait
         return is_time and shipper.process_lease(self.directory).is_free()
 
     def _ended(self, status: int) -> None:
         """Take note of an end: that of one who found another at work, or was told to, is none."""
-        if status == 0 or time.monotonic() - self._started >= STEADY:
-            self._failures = 0
-        else:
-            self._failures += 1
         if status != 0:
+            self._failures += 1
             logger.warning("z4j's shipper process ended with status %d.", status)
         if self._failures >= FAILURES and self._instead is None:
             logger.error(
-                "z4j's shipper process ended right after its start, %d times: a thread of this "
-                "worker ships, until a later try succeeds.",
+                "z4j's shipper process failed to start %d times: a thread of this worker ships, "
+                "until a later try succeeds.",
                 self._failures,
             )
             self._instead = ShippingThread(self.config, first_look=0.0)
@@ -145,23 +140,24 @@ class ShipperProcess(Shipping):
                 ),
                 env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE if given else None,
+                stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C in the terminal is not for it
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if child.stdout is not None:
-            os.set_blocking(child.stdout.fileno(), False)
-        with contextlib.suppress(BrokenPipeError), child.stdin:  # type: ignore[union-attr]
-            child.stdin.write(given)  # type: ignore[union-attr]
+        os.set_blocking(cast(IO[bytes], child.stdout).fileno(), False)
+        with contextlib.suppress(BrokenPipeError), cast(IO[bytes], child.stdin) as pipe:
+            pipe.write(given)
         return child
 
     def _relay(self, child: subprocess.Popen[bytes]) -> None:
-        """Log what a shipper without the project's logging has to say."""
-        if child.stdout is None:
-            return
-        *lines, self._unfinished = (self._unfinished + _read(child.stdout.fileno())).split(b"\n")
+        """Hear that the shipper has started; log what one without the project's logging says."""
+        said = self._unfinished + _read(cast(IO[bytes], child.stdout).fileno())
+        *lines, self._unfinished = said.split(b"\n")
         for line in lines:
+            if line == shipper_process.READY:
+                self._failures = 0
+                continue
             with contextlib.suppress(msgspec.MsgspecError):  # not of our logging
                 name, level, message = msgspec.json.decode(line, type=tuple[str, int, str])
                 logs.logger(name).log(level, "%s", message)
