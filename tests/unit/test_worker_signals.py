@@ -18,6 +18,9 @@ from z4j_django.agent import events, worker_signals
 from z4j_django.agent.task_signals import TaskSignals
 from z4j_django.agent.worker_signals import WorkerSignals
 
+#: In memory, other tests have queues besides.
+QUEUE = "of-embedded-workers"
+
 
 @pytest.fixture
 def app() -> Celery:
@@ -37,7 +40,7 @@ def recorder() -> Iterator[Recorder]:
 def running(app: Celery) -> Iterator[WorkController]:
     """A worker in a thread of this process, as ``start_worker`` has it, but for its logging."""
     quiet = {"without_heartbeat": True, "without_mingle": True, "without_gossip": True}
-    worker = TestWorkController(app=app, hostname="w1@test", queues="mail", pool="solo", **quiet)
+    worker = TestWorkController(app=app, hostname="w1@test", queues=QUEUE, pool="solo", **quiet)
     thread = threading.Thread(target=worker.start, daemon=True)
     thread.start()
     worker.ensure_started()
@@ -60,7 +63,7 @@ def test_an_embedded_worker_comes_online_and_goes(
         assert (online.pool, online.concurrency, online.queues) == (
             "solo",
             worker.concurrency,
-            ["mail"],
+            [QUEUE],
         )
         if stops == "stopped":
             worker.stop()
@@ -76,10 +79,12 @@ def test_a_task_of_an_embedded_worker_names_it(app: Celery, recorder: Recorder) 
     tasks = Recorder()
     handlers = TaskSignals(tasks)
     handlers.connect()
-    with running(app):
-        add.apply_async((1, 2), queue="mail")
-        wait_until(lambda: events.TASK_SUCCEEDED in tasks.kinds, 10, "the task's end")
-    handlers.disconnect()
+    try:
+        with running(app):
+            add.apply_async((1, 2), queue=QUEUE)
+            wait_until(lambda: events.TASK_SUCCEEDED in tasks.kinds, 10, "the task's end")
+    finally:
+        handlers.disconnect()
     workers = {event.kind: event.worker for event in tasks.events}  # type: ignore[union-attr]
     of_it = (events.TASK_RECEIVED, events.TASK_STARTED, events.TASK_SUCCEEDED)
     assert workers == {events.TASK_SENT: "", **dict.fromkeys(of_it, "w1@test")}
