@@ -25,6 +25,8 @@ PROJECT_LENGTH: Final = 64
 LONGEST_DELAY: Final = 366 * 24 * 3600
 #: The greatest primary key.
 GREATEST_ID: Final = 2**63 - 1
+#: With what the names of our own tasks begin, or their ids.
+INTERNAL: Final = "z4j_django."
 #: What stands for "not known".
 NOTHING: Final = "-"
 #: What not every database takes: NUL, and halves of a surrogate pair.

@@ -21,7 +21,17 @@ DAY = datetime(2026, 11, 20, tzinfo=UTC)
 
 NAMES = (
     *("shop.pay", "shop.pay_card", "shop.ship", "Shop.pay", "celery.backend_cleanup", ""),
-    *("shöp.🛒", "weird*name", 'quo"te', "a b", "per%cent_", "back\\slash", "-minus", "c:d,e"),
+    *(
+        "z4j_django.bulk",
+        "shöp.🛒",
+        "weird*name",
+        'quo"te',
+        "a b",
+        "per%cent_",
+        "back\\slash",
+        "-minus",
+        "c:d,e",
+    ),
 )
 QUEUES = ("", "mail", "mail.high", "bulk")
 WORKERS = ("", "w1@h", "w1@h2", "w2@h")
@@ -54,6 +64,14 @@ class Said:
 
     text: str
     holds: Callable[[TaskRecord], bool]
+    #: Whether it says which tasks are meant.
+    names: bool = False
+
+
+def is_found(said: list[Said], record: TaskRecord) -> bool:
+    """Whether all terms hold, and a task of our own was asked for."""
+    is_shown = any(one.names for one in said) or not record.name.startswith("z4j_django.")
+    return is_shown and all(one.holds(record) for one in said)
 
 
 def records(count: int) -> list[TaskRecord]:
@@ -148,7 +166,8 @@ def _negated(said: Said) -> Said:
 
 def _any_of(name: str, given: list[tuple[str, Callable[[Any], bool]]], get: Any) -> Said:
     text = f"{name}:{','.join(text for text, _ in given)}"
-    return Said(text, lambda record: any(test(get(record)) for _, test in given))
+    names = name in ("name", "id", "group", "parent", "retry_of")
+    return Said(text, lambda record: any(test(get(record)) for _, test in given), names)
 
 
 def _column(name: str) -> Callable[[TaskRecord], Any]:
@@ -173,6 +192,7 @@ _IS: dict[str, Callable[[TaskRecord], Any]] = {
     "expired": lambda one: (
         one.state in (*_TAKEN, "RETRY") and one.expires is not None and one.expires <= NOW
     ),
+    "internal": lambda one: one.name.startswith("z4j_django."),
     "redelivered": lambda one: one.deliveries > one.retries + 1 and one.attempt < 2**32,
 }
 _TAKEN = ("PENDING", "RECEIVED")
@@ -182,7 +202,9 @@ def _statuses() -> st.SearchStrategy[Said]:
     names = st.lists(st.sampled_from(list(_IS)), min_size=1, max_size=2)
     return names.map(
         lambda given: Said(
-            f"is:{','.join(given)}", lambda record: any(_IS[name](record) for name in given)
+            f"is:{','.join(given)}",
+            lambda record: any(_IS[name](record) for name in given),
+            "internal" in given,
         )
     )
 
@@ -215,7 +237,9 @@ def _roots() -> st.SearchStrategy[Said]:
     def said(ids: list[str]) -> Said:
         text = f"root:{','.join(map(words.shown, ids))}"
         return Said(
-            text, lambda record: record.root_id in ids or (record.task_id in ids and record.task_id)
+            text,
+            lambda record: record.root_id in ids or (record.task_id in ids and record.task_id),
+            names=True,
         )
 
     return st.lists(st.sampled_from(("task-3", "task-6", "", "nobody")), min_size=1).map(said)
@@ -376,6 +400,7 @@ def _words() -> st.SearchStrategy[Said]:
                 (record.task_id.startswith(typed) if len(typed) > 3 else record.task_id == typed)
                 or f".{record.name}".casefold().find(f".{typed}".casefold()) >= 0
             ),
+            names=True,
         )
 
     return st.builds(

@@ -124,7 +124,7 @@ class TestOne:
         assert "args" not in found["recent_tasks"][0]
         assert nouns.listed(found["tasks_url"], "task_id", asks) == ["t2", "t1", "t0"]
         assert body(asks.get(found["url"]))["hostname"] == "w1@shop"
-        assert len(nouns.reads(ONE, asks)) == 2
+        assert len(nouns.reads(ONE, asks)) == 3
 
     def test_whoever_may_not_view_tasks_sees_the_worker_alone(self) -> None:
         worker("w1@shop")

@@ -175,3 +175,16 @@ def test_the_failures_of_a_name_are_met_at_once_where_there_is_an_index_of_them(
         for _, plan in walked("state:FAILURE name:shop.task_50*", False, deep=deep, up=False):
             assert "z4j_task_failed" in plan.indexes, plan.text
             assert not plan.indexes & {"z4j_task_name", "z4j_task_state"}, plan.text
+
+
+@pytest.mark.parametrize("lead", ["nothing", "a state", "a worker", "a queue"])
+def test_leaving_out_our_own_tasks_takes_no_other_way_and_no_window(lead: str) -> None:
+    text, indexes = LEADS[lead]
+    with CaptureQueriesContext(connection) as captured:
+        filter_of(text).page(TaskRecord.objects.all(), Cursor(), 50)
+    page = captured[-1]["sql"]
+    assert "z4j_django." in page
+    plan = plans.explain(connection, page)
+    assert plan.indexes & indexes, plan.text
+    assert not plan.scans, plan.text
+    assert not plan.sorts, plan.text

@@ -54,7 +54,7 @@ def read(said: list[Said]) -> filters.Filter:
 
 def expected(said: list[Said], by: str) -> list[int]:
     """What plain Python finds, in an order."""
-    rows = [one for one in TaskRecord.objects.all() if all(term.holds(one) for term in said)]
+    rows = [one for one in TaskRecord.objects.all() if filter_model.is_found(said, one)]
     if by.endswith("sent_at"):
         rows = [one for one in rows if one.sent_at]
         rows.sort(key=lambda one: (one.sent_at, one.pk))

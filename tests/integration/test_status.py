@@ -14,9 +14,9 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from tests.integration.pages import TASKS, listed, page, superuser, task, text
-from z4j_django.models import TaskRecord
+from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.queries import filter as filters
-from z4j_django.queries import status
+from z4j_django.queries import status, workers
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.selection import Selection
 
@@ -39,6 +39,8 @@ def _tasks() -> None:
     task("both", state="RECEIVED", eta=later, deliveries=2)
     task("plain", state="PENDING", eta=past, expires=later)
     task("late", state="SUCCESS", eta=later, expires=past, retries=2, deliveries=3)
+    task("z4j_django.probe-1", name="celery.accumulate", state="PENDING")
+    task("bulk", name="z4j_django.bulk", state="STARTED", queue="mail", worker="w@h")
     task("replaced", state="SUCCESS", deliveries=4, attempt=2**32)
 
 
@@ -58,7 +60,11 @@ FOUND = {
     "retrying": ["retry-sent", "retrying"],
     "expired": ["expired"],
     "redelivered": ["both", "redelivered"],
+    "internal": ["bulk", "z4j_django.probe-1"],
 }
+
+
+ALL = TaskRecord.objects.all()
 
 
 def found(text: str) -> list[str]:
@@ -69,7 +75,9 @@ def found(text: str) -> list[str]:
 @pytest.mark.parametrize("name", FOUND)
 def test_its_term_finds_those_of_which_it_is_said(name: str) -> None:
     assert found(f"is:{name}") == FOUND[name]
-    assert sorted([*found(f"-is:{name}"), *FOUND[name]]) == sorted(SAID)
+    left = set(SAID) - set(FOUND[name])
+    assert sorted(found(f"-is:{name}")) == sorted(left)
+    assert {one.task_id for one in filters.parse(f"-is:{name}").matches(ALL)} == left
 
 
 def test_several_are_any_of_them() -> None:
@@ -125,3 +133,31 @@ def test_the_command_says_it() -> None:
     call_command("z4j_tasks", "is:redelivered", stdout=out)
     assert re.match(r"state +status +name", out.getvalue())
     assert "delivered 3 times" in out.getvalue()
+
+
+@pytest.mark.parametrize("text", ["", "state:STARTED,PENDING", "queue:mail", "-name:shop.*"])
+def test_tasks_of_our_own_are_in_no_list(text: str) -> None:
+    assert not {"bulk", "z4j_django.probe-1"} & set(found(text))
+    assert not {"bulk", "z4j_django.probe-1"} & set(
+        Selection(project="default", search=text).ids(50)
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["name:z4j_django.*", "id:bulk", "z4j_django.bulk", "is:internal state:STARTED"]
+)
+def test_those_are_found_that_are_asked_for(text: str) -> None:
+    assert found(text) == ["bulk"]
+    assert [one.task_id for one in filters.parse(text).matches(ALL)] == ["bulk"]
+
+
+def test_the_admin_and_the_api_leave_them_out_and_the_count_too() -> None:
+    client = superuser()
+    shown: Any = client.get(TASKS)
+    assert set(listed(shown)) == SAID.keys()
+    assert shown.context["cl"].total.count == len(SAID)
+    assert "internal" in text(client.get(TASKS, {"is": "internal"}))
+    everything = client.get("/z4j/api/tasks/").json()["results"]
+    assert {one["task_id"] for one in everything} == SAID.keys()
+    worker = WorkerRecord.objects.create(hostname="w@h")
+    assert workers.recent_tasks(worker) == []

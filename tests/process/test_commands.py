@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -160,6 +161,8 @@ def test_the_doctor_finds_that_no_worker_runs(scene: Scene) -> None:
     levels = {step: doctor.levels(step) for step in ("remote control", "shipper", "probe")}
     assert set(map(tuple, levels.values())) == {("warning",)}
     assert "on record as sent; no worker received it" in doctor.what("probe")
+    [probe] = re.findall(r"z4j_django\.probe-\S+", doctor.what("probe"))
+    scene.wait_for_state(probe, "REVOKED")
 
 
 def test_the_doctor_finds_that_nobody_ships_where_the_operator_should(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from z4j_django.control.connecting import (
     open_connection,
     ping,
     probe_queue,
+    record_expired_probe,
     send_probe,
 )
 from z4j_django.control.dispatching import (
@@ -30,6 +31,7 @@ __all__ = [
     "open_connection",
     "ping",
     "probe_queue",
+    "record_expired_probe",
     "send_bulk",
     "send_probe",
 ]

@@ -6,14 +6,18 @@ Every call has a bound in seconds, opens a connection of its own and does not tr
 from __future__ import annotations
 
 import contextlib
+import time
+import uuid
 from collections.abc import Iterator
 from typing import Any, Final
 
 import celery
 from kombu.connection import Connection
 
+from z4j_django.agent import bootstrap, events
 from z4j_django.secrets.masking import mask_text
 from z4j_django.timeouts import within
+from z4j_django.values import INTERNAL
 
 #: Every Celery app has it. Without arguments it returns an empty tuple, and does nothing else.
 PROBE_TASK: Final = "celery.accumulate"
@@ -81,15 +85,33 @@ def send_probe(app: celery.Celery, timeout: float) -> str:
         TimeoutError: If the broker does not take it in time.
         Exception: Whatever the transport raises where it refuses.
     """
+    task_id = f"{INTERNAL}probe-{uuid.uuid4()}"
 
     def call() -> str:
         with open_connection(app, timeout) as connection:
-            sent = app.send_task(
-                PROBE_TASK, connection=connection, expires=timeout, ignore_result=True, retry=False
+            app.send_task(
+                PROBE_TASK,
+                task_id=task_id,
+                connection=connection,
+                expires=timeout,
+                # RabbitMQ then takes it out of the queue by itself.
+                expiration=timeout,
+                ignore_result=True,
+                retry=False,
             )
-        return str(sent.id)
+        return task_id
 
     return within(timeout, call)
+
+
+def record_expired_probe(task_id: str) -> None:
+    """Journal that a probe has expired, which no worker tells of that never takes it."""
+    agent = bootstrap.installed()
+    if agent is not None:
+        detail = "expired"
+        agent.note(
+            events.TaskEvent(events.TASK_REVOKED, task_id, time.time(), PROBE_TASK, detail=detail)
+        )
 
 
 def probe_queue(app: celery.Celery) -> str:

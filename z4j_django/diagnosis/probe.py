@@ -37,6 +37,8 @@ def probe(visit: Visit) -> Iterator[Finding]:
         )
         return
     record = _watch(task_id, visit.timeout)
+    if record is not None and record.state == states.PENDING:
+        control.record_expired_probe(task_id)
     yield _judge(record, task_id, queue, time.monotonic() - begun, visit)
 
 

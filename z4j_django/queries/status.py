@@ -19,8 +19,12 @@ from django.utils import timezone
 
 from z4j_django import states
 from z4j_django.models import TaskRecord
-from z4j_django.values import duration
+from z4j_django.queries import lookups
+from z4j_django.queries.index_ranges import IndexRange
+from z4j_django.values import INTERNAL, duration
 
+#: Names that our own tasks have, at most.
+_NAMES_LIMIT: Final = 20
 #: States of tasks that no process has begun.
 _WAITING: Final = (states.PENDING, states.RECEIVED, states.RETRY)
 
@@ -35,6 +39,7 @@ class Status:
         condition: What holds of them at a moment, their state aside.
         words: What is said of one of them at that moment.
         states: The states that they may be in; none: any. Along these its index leads.
+        found: Where else indexes have them; ``None``: nowhere.
     """
 
     name: str
@@ -42,6 +47,17 @@ class Status:
     condition: Callable[[datetime], Q]
     words: Callable[[TaskRecord, datetime], str]
     states: tuple[str, ...] = ()
+    found: Callable[[], list[IndexRange]] | None = None
+
+    @property
+    def indexed(self) -> bool:
+        """Whether an index leads to them."""
+        return bool(self.states) or self.found is not None
+
+    def ranges(self) -> list[IndexRange]:
+        """Where indexes have them, and maybe others."""
+        found = self.found() if self.found is not None else []
+        return [*(IndexRange(column="state", value=state) for state in self.states), *found]
 
     def holds(self, now: datetime) -> Q:
         """The condition that it is said of a task at ``now``."""
@@ -51,6 +67,23 @@ class Status:
 
 def _until(moment: datetime | None, now: datetime) -> str:
     return duration((moment - now).total_seconds()) if moment else ""
+
+
+def _begins(column: str) -> Q:
+    # Both columns are compared byte by byte, whatever the database.
+    after = INTERNAL + lookups.LAST_CHARACTER
+    return Q(**{f"{column}__gte": INTERNAL, f"{column}__lt": after})
+
+
+#: The condition that a task is one of our own.
+_IS_INTERNAL: Final = _begins("name") | _begins("task_id")
+
+
+def _internal() -> list[IndexRange]:
+    names = lookups.distinct_values(TaskRecord, "name", _NAMES_LIMIT, INTERNAL)
+    by_id = Q(project__in=lookups.projects(TaskRecord)) & _begins("task_id")
+    by_name = [IndexRange(column="name", value=name) for name in names]
+    return [*by_name, IndexRange(by_id, is_few=True)]
 
 
 _STATUSES: Final = (
@@ -82,10 +115,21 @@ _STATUSES: Final = (
         lambda now: Q(deliveries__gt=F("retries") + 1, attempt__lt=2**32),
         lambda task, now: f"delivered {task.deliveries} times",
     ),
+    Status(
+        "internal",
+        "is z4j_django's own, and in no list that does not ask for it",
+        lambda now: _IS_INTERNAL,
+        lambda task, now: "internal",
+        found=_internal,
+    ),
 )
 
 #: All of them, by name. A new one is one more entry.
 STATUSES: Final[Mapping[str, Status]] = {one.name: one for one in _STATUSES}
+
+
+#: The condition that a list shows a task without being asked for it.
+VISIBLE: Final = ~_IS_INTERNAL
 
 
 def tell(records: Iterable[TaskRecord], now: datetime | None = None) -> None:

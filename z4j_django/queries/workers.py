@@ -8,7 +8,7 @@ from typing import Literal
 from django.db.models import Q, QuerySet
 
 from z4j_django.models import TaskRecord, WorkerRecord
-from z4j_django.queries import lookups, pages, tasks
+from z4j_django.queries import lookups, pages, status, tasks
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.index_ranges import IndexRange
 
@@ -62,7 +62,8 @@ def wanted(project: str, beginning: str = "", online: bool | None = None) -> Que
 
 def recent_tasks(worker: WorkerRecord) -> list[TaskRecord]:
     """The newest tasks that ``worker`` took."""
-    taken = IndexRange(Q(project=worker.project), column="worker", value=worker.hostname)
+    mine = Q(project=worker.project) & status.VISIBLE
+    taken = IndexRange(mine, column="worker", value=worker.hostname)
     found = tasks.summaries(TaskRecord.objects.all())
     return pages.read(found, Cursor(), RECENT_TASKS_LIMIT, [taken]).rows
 

@@ -19,6 +19,17 @@ from z4j_django.models import TaskEvent, TaskRecord
 from z4j_django.queries import events, operations, status, tasks
 
 
+class _Tasks(serializers.ListSerializer[Any]):
+    """Tasks within something else."""
+
+    def to_representation(self, data: Iterable[TaskRecord]) -> list[Any]:
+        """With one query for what is said of all of them."""
+        rows = list(data)
+        status.tell(rows)
+        shown: list[Any] = super().to_representation(rows)
+        return shown
+
+
 class TaskSerializer(fields.Record):
     """A task of a list: all that is known of it, merged from its events."""
 
@@ -35,6 +46,7 @@ class TaskSerializer(fields.Record):
 
     class Meta:  # noqa: D106
         model = TaskRecord
+        list_serializer_class = _Tasks
         fields: tuple[str, ...] = (
             *("url", "row", "project", "task_id", "name", "state", "status", "queue"),
             *("exchange", "routing_key", "priority", "worker", "pid", "args", "kwargs", "result"),

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
-from z4j_django.queries import pages
+from z4j_django.queries import pages, status
 from z4j_django.queries.cursors import Cursor, Order
 from z4j_django.queries.filter import index_choice, terms, words
 from z4j_django.queries.filter.terms import TERMS, Kind, Term
@@ -26,6 +26,10 @@ __all__ = ["ORDERINGS", "TERMS", "Filter", "Kind", "parse", "term"]
 
 #: The orders of a list. In the last two, only tasks whose sending is on record are listed.
 ORDERINGS: Final = ("-id", "id", "-sent_at", "sent_at")
+
+
+#: Terms that say which tasks are meant, so that they find our own ones too.
+_NAMING: Final = frozenset({terms.FREE, "name", "id", "group", "root", "parent", "retry_of"})
 
 
 def parse(text: str, *, now: datetime | None = None) -> Filter:
@@ -80,6 +84,11 @@ class Filter:
         """Whether it finds every task."""
         return not self.terms
 
+    @property
+    def shows_internal(self) -> bool:
+        """Whether it asks for tasks of our own; else it leaves them out."""
+        return any(map(_asks_for_internal, self.terms))
+
     def unindexed(self) -> tuple[str, ...]:
         """Where no term's index leads: the terms that have none."""
         if index_choice.candidates(self.terms):
@@ -101,7 +110,8 @@ class Filter:
 
     def matches(self, queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
         """Those of ``queryset`` that it finds, in no order; for rows that are few already."""
-        return queryset.filter(*(one.condition(queryset) for one in self.terms))
+        found = queryset.filter(*(one.condition(queryset) for one in self.terms))
+        return found if self.shows_internal else found.filter(status.VISIBLE)
 
     def page(
         self, queryset: QuerySet[TaskRecord], cursor: Cursor, limit: int, *, order: str = ""
@@ -121,8 +131,13 @@ class Filter:
         by = Order.of(self.order(order))
         found = index_choice.choose(self.terms, queryset, by_sent=by.column == "sent_at")
         narrowing = (one.condition(queryset) for one in found.rest(self.terms, queryset))
-        narrowed = queryset.filter(*narrowing)
-        return pages.read(narrowed, cursor, limit, found.ranges, by, is_small=found.is_small)
+        narrowed, ranges = queryset.filter(*narrowing), found.ranges
+        if not self.shows_internal and narrowed.query.where:
+            narrowed = narrowed.filter(status.VISIBLE)
+        elif not self.shows_internal:
+            # They are few: no window has to be laid for their sake.
+            ranges = [replace(one, condition=one.condition & status.VISIBLE) for one in ranges]
+        return pages.read(narrowed, cursor, limit, ranges, by, is_small=found.is_small)
 
     def pages(
         self,
@@ -135,3 +150,9 @@ class Filter:
     ) -> Pages[TaskRecord]:
         """One page after the other, of ``size`` tasks at most, and of ``limit`` in all."""
         return Pages(partial(self.page, queryset, order=order), limit, size, cursor)
+
+
+def _asks_for_internal(term: Term) -> bool:
+    if term.negated:
+        return False
+    return term.name in _NAMING or (term.name == "is" and "internal" in map(str, term.values))

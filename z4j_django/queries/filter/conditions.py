@@ -120,9 +120,11 @@ def of_status(value: Value, queryset: Tasks) -> Q:
 
 
 def by_status(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
-    """The states that the tasks are in."""
-    found = dict.fromkeys(state for one in values for state in STATUSES[text(one)].states)
-    return [IndexRange(column="state", value=state) for state in found]
+    """The states that the tasks are in, or where else an index has them."""
+    found: list[IndexRange] = []
+    for value in values:
+        found += [one for one in STATUSES[text(value)].ranges() if one not in found]
+    return found
 
 
 def of_error(value: Value, queryset: Tasks) -> Q:

@@ -167,7 +167,7 @@ def _rank_of_state(term: Term) -> int | None:
 
 def _rank_of_status(term: Term) -> int | None:
     """What may be said of a task in any state is met on the way through the newest."""
-    return 60 if all(STATUSES[values.text(one)].states for one in term.values) else None
+    return 60 if all(STATUSES[values.text(one)].indexed for one in term.values) else None
 
 
 def _rank_of_sent(term: Term) -> int:
