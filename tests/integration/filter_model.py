@@ -321,13 +321,19 @@ def _numbers(name: str, values: tuple[tuple[str, Any], ...]) -> st.SearchStrateg
         return known(f"{low_text}..{high_text}", lambda value: least <= value <= most)
 
     def known(text: str, test: Callable[[Any], bool]) -> Said:
-        return _any_of(
-            name, [(text, lambda value: value is not None and test(value))], _column(name)
-        )
+        return _any_of(name, [(text, lambda value: value is not None and test(value))], get)
 
+    get = _runtime if name == "runtime" else _column(name)
     one = st.sampled_from(values)
     operators = st.sampled_from((">", ">=", "<", "<=", ""))
     return st.one_of(st.builds(compared, operators, one), st.builds(between, one, one))
+
+
+def _runtime(record: TaskRecord) -> float | None:
+    end = NOW if record.state == "STARTED" else record.finished_at
+    if record.runtime is not None or record.started_at is None or end is None:
+        return record.runtime
+    return max(0.0, (end - record.started_at).total_seconds())
 
 
 def _documents(name: str) -> st.SearchStrategy[Said]:

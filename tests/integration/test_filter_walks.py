@@ -204,7 +204,7 @@ def test_what_comes_or_goes_while_a_page_is_read_hides_nothing(
 @pytest.mark.parametrize("order", ["", "-sent_at"])
 def test_a_page_that_its_window_ended_says_so(order: str) -> None:
     with bounds(17, 50):
-        page = filters.parse("runtime:>9h").page(TaskRecord.objects.all(), TOP, 5, order=order)
+        page = filters.parse("retries:>9").page(TaskRecord.objects.all(), TOP, 5, order=order)
     assert (page.rows, page.looked_through) == ([], 17)
     assert page.following is not None
 
@@ -213,7 +213,7 @@ def test_a_page_that_is_full_or_the_last_does_not() -> None:
     with bounds(5000, 50):
         page = filters.parse("runtime:>0").page(TaskRecord.objects.all(), TOP, 5)
         assert (len(page.rows), page.looked_through) == (5, None)
-        page = filters.parse("runtime:>9h").page(TaskRecord.objects.all(), TOP, 5)
+        page = filters.parse("retries:>9").page(TaskRecord.objects.all(), TOP, 5)
         assert (page.rows, page.following, page.looked_through) == ([], None, None)
 
 

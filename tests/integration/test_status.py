@@ -161,3 +161,20 @@ def test_the_admin_and_the_api_leave_them_out_and_the_count_too() -> None:
     assert {one["task_id"] for one in everything} == SAID.keys()
     worker = WorkerRecord.objects.create(hostname="w@h")
     assert workers.recent_tasks(worker) == []
+
+
+def test_a_runtime_is_told_of_what_runs_and_of_what_was_killed() -> None:
+    began = timezone.now() - HOUR
+    task("runs", state="STARTED", started_at=began)
+    task("killed", state="FAILURE", started_at=began, finished_at=began + HOUR / 2)
+    assert found("runtime:>20m") == ["killed", "runs"]
+    assert found("runtime:>40m") == ["runs"]
+    assert found("runtime:<40m") == ["killed"]
+    client = superuser()
+    shown = client.get("/z4j/api/tasks/", {"runtime": ">20m", "fields": "runtime"}).json()
+    assert [round(one["runtime"] / 60) for one in shown["results"]] == [30, 60]
+    assert "1h 00m so far" in text(client.get(TASKS, {"q": "runtime:>20m"}))
+    out = io.StringIO()
+    call_command("z4j_tasks", "runtime:>20m", fields="runtime", ndjson=True, stdout=out)
+    lines = map(json.loads, out.getvalue().splitlines())
+    assert [round(one["runtime"] / 60) for one in lines] == [30, 60]

@@ -11,7 +11,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from z4j_django import states
 from z4j_django.models import TaskRecord
+from z4j_django.queries import tasks
 from z4j_django.queries.totals import Total
 from z4j_django.values import NOTHING
 from z4j_django.values import duration as duration
@@ -20,6 +22,12 @@ from z4j_django.values import duration as duration
 TEXT_LIMIT = 100_000
 
 _SHORT_ID_LENGTH = 8
+
+
+def runtime(task: TaskRecord) -> str:
+    """How long a task ran, or has been running."""
+    shown = duration(tasks.runtime(task, timezone.now()))
+    return f"{shown} so far" if task.state == states.STARTED and task.started_at else shown
 
 
 def total(value: Total) -> str:

@@ -192,7 +192,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
                 link=self.link(self.url(task), formatting.text(task.name or UNNAMED)),
                 identifier=formatting.identifier(task.task_id),
                 sent=formatting.moment(task.sent_at),
-                runtime=formatting.duration(task.runtime),
+                runtime=formatting.runtime(task),
                 worker=formatting.text(task.worker),
                 index="" if task.group_index is None else str(task.group_index),
             )

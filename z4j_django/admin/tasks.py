@@ -160,7 +160,7 @@ class TaskAdmin(ActingAdmin):
     @admin.display(description="runtime")
     def shown_runtime(self, task: TaskRecord) -> str:
         """How long the newest attempt ran."""
-        return formatting.duration(task.runtime)
+        return formatting.runtime(task)
 
     def detail(self, request: HttpRequest, record: TaskRecord) -> dict[str, Any]:
         """The context of a task's page."""

@@ -35,7 +35,8 @@ _NOTHING: Final = "-"
 
 def columns(fields: Sequence[str]) -> list[str]:
     """What has to be read of the table; an order may need the time of the sending."""
-    return ["id", "sent_at", *(name for name in fields if name not in ("row", "status"))]
+    run = ("state", "started_at", "finished_at") if "runtime" in fields else ()
+    return ["id", "sent_at", *run, *(name for name in fields if name not in ("row", "status"))]
 
 
 def told(page: list[TaskRecord], fields: Sequence[str]) -> list[TaskRecord]:
@@ -60,6 +61,8 @@ def table(rows: Iterable[TaskRecord], fields: Sequence[str]) -> Iterator[str]:
 
 
 def _value(task: TaskRecord, name: str) -> Any:
+    if name == "runtime":
+        return tasks.runtime(task, timezone.now())
     return task.pk if name == "row" else getattr(task, name)
 
 

@@ -210,15 +210,19 @@ def pace(task: TaskRecord, now: datetime) -> Pace:
     running = task.state == states.STARTED and task.started_at is not None
     wait_ends = task.started_at or (now if waiting else None)
     wait = _seconds(begin, wait_ends)
-    run = task.runtime
-    if run is None and task.started_at is not None:
-        run = _seconds(task.started_at, now if running else task.finished_at)
     ongoing: Literal["wait", "run"] | None = None
     if running:
         ongoing = "run"
     elif waiting and wait is not None:
         ongoing = "wait"
-    return Pace(wait=wait, run=run, since=since, ongoing=ongoing)
+    return Pace(wait=wait, run=runtime(task, now), since=since, ongoing=ongoing)
+
+
+def runtime(task: TaskRecord, now: datetime) -> float | None:
+    """How long the newest attempt ran: so far where it still runs, or until it was killed."""
+    if task.runtime is not None:
+        return task.runtime
+    return _seconds(task.started_at, now if task.state == states.STARTED else task.finished_at)
 
 
 def _wait_begins(task: TaskRecord) -> tuple[datetime | None, Literal["sent", "eta", "received"]]:

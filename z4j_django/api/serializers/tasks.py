@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from django.db.models import DateTimeField
+from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -137,6 +138,8 @@ DETAILED: Final = TaskDetailSerializer.Meta.fields
 LISTED: Final = tuple(name for name in TaskSerializer.Meta.fields if name not in tasks.HEAVY_FIELDS)
 
 #: What no column holds.
+#: What else a field is made of.
+_SOURCES: Final = {"runtime": ("runtime", "state", "started_at", "finished_at")}
 _MADE: Final = ("url", "row", "status", "retried_as")
 #: What an address is made of, and what a list is ordered by.
 _ALWAYS: Final = ("project", "task_id", "sent_at")
@@ -145,7 +148,8 @@ _MOMENTS: Final = {one.name for one in TaskRecord._meta.fields if isinstance(one
 
 def columns(names: Iterable[str]) -> list[str]:
     """What has to be read of a task to show these fields of it."""
-    return [*dict.fromkeys((*_ALWAYS, *(name for name in names if name not in _MADE)))]
+    read = (one for name in names if name not in _MADE for one in _SOURCES.get(name, (name,)))
+    return [*dict.fromkeys((*_ALWAYS, *read))]
 
 
 class Rows:
@@ -176,6 +180,8 @@ class Rows:
     def _way_to(self, name: str) -> Callable[[TaskRecord], Any]:
         if name == "url":
             return self._url
+        if name == "runtime":
+            return lambda record: tasks.runtime(record, timezone.now())
         if name in _MOMENTS:
             return lambda record: fields.moment(getattr(record, name))
         return operator.attrgetter("pk" if name == "row" else name)

@@ -6,6 +6,7 @@ A condition needs no index. Ranges are ``None`` where the values have too many o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import reduce
 from operator import or_
 from typing import Any, Final, TypeAlias
@@ -17,7 +18,7 @@ from django.db.models import lookups as expressions
 from z4j_django import states
 from z4j_django.models import TaskRecord
 from z4j_django.queries import lookups, pages, tasks
-from z4j_django.queries.filter.values import Exact, Prefix, Range, Status, Value, text
+from z4j_django.queries.filter.values import Duration, Exact, Prefix, Range, Status, Value, text
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.queries.status import STATUSES
 
@@ -117,6 +118,24 @@ def of_status(value: Value, queryset: Tasks) -> Q:
     """A status at the moment of the filter."""
     assert isinstance(value, Status)  # noqa: S101 - what such a term holds
     return STATUSES[value.text].holds(value.now)
+
+
+def of_runtime(value: Value, queryset: Tasks) -> Q:
+    """How long the newest attempt ran, or has been running, or ran until it was killed."""
+    assert isinstance(value, Duration)  # noqa: S101 - what such a term holds
+    span, unknown = value.span, Q(runtime=None, started_at__isnull=False)
+    runs, killed = unknown & Q(state=states.STARTED), unknown & ~Q(state=states.STARTED)
+    killed &= Q(finished_at__isnull=False)
+    # Clocks of two hosts may disagree: what comes out negative counts as zero.
+    if span.low is not None and (span.low > 0 or not span.with_low):
+        least, sign = timedelta(seconds=span.low), "e" if span.with_low else ""
+        runs &= Q(**{f"started_at__lt{sign}": value.now - least})
+        killed &= Q(**{f"finished_at__gt{sign}": F("started_at") + least})
+    if span.high is not None:
+        most, sign = timedelta(seconds=span.high), "e" if span.with_high else ""
+        runs &= Q(**{f"started_at__gt{sign}": value.now - most})
+        killed &= Q(**{f"finished_at__lt{sign}": F("started_at") + most})
+    return has("runtime", value, queryset) | runs | killed
 
 
 def by_status(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:

@@ -96,6 +96,13 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Duration(Range):
+    """A range of lengths of time, of which some may still grow at a moment."""
+
+    now: datetime = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Json:
     """A value in JSON: a text, and what it reads as where it was not in quotes."""
 
@@ -245,14 +252,15 @@ def stored(moment: datetime) -> datetime:
     return timezone.make_naive(moment) if timezone.is_aware(moment) else moment
 
 
-def _duration(text: Text, now: datetime) -> Range:
+def _duration(text: Text, now: datetime) -> Duration:
     def end(given: str) -> _Interval:
         match = _LENGTH.fullmatch(given)
         if match is None:
             raise ValueError
         return _Interval(float(Decimal(match[1]) * _UNITS[match[2] or "s"]))
 
-    return _range(str(text), end)
+    found = _range(str(text), end)
+    return Duration(found.typed, found.span, stored(now))
 
 
 def _integer(text: Text, now: datetime) -> Range:
