@@ -76,6 +76,7 @@ class TestGraph:
         nodes = {one["task_id"]: one for one in body(client().get(TASK))["nodes"]}
         assert nodes["m"] == {
             "known": True,
+            "never_sent": False,
             "task_id": "m",
             "url": "http://testserver/z4j/api/tasks/m/",
             "name": "shop.pay",
@@ -92,8 +93,9 @@ class TestGraph:
         }
         unknown = nodes["b"]
         assert (unknown.pop("task_id"), unknown.pop("known")) == ("b", False)
+        assert unknown.pop("never_sent") is False
         assert set(unknown.values()) == {None}
-        assert unknown.keys() | {"task_id", "known"} == nodes["m"].keys()
+        assert unknown.keys() | {"task_id", "known", "never_sent"} == nodes["m"].keys()
 
     def test_a_group_that_only_its_member_names(self) -> None:
         GroupRecord.objects.all().delete()

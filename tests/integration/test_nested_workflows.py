@@ -10,7 +10,8 @@ from celery import chain, chord, group
 from celery.canvas import Signature
 from django.test import Client
 
-from tests.integration import pages, played
+from tests.integration import api_client, pages, played
+from tests.integration.api_client import address
 from tests.integration.played import Play
 from z4j_django import operations, states
 from z4j_django.exceptions import OperationError
@@ -259,3 +260,54 @@ def test_pages_lead_from_a_task_to_the_group_that_is_the_body(
     for record in (played.of("a")[0], played.of("b")[0], outer):
         assert address in admin_client.get(pages.page(record)).content.decode()
     assert pages.page(outer) in admin_client.get(address).content.decode()
+
+
+@pytest.mark.parametrize("broken", ["then", "a", "b"])
+def test_the_later_steps_of_a_failed_chain_are_in_the_graph_as_never_sent(
+    play: Play, broken: str
+) -> None:
+    names = ["then", "a", "b", "end"]
+    play.broken = {broken}
+    play.run(chain([play.task(name) for name in names], app=play.app))
+    assert TaskRecord.objects.count() == names.index(broken) + 1
+    graph = graphs.of_task("default", played.of("then")[0].task_id)
+    assert graph is not None
+    named = {node.task_id: node.record.name if node.record else node.name for node in graph.nodes}
+    assert sorted(named.values()) == sorted(names)
+    never = {named[node.task_id] for node in graph.nodes if node.never_sent}
+    assert never == set(names[names.index(broken) + 1 :])
+    edges = [(edge.kind, named[edge.source], named[edge.target]) for edge in graph.edges]
+    sent = names.index(broken)
+    kinds = ["parent"] * sent + ["next"] * (3 - sent)
+    assert sorted(edges) == sorted(zip(kinds, names, names[1:], strict=False))
+
+
+def test_what_follows_the_body_of_a_failed_chord_is_in_the_graph(play: Play) -> None:
+    play.broken = {"a"}
+    play.run(play.task("then") | pair(play, "a") | play.task("b") | play.task("end"))
+    graph = graphs.of_group("default", played.chord_of("a").group_id)
+    assert graph is not None
+    assert [node.name for node in graph.nodes if node.record is None] == ["end"]
+    [edge] = [edge for edge in graph.edges if edge.kind == "next"]
+    assert edge.source == played.of("b")[0].task_id
+
+
+def test_steps_that_wait_for_one_that_runs_may_yet_be_sent(play: Play) -> None:
+    with play.recorded():
+        chain(play.task("then"), play.task("end"), app=play.app).apply_async()
+    [then] = played.of("then")
+    nodes = api_client.body(api_client.client().get(address("tasks", then.task_id, "graph")))
+    step = nodes["nodes"][1]
+    assert (step["name"], step["known"], step["never_sent"]) == ("end", False, False)
+    TaskRecord.objects.update(state=states.REVOKED)
+    nodes = api_client.body(api_client.client().get(address("tasks", then.task_id, "graph")))
+    assert nodes["nodes"][1]["never_sent"] is True
+
+
+def test_the_page_of_a_failed_task_names_the_steps_that_were_never_sent(
+    play: Play, admin_client: Client
+) -> None:
+    play.broken = {"then"}
+    play.run(chain(play.task("then"), play.task("a"), play.task("end"), app=play.app))
+    page = admin_client.get(pages.page(played.of("then")[0])).content.decode()
+    assert page.count("Next step, never sent") == 2

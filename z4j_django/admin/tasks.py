@@ -238,6 +238,9 @@ class TaskAdmin(ActingAdmin):
         lines: list[tuple[str, str]] = [
             (label, self.relative(one.task_id, one.record)) for label, one in relatives if one
         ]
+        for one in family.next_steps:
+            label = "Next step, never sent" if one.never_sent else "Next step"
+            lines.append((label, self.relative(one.task_id, one.record, one.name)))
         if family.chord_group:
             link = self._group(request, family.chord_group, family.chord_group.group_id)
             lines.append(("Chord body", link))

@@ -12,7 +12,7 @@ body the group keeps that id; of a body's body Celery makes a new one when it pu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ DEPTH: Final = 10
 LENGTH: Final = 1_000
 #: Members that are told of a group which is a chord's body.
 MEMBERS: Final = 100
+#: Steps of the rest of a chain that are told by id and name.
+REST: Final = 50
 #: Our own header; see ``messages``, which imports this module.
 _HEADER: Final = "z4j"
 _CHAIN: Final = "celery.chain"
@@ -58,6 +60,24 @@ def chain_members(embed: object) -> tuple[Step, ...]:
     ends = (end for one in (*_listed(rest), *after) for end in _ends(one, DEPTH))
     steps = (_step(end, DEPTH) for end in islice(ends, LENGTH))
     return tuple(step for step in steps if step is not None and step.is_member)
+
+
+def rest(embed: object) -> tuple[Step, ...]:
+    """Ids and names of the first steps of the rest of a message's chain, the next one first.
+
+    Of a chord among them it is the task that ends it; a group has none.
+
+    Args:
+        embed: The third part of a task message's body (task protocol 2).
+    """
+    return _named(_listed(embed.get("chain"))[::-1]) if isinstance(embed, Mapping) else ()
+
+
+def _named(chain: Iterable[object]) -> tuple[Step, ...]:
+    single = (one for one in chain if not (isinstance(one, Mapping) and one.get("task") == GROUP))
+    ends = islice((end for one in single for end in _ends(one, DEPTH)), REST)
+    steps = (_step(end, 1) for end in ends)
+    return tuple(Step(step.task_id, step.name) for step in steps if step is not None)
 
 
 def _after(body: Mapping[str, Any]) -> list[object]:
@@ -106,7 +126,9 @@ def _step(signature: object, depth: int) -> Step | None:
         return None
     name = _text(signature.get("task"))
     if name == _CHAIN:
-        return _step((_part(signature, "tasks") or [None])[0], depth - 1)
+        first, *others = _part(signature, "tasks") or [None]
+        step = _step(first, depth - 1)
+        return structs.replace(step, rest=_named(others)) if step is not None and others else step
     task_id = options.get("task_id")
     if not isinstance(task_id, str) or not task_id:
         return None
@@ -119,6 +141,7 @@ def _step(signature: object, depth: int) -> Step | None:
         group_id=_text(options.get("group_id")),
         group_index=index if type(index) is int else None,
         chord=_step(options.get("chord"), depth - 1),
+        rest=_named(_listed(options["chain"])[::-1]) if options.get("chain") else (),
         **_origin(options.get("headers")),
     )
 

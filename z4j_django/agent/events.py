@@ -70,6 +70,8 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     #: Of a group or chord: how many members it has, and the first of them.
     size: int = 0
     members: Sequence[Step] = ()
+    #: As of a message.
+    rest: Sequence[Step] = ()
 
     @property
     def is_group(self) -> bool:
@@ -111,6 +113,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     chord: Step | None = None
     #: The steps of the rest of the chain that belong to a group.
     chain: Sequence[Step] = ()
+    #: Ids and names of the first steps of the rest of the chain, the next one first.
+    rest: Sequence[Step] = ()
     #: The task that this one retries, where an operator asked for it; and the number of the
     #: operation that published it.
     retry_of: str = ""

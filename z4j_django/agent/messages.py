@@ -35,7 +35,7 @@ _NO_ARGS: Final = msgspec.Raw(b"[]")
 _NO_KWARGS: Final = msgspec.Raw(b"{}")
 
 Get = Callable[..., Any]
-#: ``args``, ``kwargs``, ``params``, ``complete``, ``chord``, ``chain``, ``argsrepr`` and
+#: ``args``, ``kwargs``, ``params``, ``complete``, ``chord``, ``chain``, ``rest``, ``argsrepr`` and
 #: ``kwargsrepr`` of a message.
 _Content = tuple[
     msgspec.Raw,
@@ -44,10 +44,11 @@ _Content = tuple[
     bool,
     events.Step | None,
     Sequence[events.Step],
+    Sequence[events.Step],
     str,
     str,
 ]
-_NOT_HERE: Final[_Content] = (events.NULL, events.NULL, (), False, None, (), "", "")
+_NOT_HERE: Final[_Content] = (events.NULL, events.NULL, (), False, None, (), (), "", "")
 
 
 class Run(msgspec.Struct, frozen=True, gc=False):
@@ -181,7 +182,7 @@ def message(
         content: Arguments, keyword arguments and embed, where they are to be recorded here.
         stamped: What its ``z4j`` header says.
     """
-    args, kwargs, params, complete, chord, chain, argsrepr, kwargsrepr = (
+    args, kwargs, params, complete, chord, chain, rest, argsrepr, kwargsrepr = (
         _NOT_HERE if content is None else _content(get, stamped, name, *content)
     )
     # Most headers are None most of the time: they cost nothing but the look. By position, in the
@@ -206,6 +207,7 @@ def message(
         complete,
         chord,
         chain,
+        rest,
         text(stamped["retry_of"]) if "retry_of" in stamped else "",
         _key(stamped["operation"]) if "operation" in stamped else None,
         argsrepr,
@@ -223,6 +225,7 @@ def _content(
     chord: events.Step | None = None
     chain: Sequence[events.Step] = ()
     argsrepr = kwargsrepr = ""
+    rest: Sequence[events.Step] = ()
     if args:
         encoded_args, whole = encode_value(args)
         if argsrepr := _chosen(get, stamped, "argsrepr", args, encoded_args if whole else None):
@@ -243,7 +246,8 @@ def _content(
             chord = embedded_steps.chord_body(embed)
         if embed.get("chain"):
             chain = embedded_steps.chain_members(embed)
-    return encoded_args, encoded_kwargs, params, complete, chord, chain, argsrepr, kwargsrepr
+            rest = embedded_steps.rest(embed)
+    return encoded_args, encoded_kwargs, params, complete, chord, chain, rest, argsrepr, kwargsrepr
 
 
 def _chosen(

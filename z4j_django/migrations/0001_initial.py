@@ -212,6 +212,7 @@ class Migration(migrations.Migration):
                 ('group_id', z4j_django.models.fields.IdentifierField(blank=True, default='', help_text='The group or chord that it is a member of.', max_length=255)),
                 ('group_index', models.IntegerField(blank=True, help_text='Its place in that group, from 0.', null=True)),
                 ('chord_id', z4j_django.models.fields.IdentifierField(blank=True, default='', help_text='The body of the chord that it feeds.', max_length=255)),
+                ('next_steps', models.JSONField(blank=True, help_text='Ids and names of the steps of its chain that follow it, the first fifty.', null=True)),
                 ('schedule', z4j_django.models.fields.IdentifierField(blank=True, default='', help_text='The periodic task that published it.', max_length=255)),
                 ('origin', z4j_django.models.fields.AnyCharField(blank=True, default='', help_text='The process that published it: `pid@host`.', max_length=255)),
                 ('retry_of', z4j_django.models.fields.IdentifierField(blank=True, db_default='', default='', help_text='The task that an operator retried as this one.', max_length=255)),

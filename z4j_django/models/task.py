@@ -102,6 +102,11 @@ class TaskRecord(models.Model):
     chord_id = IdentifierField(
         max_length=255, blank=True, default="", help_text="The body of the chord that it feeds."
     )
+    next_steps = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Ids and names of the steps of its chain that follow it, the first fifty.",
+    )
     schedule = IdentifierField(
         max_length=255, blank=True, default="", help_text="The periodic task that published it."
     )

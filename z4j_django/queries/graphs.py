@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 from django.db import connections
@@ -30,7 +31,7 @@ ROUNDS: Final = 12
 _AT_ONCE: Final = 500
 _AT_ONCE_ON_MYSQL: Final = 190
 
-EdgeKind = Literal["parent", "member", "body", "retry"]
+EdgeKind = Literal["parent", "next", "member", "body", "retry"]
 
 #: Spelled out, for PostgreSQL does not see for itself that a long list keeps to these rows.
 _INDEXED: Final = {
@@ -64,7 +65,8 @@ class Edge:
     """What leads from ``source`` to ``target``.
 
     Attributes:
-        kind: ``parent``, from a task to one that it published; ``member``, from a group to a task
+        kind: ``parent``, from a task to one that it published; ``next``, from a step of a chain to
+            one that waits for it, or never was sent; ``member``, from a group to a task
             of it; ``body``, from a chord to the task that takes its results; ``retry``, from a
             task to one that retries it.
     """
@@ -175,6 +177,7 @@ class _Search:
         names = {self._task_id}
         for task in self.tasks.values():
             names |= {task.root_id, task.parent_id, task.chord_id, task.retry_of}
+            names.update(tasks.waiting_steps(task))
         for group in self.groups.values():
             names |= {group.root_id, group.body_id}
         return names - self.tasks.keys() - self._body_groups()
@@ -283,7 +286,7 @@ def _graph(search: _Search, root_id: str) -> Graph | None:
         return None
     records = sorted(search.tasks.values(), key=lambda task: task.pk)
     nodes = [tasks.Relative(task.task_id, task) for task in records]
-    nodes += [tasks.Relative(task_id, None) for task_id in search.unknown]
+    nodes += _unknown(records, search.unknown)
     shown = nodes[:LIMIT]
     groups = list(_groups(records, search.groups))
     shown_ids = {node.task_id for node in shown}
@@ -294,6 +297,16 @@ def _graph(search: _Search, root_id: str) -> Graph | None:
         edges=list(_edges(records, groups, search.groups, shown_ids)),
         more=search.more or len(nodes) > len(shown),
     )
+
+
+def _unknown(records: Sequence[TaskRecord], task_ids: Sequence[str]) -> Iterator[tasks.Relative]:
+    """The tasks that are only named; of a later step of a chain its name is known, too."""
+    waiting, never = dict[str, str](), dict[str, str]()
+    for task in records:
+        (never if tasks.is_bad_end(task) else waiting).update(tasks.waiting_steps(task))
+    for task_id in task_ids:
+        name = waiting.get(task_id, never.get(task_id, ""))
+        yield tasks.Relative(task_id, None, name, task_id in never and task_id not in waiting)
 
 
 def _groups(records: Sequence[TaskRecord], known: dict[str, GroupRecord]) -> Iterator[Group]:
@@ -327,9 +340,13 @@ def _edges(
     known: dict[str, GroupRecord],
     shown: set[str],
 ) -> Iterator[Edge]:
+    parents = {task.task_id: task.parent_id for task in records}
     for task in records:
         if task.parent_id in shown and task.parent_id != task.task_id:
             yield Edge("parent", task.parent_id, task.task_id)
+        for source, target in pairwise([task.task_id, *tasks.waiting_steps(task)]):
+            if {source, target} <= shown and parents.get(target) != source:
+                yield Edge("next", source, target)
         if group_id := _group_of(task, known):
             yield Edge("member", group_id, task.task_id)
         if task.retry_of in shown and task.retry_of != task.task_id:

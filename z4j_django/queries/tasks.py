@@ -44,6 +44,10 @@ class Relative:
 
     task_id: str
     record: TaskRecord | None
+    #: Its name, where no record has it.
+    name: str = ""
+    #: Whether it is a step of a chain of which an earlier one ended badly, and is not on record.
+    never_sent: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class Family:
     chord_body: Relative | None
     #: The group or chord that is the body itself.
     chord_group: GroupRecord | None
+    #: The steps of its chain that wait for it, or never were sent.
+    next_steps: list[Relative]
     children: list[TaskRecord]
     #: There are children beyond those in ``children``.
     more_children: bool
@@ -167,7 +173,8 @@ def by_ids(project: str, task_ids: Iterable[str]) -> dict[str, TaskRecord]:
 
 def family(task: TaskRecord) -> Family:
     """Everything that ``task`` belongs to, in at most five queries."""
-    known = by_ids(task.project, (task.parent_id, task.root_id, task.chord_id))
+    steps = waiting_steps(task)
+    known = by_ids(task.project, (task.parent_id, task.root_id, task.chord_id, *steps))
 
     def relative(task_id: str) -> Relative | None:
         if not task_id or task_id == task.task_id:
@@ -191,12 +198,26 @@ def family(task: TaskRecord) -> Family:
         root=relative(task.root_id),
         chord_body=relative(task.chord_id) if chord_group is None else None,
         chord_group=chord_group,
+        next_steps=[
+            Relative(step_id, known.get(step_id), name, step_id not in known and is_bad_end(task))
+            for step_id, name in steps.items()
+        ],
         children=children[:CHILDREN_LIMIT],
         more_children=len(children) > CHILDREN_LIMIT,
         group_id=group.group_id if group is not None else task.group_id,
         group=group,
         body_of=groups.filter(body_id=task.task_id).order_by("id").first(),
     )
+
+
+def waiting_steps(task: TaskRecord) -> dict[str, str]:
+    """Names by ids of the steps of its chain that were not sent when it was seen last."""
+    return {} if task.state == states.SUCCESS else dict(task.next_steps or ())
+
+
+def is_bad_end(task: TaskRecord) -> bool:
+    """Whether it ended so that no step of its chain follows."""
+    return task.state in states.FINISHED and task.state != states.SUCCESS
 
 
 def pace(task: TaskRecord, now: datetime) -> Pace:

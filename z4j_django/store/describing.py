@@ -49,6 +49,10 @@ def write_facts(row: TaskRow, message: events.Message, rules: masking.Rules) -> 
     row.group_id = identifier(message.group_id) if message.is_member else ""
     row.group_index = message.group_index
     row.chord_id = identifier(message.chord.task_id) if message.chord else ""
+    row.next_steps = None
+    if message.rest:
+        steps = [[identifier(step.task_id), clean(step.name)] for step in message.rest]
+        row.next_steps = as_json(steps)
     row.schedule = clean(message.schedule)
     row.origin = clean(message.origin)
     row.retry_of = identifier(message.retry_of)

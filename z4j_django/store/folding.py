@@ -195,6 +195,7 @@ class Fold:
                 group_id=step.group_id,
                 group_index=step.group_index,
                 chord=step.chord,
+                rest=step.rest,
                 retry_of=step.retry_of,
                 operation=step.operation,
             )

@@ -33,6 +33,7 @@ class TaskRow(msgspec.Struct, gc=False):
     group_id: str = ""
     group_index: int | None = None
     chord_id: str = ""
+    next_steps: str | None = None
     schedule: str = ""
     origin: str = ""
     retry_of: str = ""

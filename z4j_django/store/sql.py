@@ -84,6 +84,7 @@ TASKS: Final = Merge(
         "group_id": FACT,
         "group_index": FACT,
         "chord_id": FACT,
+        "next_steps": FACT,
         "schedule": FACT,
         "origin": FACT,
         "retry_of": FACT,

@@ -15,6 +15,7 @@ from z4j_django.api.parameters import GROUP_ID, PROJECT, TASK_ID, Parameter
 from z4j_django.api.serializers import tasks
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import graphs
+from z4j_django.queries.tasks import Relative
 
 
 class NodeSerializer(fields.Record):
@@ -23,7 +24,11 @@ class NodeSerializer(fields.Record):
     task_id = serializers.CharField(help_text=TaskRecord._meta.get_field("task_id").help_text)
     known = serializers.BooleanField(
         help_text="False for a task that others name and that is not on record: not yet, or no "
-        "more. All that follows is null then."
+        "more. Of a later step of a chain its name is known all the same; all else is null then."
+    )
+    never_sent = serializers.BooleanField(
+        help_text="True for a step of a chain that is not on record because one before it ended "
+        "badly: no message of it was ever sent."
     )
     url = serializers.URLField(allow_null=True, help_text="Its address.")
 
@@ -31,7 +36,17 @@ class NodeSerializer(fields.Record):
         model = TaskRecord
         nullable = True
         fields = (
-            *("task_id", "known", "url", "name", "state", "queue", "worker", "retries"),
+            *(
+                "task_id",
+                "known",
+                "never_sent",
+                "url",
+                "name",
+                "state",
+                "queue",
+                "worker",
+                "retries",
+            ),
             *("group_id", "group_index", "sent_at", "started_at", "finished_at", "runtime"),
         )
 
@@ -61,8 +76,9 @@ class EdgeSerializer(serializers.Serializer[Any]):
 
     kind = serializers.ChoiceField(
         choices=get_args(graphs.EdgeKind),
-        help_text="`parent`: from a task to one that it published; `member`: from a group to a "
-        "task of it; `body`: from a chord to the task or group that takes its results; `retry`: "
+        help_text="`parent`: from a task to one that it published; `next`: from a step of a chain "
+        "to one that waits for it, or never was sent; `member`: from a group to a task of it; "
+        "`body`: from a chord to the task or group that takes its results; `retry`: "
         "from a task to one that retries it.",
     )
     source = serializers.CharField(help_text="Id of a task; of a group for `member` and `body`.")
@@ -88,16 +104,16 @@ class GraphSerializer(serializers.Serializer[Any]):
 
 
 _COLUMNS: Final = NodeSerializer.Meta.fields
-_OF_A_RECORD: Final = tuple(name for name in _COLUMNS if name != "known")
+_OF_A_RECORD: Final = tuple(name for name in _COLUMNS if name not in ("known", "never_sent"))
 
 
 def graph(request: Request, found: graphs.Graph) -> dict[str, Any]:
     """A workflow, as :class:`GraphSerializer` says."""
     rows = tasks.Rows(request, _OF_A_RECORD)
     nodes = [
-        {**dict.fromkeys(_COLUMNS), "task_id": node.task_id, "known": False}
+        {**dict.fromkeys(_COLUMNS), **_only_named(node)}
         if node.record is None
-        else {"known": True, **rows.row(node.record)}
+        else {"known": True, "never_sent": False, **rows.row(node.record)}
         for node in found.nodes
     ]
     return {
@@ -109,6 +125,15 @@ def graph(request: Request, found: graphs.Graph) -> dict[str, Any]:
             for edge in found.edges
         ],
         "more": found.more,
+    }
+
+
+def _only_named(node: Relative) -> dict[str, Any]:
+    return {
+        "task_id": node.task_id,
+        "known": False,
+        "never_sent": node.never_sent,
+        "name": node.name or None,
     }
 
 
