@@ -280,6 +280,15 @@ def test_the_members_of_a_body_do_not_count_for_its_chords_size() -> None:
         assert ("shop", "body") not in fold.tasks
 
 
+def test_a_body_that_is_a_group_under_the_id_of_its_chord_has_one_of_its_own() -> None:
+    body = events.Step("g", "celery.group", size=5)
+    fed = events.Message(group_id="g", group_index=1, chord=body)
+    fold = folded([event(events.TASK_SENT, 1.0, message=fed)])
+    chord = fold.groups["shop", "g"]
+    assert (chord.kind, chord.size, chord.body_id) == ("chord", 2, "g.body")
+    assert (fold.groups["shop", "g.body"].kind, fold.groups["shop", "g.body"].size) == ("group", 5)
+
+
 def test_a_chains_last_step_is_a_member_before_it_is_sent() -> None:
     last = events.Step("last", "shop.add", "g", 3)
     fold = folded([event(events.TASK_SENT, 1.0, message=events.Message(chain=[last]))])

@@ -183,9 +183,9 @@ class _Search:
         return names - self.tasks.keys() - self._body_groups()
 
     def _body_groups(self) -> set[str]:
-        """The bodies that are groups or chords, by whose id there is no task."""
-        found = self.groups.values()
-        return {group.body_id for group in found if group.body_name in events.GROUPS}
+        """The bodies that are groups or chords, and what they follow: no ids of tasks."""
+        found = [one for one in self.groups.values() if one.body_name in events.GROUPS]
+        return {name for one in found for name in (one.group_id, one.body_id)}
 
     def _roots(self) -> set[str]:
         roots = {task.root_id or task.task_id for task in self.tasks.values()}

@@ -231,14 +231,15 @@ class Fold:
         row.root_id = max(row.root_id, identifier(root_id))
         if body is None:
             return
-        row.body_id, row.body_name = max(
-            (row.body_id, row.body_name), (identifier(body.task_id), clean(body.name))
-        )
+        body_id = identifier(body.task_id)
+        if body.is_group and body_id == group_id:  # Celery 5.6 gives it no id of its own
+            body_id = identifier(f"{group_id}.body")
+        row.body_id, row.body_name = max((row.body_id, row.body_name), (body_id, clean(body.name)))
         message = events.Message(root_id=root_id)
         if not body.is_group:
             self._add_embedded(project, body, message, at)
-        elif body.task_id:
-            self._merge_group(project, body.task_id, body.size, body.chord, root_id, at)
+        elif body_id:
+            self._merge_group(project, body_id, body.size, body.chord, root_id, at)
             for member in body.members:
                 self._add_embedded(project, member, message, at)
 
