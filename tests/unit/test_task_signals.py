@@ -110,7 +110,7 @@ def test_a_publish_stamps_its_time_on_the_message(recorder: Recorder) -> None:
     after_task_publish.connect(look)
     sent(add, 1)
     after_task_publish.disconnect(look)
-    assert seen["z4j"] == {"at": recorder.events[0].at}
+    assert seen["z4j"] == {"at": recorder.events[0].at, "chosen": {}}
 
 
 def stamped(value: object) -> Any:
@@ -133,7 +133,7 @@ def test_a_publish_keeps_what_its_message_says_of_its_origin(recorder: Recorder)
     assert isinstance(event, events.TaskEvent)
     assert event.message is not None
     assert (event.message.retry_of, event.message.operation) == ("a", 7)
-    assert stamp == {"at": event.at, "retry_of": "a", "operation": 7}
+    assert stamp == {"at": event.at, "retry_of": "a", "operation": 7, "chosen": {}}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_an_origin_that_is_none_is_left_out(recorder: Recorder, value: object) -
     assert isinstance(event, events.TaskEvent)
     assert event.message is not None
     assert (event.message.retry_of, event.message.operation) == ("", None)
-    assert stamp == {"at": event.at}
+    assert stamp == {"at": event.at, "chosen": {}}
 
 
 def test_a_delivery_tells_its_origin() -> None:
