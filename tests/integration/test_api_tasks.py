@@ -106,7 +106,7 @@ class TestRepresentation:
         assert shown.pop("retried_as") == []
         assert shown["sent_at"] == "2026-03-04T12:00:00.000000Z"
         assert shown["received_at"] == "2026-03-04T12:00:00.000001Z"
-        hidden = {"id", "attempt", "state_order", "facts_order"}
+        hidden = {"id", "attempt", "state_order", "facts_order", "next_steps"}
         columns = {field.attname for field in TaskRecord._meta.fields} - hidden
         assert shown.pop("status") == ""
         assert shown.keys() == columns

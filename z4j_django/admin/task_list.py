@@ -55,9 +55,9 @@ class TaskChangeList(KeysetChangeList):
         """How many tasks there are on all pages; where an index does not tell, those at hand."""
         if not (self.has_newer or self.has_older):
             return totals.Total(len(rows), "exact")
-        if self.filter.is_empty and (about := totals.estimate(self.queryset)):
-            return about
-        if self.filter.is_empty or self._lies_together():
+        if self.filter.is_empty:
+            return totals.total(self.filter.matches(self.queryset), like=self.queryset)
+        if self._lies_together():
             return totals.total(self.filter.matches(self.queryset))
         about = None
         indexes = [one.kind.index for one in self.filter.terms]

@@ -39,6 +39,8 @@ class Status:
         condition: What holds of them at a moment, their state aside.
         words: What is said of one of them at that moment.
         states: The states that they may be in; none: any. Along these its index leads.
+        likely: Whether a row that is at hand may be one, where its state says nothing: so that a
+            page of plain rows costs no query.
         found: Where else indexes have them; ``None``: nowhere.
     """
 
@@ -47,6 +49,7 @@ class Status:
     condition: Callable[[datetime], Q]
     words: Callable[[TaskRecord, datetime], str]
     states: tuple[str, ...] = ()
+    likely: Callable[[TaskRecord], bool] = lambda task: True
     found: Callable[[], list[IndexRange]] | None = None
 
     @property
@@ -58,6 +61,10 @@ class Status:
         """Where indexes have them, and maybe others."""
         found = self.found() if self.found is not None else []
         return [*(IndexRange(column="state", value=state) for state in self.states), *found]
+
+    def may_hold(self, task: TaskRecord) -> bool:
+        """Whether the database has to be asked about a row."""
+        return (not self.states or task.state in self.states) and self.likely(task)
 
     def holds(self, now: datetime) -> Q:
         """The condition that it is said of a task at ``now``."""
@@ -114,12 +121,14 @@ _STATUSES: Final = (
         # Of what took another task's place, no one knows how often that one was tried.
         lambda now: Q(deliveries__gt=F("retries") + 1, attempt__lt=2**32),
         lambda task, now: f"delivered {task.deliveries} times",
+        likely=lambda task: task.deliveries > 1,
     ),
     Status(
         "internal",
         "is z4j_django's own, and in no list that does not ask for it",
         lambda now: _IS_INTERNAL,
         lambda task, now: "internal",
+        likely=lambda task: task.name.startswith(INTERNAL) or task.task_id.startswith(INTERNAL),
         found=_internal,
     ),
 )
@@ -133,18 +142,21 @@ VISIBLE: Final = ~_IS_INTERNAL
 
 
 def tell(records: Iterable[TaskRecord], now: datetime | None = None) -> None:
-    """Fill in the ``status`` of those records that have none yet, in one query.
+    """Fill in the ``status`` of those records that have none yet, in one query at most.
 
     Args:
         records: At most a page of them.
         now: The moment of which it is told; by default this one.
     """
     now = now or timezone.now()
-    by_key = {record.pk: record for record in records if record.status is None}
+    by_key = {}
+    for record in records:
+        if record.status is None:
+            record.status = ""
+            if any(one.may_hold(record) for one in _STATUSES):
+                by_key[record.pk] = record
     if not by_key:
         return
-    for record in by_key.values():
-        record.status = ""
     for row in _rows(TaskRecord.objects.filter(pk__in=by_key), now):
         said = [one.words(row, now) for one in _STATUSES if getattr(row, f"is_{one.name}")]
         by_key[row.pk].status = ", ".join(said)

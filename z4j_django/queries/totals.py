@@ -32,9 +32,14 @@ class Total:
     kind: Literal["exact", "about", "over"]
 
 
-def total(queryset: QuerySet[Any]) -> Total:
-    """How many rows ``queryset`` has, in two queries that read a bounded number of them."""
-    guess = _estimate(queryset)
+def total(queryset: QuerySet[Any], like: QuerySet[Any] | None = None) -> Total:
+    """How many rows ``queryset`` has, in two queries that read a bounded number of them.
+
+    Args:
+        queryset: The rows.
+        like: Rows that are about as many, and of which the database knows more.
+    """
+    guess = _estimate(queryset if like is None else like)
     if guess is not None and guess >= ESTIMATE_FROM:
         return Total(guess, "about")
     # In no order: where the rows of several index ranges match, an order means to sort them all.
