@@ -165,6 +165,7 @@ class TestNoGossip:
         assert told["id"] == Operation.objects.get().pk
         shown = {name: told[name] for name in ("actor", "parameters", "selection", "targets")}
         assert shown == {"actor": "", "parameters": {}, "selection": None, "targets": []}
+        assert told["published"] is None
 
     def test_he_is_not_told_in_what_state_a_task_is(
         self, mail_app: celery.Celery, hand: Post

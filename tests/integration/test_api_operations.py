@@ -132,7 +132,7 @@ class TestOne:
         assert (refused["outcome"], refused["reason"]) == ("refused", "It is SUCCESS.")
         assert (pending["outcome"], pending["at"]) == ("pending", None)
         assert body(client().get(found["url"])) == found
-        assert len(nouns.reads(where)) == 3
+        assert len(nouns.reads(where)) == 4
 
     def test_of_many_targets_it_has_the_first_hundred(self) -> None:
         made = operation("retry", tuple(f"t{n:03}" for n in range(150)))

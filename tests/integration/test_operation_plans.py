@@ -42,6 +42,7 @@ def _tables(django_db_setup, django_db_blocker):
                     position=row % EACH,
                     target=f"task-{row // 2}",
                     outcome="failed" if row % EACH == 0 else "done",
+                    result_id="" if row % EACH == 0 else f"task-{row}",
                 )
                 for row in rows
             ),
@@ -111,6 +112,14 @@ def test_the_outcomes_so_far_are_counted_along_their_index() -> None:
     operation = Operation.objects.get(pk=1)
     plan = plan_of(lambda: operations.counts(operation), OperationTarget)
     assert plan.indexes - {"primary"}, plan.text
+    assert not plan.scans, plan.text
+
+
+def test_what_became_of_the_published_tasks_comes_by_their_ids() -> None:
+    operation = Operation.objects.get(pk=7)
+    assert operations.published(operation) == {"PENDING": EACH - 1}
+    plan = plan_of(lambda: operations.published(operation), TaskRecord)
+    assert len(plan.indexes - {"primary"}) == 2, plan.text  # one of each table
     assert not plan.scans, plan.text
 
 

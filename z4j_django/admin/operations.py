@@ -12,18 +12,19 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from z4j_django import permissions, verbs
+from z4j_django import permissions, states, verbs
 from z4j_django.admin import formatting, operation_pages, queues
 from z4j_django.admin.acting import ActingAdmin
 from z4j_django.admin.filters import value_filter
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
-from z4j_django.models import Operation, OperationTarget
+from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.queries import operations as queries
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.queries.pages import Page
 
-#: The task's state, or journal's, whose colour an outcome or an operation's state has.
+#: The task's state, or journal's, whose colour an outcome, an operation's state or a published
+#: task has.
 _COLOURS = {
     "waiting": "pending",
     "running": "started",
@@ -35,6 +36,8 @@ _COLOURS = {
     "refused": "retry",
     "failed": "failure",
     "unknown": "rejected",
+    "not_on_record": "pending",
+    **{state: state.lower() for state in states.ALL},
 }
 
 #: What a retry of a group names, as which kind of target, and what the page calls it.
@@ -52,8 +55,9 @@ _COUNTED = ("failed", "unknown", "refused", "done")
 
 
 def badge(word: str, count: int | None = None) -> SafeString:
-    """An outcome, or an operation's state, in its colour; with a number before it."""
-    shown = word if count is None else f"{count:,} {word}"
+    """What came of a target, an operation or a task, in its colour; with a number before it."""
+    name = word.replace("_", " ")
+    shown = name if count is None else f"{count:,} {name}"
     return formatting.coloured(_COLOURS.get(word, "pending"), shown)
 
 
@@ -164,7 +168,18 @@ class OperationAdmin(ActingAdmin):
             "restore_url": self.page_url("restore", record.pk)
             if may_restore and self._can_be_restored(record)
             else "",
+            **self._published(request, record),
             **self._targets(request, counts, page, found),
+        }
+
+    def _published(self, request: HttpRequest, operation: Operation) -> dict[str, Any]:
+        """What became of the tasks that it published; they want that permission."""
+        if not self.may_view(request, TaskRecord):
+            return {}
+        counts = queries.published(operation)
+        return {
+            "published_label": queries.published_label(operation),
+            "published": [badge(name, count) for name, count in counts.items()],
         }
 
     def _can_be_restored(self, operation: Operation) -> bool:

@@ -89,7 +89,7 @@ def answer(request: Request, operation: Operation, *, single: bool = True) -> Re
     """
     shown = serializers.detail(request, operation)
     if not _may_look(request):
-        shown.update(actor="", parameters={}, selection=None, targets=[])
+        shown.update(actor="", parameters={}, selection=None, published=None, targets=[])
     if single and operation.total == 1 and operation.refused == 1:
         reason = operation.targets.values_list("reason", flat=True).get()
         raise problems.Refused(reason if _may_look(request) else _HIDDEN, shown)

@@ -20,6 +20,7 @@ from z4j_django import permissions
 from z4j_django.exceptions import Z4JError
 from z4j_django.models import Operation, OperationTarget
 from z4j_django.operations import auditing
+from z4j_django.queries import operations as queries
 
 #: Exit code for arguments that make no sense, as argparse's.
 USAGE: Final = 2
@@ -147,6 +148,7 @@ def document(operation: Operation) -> dict[str, Any]:
         "parameters": operation.parameters,
         "selection": operation.selection,
         **_counts(operation),
+        "published": queries.published(operation),
         "targets": list(operation.targets.order_by("position").values(*fields)),
     }
 
@@ -180,8 +182,14 @@ def _in_words(operation: Operation) -> Iterator[str]:
         yield f"{operation}: a worker does it, {operation.total:,} targets."
         return
     counts = _counts(operation)
-    told = ", ".join(f"{counts[name]:,} {name}" for name in counts if counts[name])
-    yield f"{operation}: {operation.get_state_display().lower()}; {told}."
+    yield f"{operation}: {operation.get_state_display().lower()}; {_told(counts)}."
+    if published := queries.published(operation):
+        yield f"{queries.published_label(operation)}: {_told(published)}."
+
+
+def _told(counts: dict[str, int]) -> str:
+    shown = ((name.replace("_", " "), count) for name, count in counts.items() if count)
+    return ", ".join(f"{count:,} {name}" for name, count in shown)
 
 
 def _login() -> str:

@@ -7,7 +7,8 @@ from typing import Any, Final
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from z4j_django.api import fields
+from z4j_django import permissions
+from z4j_django.api import base, fields
 from z4j_django.models import Operation, OperationTarget
 from z4j_django.queries import operations
 
@@ -50,6 +51,14 @@ class _FirstTargets(serializers.ListSerializer[Any]):
         return operations.first_targets(instance, TARGETS)
 
 
+class _Published(fields.Counts):
+    def get_attribute(self, instance: Any) -> dict[str, int] | None:
+        """What became of them, for whoever may view tasks."""
+        actor = base.actor_of(self.context["request"])
+        sees = permissions.can_view(actor, "taskrecord")
+        return operations.published(instance) if sees else None
+
+
 class OperationSerializer(fields.Record):
     """An operation of a list."""
 
@@ -75,14 +84,20 @@ class OperationDetail(OperationSerializer):
     """An operation, and what came of its first targets."""
 
     counts = CountsSerializer(source="*", help_text="How many targets have each outcome.")
+    published = _Published(
+        allow_null=True,
+        help_text="How many of the tasks that it published stand in each state; `not_on_record` "
+        "are those of which nothing is on record (yet). They are those of its first "
+        f"{operations.PUBLISHED_LIMIT:,} targets. Null for those who may not view tasks.",
+    )
     targets = _FirstTargets(
         child=TargetSerializer(), help_text=f"The first {TARGETS} of its targets."
     )
 
     class Meta(OperationSerializer.Meta):  # noqa: D106
-        fields = (*OperationSerializer.Meta.fields, "targets")
+        fields = (*OperationSerializer.Meta.fields, "published", "targets")
 
 
 def detail(request: Request, record: Operation) -> dict[str, Any]:
-    """An operation, as :class:`OperationDetail` says; in two queries."""
+    """An operation, as :class:`OperationDetail` says; in three queries."""
     return dict(OperationDetail(record, context={"request": request}).data)
