@@ -54,7 +54,7 @@ def why_not() -> str:
         given = _settings()
         if msgspec.json.decode(msgspec.json.encode(given)) == given:
             return ""
-    except TypeError:  # nothing that JSON knows
+    except (TypeError, ValueError):  # nothing that JSON knows, or no text
         pass
     return "its database's OPTIONS, its secret key or Z4J hold what JSON can't carry"
 

@@ -144,6 +144,8 @@ class _Copy:
         if kind is str:
             self.room -= len(value) + 1
             return value if whole else value[: _CUT.stop]
+        if kind is bytes and not whole:
+            return value[: _CUT.stop]
         if type(kind) is type and kind in _KNOWN:
             return value
         if issubclass(kind, str):

@@ -244,7 +244,7 @@ def _content(
     if type(embed) is dict or isinstance(embed, Mapping):
         if embed.get("chord"):
             chord = embedded_steps.chord_body(embed)
-        if embed.get("chain"):
+        if embed.get("chain") or chord is not None:
             chain = embedded_steps.chain_members(embed)
             rest = embedded_steps.rest(embed)
     return encoded_args, encoded_kwargs, params, complete, chord, chain, rest, argsrepr, kwargsrepr

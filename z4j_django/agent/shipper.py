@@ -1,7 +1,7 @@
 """Reads the journal and hands it to a sink, batch by batch.
 
 Whoever runs a :class:`Shipper` holds the lease of its journal: a process of its own
-(``shipper_process.py``), a thread of a process that publishes (``bootstrap.py``), or a command.
+(``shipper_process.py``), a thread of a process that publishes (``shipping.py``), or a command.
 """
 
 from __future__ import annotations

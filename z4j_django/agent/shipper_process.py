@@ -31,8 +31,7 @@ from z4j_django.exceptions import Z4JError
 DRAIN: Final = 60.0
 #: Seconds to wait for the lease of shipper processes: another worker's may be starting.
 START: Final = 1.0
-#: What the parent is told once the sink is made.
-READY: Final = b"true"
+_STDOUT: Final = 1
 #: Seconds that a batch that is made ready ahead may keep the interpreter from the one that is
 #: stored: by Python's default of 5 ms, each of its statements would wait for that long.
 SWITCH: Final = 0.001
@@ -128,8 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Be a shipper process, until told to stop or until the parent is gone.
 
     What is handed over for the sink comes by the standard input: no other process sees it there.
-    The standard output is the parent's: it hears that the sink is made, and, where it has handed
-    something over, what is to be logged.
+    Whoever hands something over logs what is said by the standard output.
     """
     parser = argparse.ArgumentParser(prog="z4j_django.agent.shipper_process")
     parser.add_argument("--directory", type=Path, required=True)
@@ -137,12 +135,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--max-bytes", type=int, required=True)
     options = parser.parse_args(argv)
-    given = sys.stdin.buffer.read()
-    parent = os.dup(sys.stdout.fileno())
-    os.set_blocking(parent, False)  # one that hangs holds up nobody
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else is printed is not for it
+    given = sys.stdin.buffer.readline()
+    if not given:
+        return 0  # the parent is gone
+    given = given.strip()
     if given:
-        logs.logger("z4j_django").addHandler(_ToParent(parent))
+        logs.logger("z4j_django").addHandler(_ToParent())
     stop = threading.Event()
 
     def on_signal(signum: int, frame: FrameType | None) -> None:
@@ -155,15 +153,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     def parent_is_gone() -> bool:
         return bool(os.getppid() != options.parent)
 
-    def make_sink() -> Sink:
-        sink = load_sink(options.sink, given)
-        with contextlib.suppress(OSError):
-            os.write(parent, READY + b"\n")
-        return sink
-
     ship(
         options.directory,
-        make_sink,
+        lambda: load_sink(options.sink, given),
         max_bytes=options.max_bytes,
         stop=stop,
         until=parent_is_gone,
@@ -174,15 +166,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 class _ToParent(logging.Handler):
     """Hands the parent what is to be logged, or the terminal where the parent is gone."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._fd = fd
+        os.set_blocking(_STDOUT, False)  # a parent that hangs holds up nobody
 
     def emit(self, record: logging.LogRecord) -> None:
         message = self.format(record)
         line = msgspec.json.encode((record.name, record.levelno, message)) + b"\n"
         try:
-            os.write(self._fd, line)
+            os.write(_STDOUT, line)
         except OSError:
             with contextlib.suppress(OSError):
                 print(message, file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -26,10 +27,12 @@ WATCH_EVERY: Final = 0.5
 DRAIN_PUBLISHER: Final = 2.0
 #: Seconds after which a publisher counts as long-lived, and looks whether anyone ships.
 LONG_LIVED: Final = 1.0
+#: Seconds that a shipper process has to live for its end to be no failure.
+STEADY: Final = 10.0
 #: Seconds until a shipper process that failed to start is tried again, at most.
 LONGEST_WAIT: Final = 60.0
 #: How often it may fail before a thread ships.
-FAILURES: Final = 3
+FAILURES: Final = 4
 
 
 class Shipping:
@@ -79,7 +82,7 @@ class ShipperProcess(Shipping):
         deadline = time.monotonic() + seconds
         super().stop(seconds)
         if self._instead is not None:
-            self._instead.stop(seconds)
+            self._instead.stop(max(deadline - time.monotonic(), 0.1))
         elif journal.segments(self.directory):
             self._look()  # ours may have been told to stop before we were
         if self._child is not None:
@@ -103,30 +106,37 @@ class ShipperProcess(Shipping):
                     self._relay(child)
                     self._ended(child.returncode)
             if self._child is None and self._may_start():
-                self._child = self._spawn()
                 self._started = time.monotonic()
-        except Exception as error:  # tried again at the next look
+                self._child = self._spawn()
+        except Exception as error:  # tried again at a later look
             logger.warning("z4j could not start a shipper: %s: %s", type(error).__name__, error)
+            self._failed()
 
     def _may_start(self) -> bool:
         """Whether nobody ships in a process, and it is time to try after failures."""
-        wait = min(2.0 ** (self._failures - 2), LONGEST_WAIT) if self._failures > 1 else 0.0
+        wait = min(2.0 ** (self._failures - 3), LONGEST_WAIT) if self._failures > 1 else 0.0
         is_time = time.monotonic() - self._started >= wait
         return is_time and shipper.process_lease(self.directory).is_free()
 
     def _ended(self, status: int) -> None:
         """Take note of an end: that of one who found another at work, or was told to, is none."""
+        if time.monotonic() - self._started >= STEADY:
+            self._failures = 0
         if status != 0:
-            self._failures += 1
             logger.warning("z4j's shipper process ended with status %d.", status)
-        if self._failures >= FAILURES and self._instead is None:
+            self._failed()
+
+    def _failed(self) -> None:
+        self._failures += 1
+        if self._failures == FAILURES:
             logger.error(
-                "z4j's shipper process failed to start %d times: a thread of this worker ships, "
-                "until a later try succeeds.",
+                "z4j's shipper process ended right after its start, %d times: a thread of this "
+                "worker ships, until a later try succeeds.",
                 self._failures,
             )
-            self._instead = ShippingThread(self.config, first_look=0.0)
-            self._instead.start()
+            if self._instead is None:
+                self._instead = ShippingThread(self.config, first_look=0.0)
+                self._instead.start()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         given = self.config.hand_over()
@@ -140,24 +150,26 @@ class ShipperProcess(Shipping):
                 ),
                 env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.PIPE if given else None,
                 start_new_session=True,  # Ctrl-C in the terminal is not for it
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.set_blocking(cast(IO[bytes], child.stdout).fileno(), False)
+        self._unfinished = b""
+        if child.stdout is not None:
+            os.set_blocking(child.stdout.fileno(), False)
         with contextlib.suppress(BrokenPipeError), cast(IO[bytes], child.stdin) as pipe:
-            pipe.write(given)
+            # By its end of line the child knows the end: a pool child that was forked in between
+            # has the pipe open, too.
+            pipe.write(given + b"\n")
         return child
 
     def _relay(self, child: subprocess.Popen[bytes]) -> None:
-        """Hear that the shipper has started; log what one without the project's logging says."""
-        said = self._unfinished + _read(cast(IO[bytes], child.stdout).fileno())
-        *lines, self._unfinished = said.split(b"\n")
+        """Log what a shipper without the project's logging has to say."""
+        if child.stdout is None:
+            return
+        *lines, self._unfinished = (self._unfinished + _read(child.stdout.fileno())).split(b"\n")
         for line in lines:
-            if line == shipper_process.READY:
-                self._failures = 0
-                continue
             with contextlib.suppress(msgspec.MsgspecError):  # not of our logging
                 name, level, message = msgspec.json.decode(line, type=tuple[str, int, str])
                 logs.logger(name).log(level, "%s", message)
@@ -217,9 +229,6 @@ def of_publisher(config: Config) -> Shipping | None:
 
 
 def _read(fd: int) -> bytes:
-    """What a pipe holds now."""
-    parts = []
-    with contextlib.suppress(BlockingIOError):
-        while part := os.read(fd, 65536):
-            parts.append(part)
-    return b"".join(parts)
+    """What a pipe holds now. Of ``os.read``, eventlet makes one that waits."""
+    pipe = io.FileIO(fd, closefd=False)
+    return b"".join(iter(lambda: pipe.read(65536) or b"", b""))

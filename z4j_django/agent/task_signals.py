@@ -1,8 +1,8 @@
 """Celery's signals about tasks, turned into events.
 
-This code runs inside other people's tasks and publishes. It never raises, takes no lock, touches
-no database, and does nothing but encode an event and write it to the journal. Each handler names
-its signal; the table is in ``docs/reference/events.md``.
+This code runs inside other people's tasks and publishes. It never raises, takes no lock while the
+disk is well, touches no database, and does nothing but encode an event and write it to the
+journal. Each handler names its signal; the table is in ``docs/reference/events.md``.
 """
 
 from __future__ import annotations

@@ -93,7 +93,9 @@ class WorkerSignals(SignalHandlers):
     @never_raises
     def _consumer_stopped(self, sender: Any, is_end: bool) -> None:
         hostname = sender.hostname
-        sender.timer.cancel(self._timers.pop(hostname))
+        # Of a consumer that was never whole, as where its broker went away, there is none.
+        if (timer := self._timers.pop(hostname, None)) is not None:
+            sender.timer.cancel(timer)
         if is_end and hostname in self._embedded:
             self._embedded.discard(hostname)
             self._stopped(hostname)

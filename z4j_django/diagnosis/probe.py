@@ -11,6 +11,7 @@ from z4j_django import conf, control, states
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import Finding, Visit, error, ok, reason, warning
 from z4j_django.models import TaskRecord
+from z4j_django.models.primary import primary
 
 #: Seconds between two looks at the record.
 _LOOK: Final = 0.1
@@ -63,7 +64,7 @@ def _watch(task_id: str, seconds: float) -> TaskRecord | None:
     deadline = time.monotonic() + seconds
 
     def ask() -> TaskRecord | None:
-        found = TaskRecord.objects.filter(project=conf.settings.PROJECT, task_id=task_id)
+        found = primary(TaskRecord).filter(project=conf.settings.PROJECT, task_id=task_id)
         return found.only("id", "state", "worker", "sent_at", "received_at", "started_at").first()
 
     while True:
