@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from z4j_django import states
-from z4j_django.models import TaskRecord
+from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.queries.filter import words
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -74,6 +74,57 @@ def is_found(said: list[Said], record: TaskRecord) -> bool:
     return is_shown and all(one.holds(record) for one in said)
 
 
+#: By project and hostname; of each kind one, and of some workers none is known.
+CREW = {
+    (one.project, one.hostname): one
+    for one in (
+        WorkerRecord(
+            hostname="w1@h",
+            online=False,
+            pid=7,
+            last_seen=NOW,
+            stopped_at=NOW - timedelta(minutes=20),
+        ),
+        WorkerRecord(hostname="w1@h2", online=True, pid=8, started_at=NOW - timedelta(minutes=20)),
+        WorkerRecord(
+            hostname="w2@h",
+            online=True,
+            started_at=NOW - timedelta(minutes=20),
+            last_seen=NOW - timedelta(minutes=2),
+        ),
+        WorkerRecord(
+            project="other",
+            hostname="w1@h",
+            online=True,
+            pid=7,
+            started_at=NOW - timedelta(minutes=10),
+            last_seen=NOW - timedelta(minutes=3),
+        ),
+    )
+}
+
+
+def _is_silent(task: TaskRecord) -> bool:
+    worker = CREW.get((task.project, task.worker))
+    if task.state not in _BEGUN or worker is None or not worker.online:
+        return False
+    return worker.last_seen is None or worker.last_seen < NOW - timedelta(minutes=2)
+
+
+def _is_lost(task: TaskRecord) -> bool:
+    worker = CREW.get((task.project, task.worker))
+    taken = task.started_at if task.state == "STARTED" else task.received_at
+    if task.state not in _BEGUN or worker is None or taken is None:
+        return False
+    if not worker.online and worker.stopped_at is not None and worker.stopped_at >= taken:
+        return True
+    known = None not in (task.pid, worker.pid) and task.pid != worker.pid
+    return known and worker.started_at is not None and worker.started_at > taken
+
+
+_BEGUN = ("RECEIVED", "STARTED")
+
+
 def records(count: int) -> list[TaskRecord]:
     """As many records, alike in every run."""
     dice = random.Random(4711)
@@ -93,6 +144,7 @@ def _record(number: int, dice: random.Random) -> TaskRecord:
         state=state,
         queue=dice.choice(QUEUES),
         worker=dice.choice(WORKERS),
+        pid=dice.choice((None, 7, 8)),
         schedule=dice.choice(SCHEDULES),
         group_id=dice.choice(("", "g1", "g2")),
         parent_id=dice.choice(("", "task-3", "task-6")),
@@ -193,6 +245,9 @@ _IS: dict[str, Callable[[TaskRecord], Any]] = {
         one.state in (*_TAKEN, "RETRY") and one.expires is not None and one.expires <= NOW
     ),
     "internal": lambda one: one.name.startswith("z4j_django."),
+    "unsent": lambda one: one.state == "PENDING" and not one.sent_at and not one.received_at,
+    "silent": _is_silent,
+    "lost": _is_lost,
     "redelivered": lambda one: one.deliveries > one.retries + 1 and one.attempt < 2**32,
 }
 _TAKEN = ("PENDING", "RECEIVED")

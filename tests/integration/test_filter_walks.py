@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.integration import filter_model
 from tests.integration.filter_model import NOW, Said
-from z4j_django.models import TaskRecord
+from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.queries import filter as filters
 from z4j_django.queries import pages, tasks
 from z4j_django.queries.cursors import Cursor
@@ -33,8 +33,10 @@ SAID = st.lists(filter_model.terms(), max_size=4)
 def _records(django_db_setup, django_db_blocker) -> Iterator[None]:
     with django_db_blocker.unblock():
         TaskRecord.objects.bulk_create(filter_model.records(80))
+        WorkerRecord.objects.bulk_create(filter_model.CREW.values())
         yield
         TaskRecord.objects.all().delete()
+        WorkerRecord.objects.all().delete()
 
 
 @contextlib.contextmanager

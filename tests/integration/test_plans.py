@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests import plans
 from z4j_django.models import GroupRecord, TaskEvent, TaskRecord, WorkerRecord
-from z4j_django.queries import events, groups, lookups, pages, tasks, workers
+from z4j_django.queries import events, groups, lookups, pages, status, tasks, workers
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.index_ranges import IndexRange, matching
 
@@ -212,6 +212,16 @@ class TestDetail:
         group = GroupRecord.objects.get(group_id=key(-100))
         plan = plan_of(lambda: groups.members(group))
         assert walks(plan, "z4j_task_group"), plan.text
+
+    def test_the_worker_of_what_is_said_of_a_task_comes_by_its_name(self) -> None:
+        rows = list(TaskRecord.objects.order_by("id")[:50])
+        plan = plan_of(lambda: status.tell(rows), WorkerRecord)
+        by_name = {
+            "z4j_worker_project_hostname",
+            "sqlite_autoindex_z4j_django_workerrecord_1",
+        }
+        assert plan.indexes & by_name, plan.text
+        assert not plan.scans, plan.text
 
     def test_a_workers_newest_tasks_come_by_the_worker(self) -> None:
         worker = WorkerRecord.objects.get(hostname="w3@host")

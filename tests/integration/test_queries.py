@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from z4j_django.models import GroupRecord, TaskEvent, TaskRecord, WorkerRecord
-from z4j_django.queries import events, groups, lookups, tasks, workers
+from z4j_django.queries import events, groups, liveness, lookups, tasks, workers
 from z4j_django.queries.index_ranges import matching
 
 pytestmark = pytest.mark.django_db
@@ -204,7 +204,7 @@ class TestWorkers:
     def test_a_worker_that_went_without_a_word_is_silent(self, online, silence, presence) -> None:
         seen = None if silence is None else NOW - timedelta(seconds=silence)
         worker = WorkerRecord(hostname="w", online=online, last_seen=seen)
-        assert workers.presence(worker, NOW) == presence
+        assert liveness.presence(worker, NOW) == presence
 
     def test_the_newest_workers_are_on_offer(self, monkeypatch) -> None:
         monkeypatch.setattr(tasks, "CHOICES_LIMIT", 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,43 @@ def _tasks() -> None:
     task("due", state="RECEIVED", eta=later, deliveries=1)
     task("retrying", state="RECEIVED", eta=later, retries=2, deliveries=3)
     task("retry-sent", state="RETRY", eta=later, retries=1, deliveries=1)
-    task("expired", state="PENDING", expires=past)
+    task("expired", state="PENDING", expires=past, sent_at=past)
     task("redelivered", state="SUCCESS", retries=1, deliveries=3)
     task("both", state="RECEIVED", eta=later, deliveries=2)
-    task("plain", state="PENDING", eta=past, expires=later)
+    task("plain", state="PENDING", eta=past, expires=later, sent_at=past)
     task("late", state="SUCCESS", eta=later, expires=past, retries=2, deliveries=3)
     task("z4j_django.probe-1", name="celery.accumulate", state="PENDING")
     task("bulk", name="z4j_django.bulk", state="STARTED", queue="mail", worker="w@h")
     task("replaced", state="SUCCESS", deliveries=4, attempt=2**32)
+    task("unsent", state="PENDING")
+    task("put-back", state="PENDING", received_at=past)
+    _taken(now)
+
+
+def _taken(now: datetime) -> None:
+    """What workers took, that are there no more, or say nothing, and what they took since."""
+    long_ago, past = now - 3 * HOUR, now - HOUR
+    worker = WorkerRecord.objects.create
+    worker(hostname="there@h", online=True, pid=7, started_at=long_ago, last_seen=now)
+    worker(hostname="mute@h", online=True, pid=7, started_at=long_ago, last_seen=past)
+    worker(hostname="gone@h", online=False, pid=7, last_seen=past, stopped_at=past)
+    worker(hostname="again@h", online=True, pid=8, started_at=past, last_seen=now)
+    worker(hostname="gone@h", project="other", online=True, last_seen=now)
+    before, since = past - HOUR, past + HOUR / 2
+    received, started = {"state": "RECEIVED"}, {"state": "STARTED", "received_at": before}
+    task("at-there", worker="there@h", pid=7, received_at=before, **received)
+    task("at-mute", worker="mute@h", pid=7, received_at=before, **received)
+    task("at-gone", worker="gone@h", pid=7, received_at=before, **received)
+    task("in-gone", worker="gone@h", pid=70, started_at=before, **started)
+    task("since-gone", worker="gone@h", pid=9, received_at=since, **received)
+    task("done-gone", worker="gone@h", received_at=before, state="SUCCESS")
+    task("else-gone", worker="gone@h", received_at=before, project="other", **received)
+    task("at-again", worker="again@h", pid=7, received_at=before, **received)
+    task("in-again", worker="again@h", pid=70, started_at=before, **started)
+    task("same-again", worker="again@h", pid=8, received_at=before, **received)
+    task("seen-again", worker="again@h", pid=None, started_at=before, **started)
+    task("since-again", worker="again@h", pid=80, started_at=since, **started)
+    task("nowhere", worker="unknown@h", received_at=before, **received)
 
 
 SAID = {
@@ -54,11 +83,29 @@ SAID = {
     "plain": "",
     "late": "",
     "replaced": "",
+    "unsent": "not sent yet, or never will be",
+    "put-back": "",
+    "at-there": "",
+    "at-mute": "worker silent: nothing from mute@h for 1h 00m",
+    "at-gone": "possibly lost: gone@h stopped 1h 00m ago",
+    "in-gone": "possibly lost: gone@h stopped 1h 00m ago",
+    "since-gone": "",
+    "done-gone": "",
+    "else-gone": "",
+    "at-again": "possibly lost: again@h was started anew 1h 00m ago",
+    "in-again": "possibly lost: again@h was started anew 1h 00m ago",
+    "same-again": "",
+    "seen-again": "",
+    "since-again": "",
+    "nowhere": "",
 }
 FOUND = {
     "due": ["both", "due"],
     "retrying": ["retry-sent", "retrying"],
     "expired": ["expired"],
+    "unsent": ["unsent"],
+    "silent": ["at-mute"],
+    "lost": ["in-again", "at-again", "in-gone", "at-gone"],
     "redelivered": ["both", "redelivered"],
     "internal": ["bulk", "z4j_django.probe-1"],
 }
@@ -78,6 +125,19 @@ def test_its_term_finds_those_of_which_it_is_said(name: str) -> None:
     left = set(SAID) - set(FOUND[name])
     assert sorted(found(f"-is:{name}")) == sorted(left)
     assert {one.task_id for one in filters.parse(f"-is:{name}").matches(ALL)} == left
+
+
+def test_they_are_told_in_one_query(django_assert_num_queries: Any) -> None:
+    rows = list(ALL.all())
+    with django_assert_num_queries(1):
+        status.tell(rows)
+
+
+def test_a_worker_that_never_said_when_is_silent_all_the_same() -> None:
+    WorkerRecord.objects.filter(hostname="mute@h").update(last_seen=None)
+    mute = TaskRecord.objects.get(task_id="at-mute")
+    status.tell([mute])
+    assert mute.status == "worker silent: nothing from mute@h"
 
 
 def test_several_are_any_of_them() -> None:
@@ -164,6 +224,7 @@ def test_the_admin_and_the_api_leave_them_out_and_the_count_too() -> None:
 
 
 def test_a_runtime_is_told_of_what_runs_and_of_what_was_killed() -> None:
+    TaskRecord.objects.all().delete()
     began = timezone.now() - HOUR
     task("runs", state="STARTED", started_at=began)
     task("killed", state="FAILURE", started_at=began, finished_at=began + HOUR / 2)

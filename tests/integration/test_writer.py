@@ -30,7 +30,7 @@ from z4j_django.models import (
     TaskRecord,
     WorkerRecord,
 )
-from z4j_django.queries import workers
+from z4j_django.queries import liveness
 from z4j_django.store import sql
 from z4j_django.store.folding import Fold
 from z4j_django.store.writer import DatabaseSink
@@ -266,11 +266,11 @@ def test_a_worker_is_heard_of_by_its_tasks() -> None:
     worker.refresh_from_db()
     assert (worker.online, worker.pool) == (True, "prefork")
     now = datetime.fromtimestamp(301.0, UTC)
-    assert workers.presence(worker, now) == "online"
+    assert liveness.presence(worker, now) == "online"
     store(events.WorkerEvent(events.WORKER_OFFLINE, "w@h", 299.0))
     store(event(events.TASK_SUCCEEDED, 300.5, worker="w@h"))
     worker.refresh_from_db()
-    assert workers.presence(worker, now) == "offline"
+    assert liveness.presence(worker, now) == "offline"
 
 
 def test_the_timeline_can_be_left_out() -> None:

@@ -13,7 +13,7 @@ from z4j_django.admin import formatting
 from z4j_django.admin.filters import OnlineFilter
 from z4j_django.admin.readonly import ReadOnlyAdmin, facts
 from z4j_django.models import TaskRecord, WorkerRecord
-from z4j_django.queries import workers
+from z4j_django.queries import liveness, workers
 from z4j_django.queries.index_ranges import IndexRange
 
 
@@ -43,7 +43,7 @@ class WorkerAdmin(ReadOnlyAdmin):
     @admin.display(description="presence")
     def presence(self, worker: WorkerRecord) -> str:
         """Whether it is there."""
-        return formatting.badge(workers.presence(worker, timezone.now()))
+        return formatting.badge(liveness.presence(worker, timezone.now()))
 
     @admin.display(description="worker")
     def shown_hostname(self, worker: WorkerRecord) -> str:
@@ -75,7 +75,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         context: dict[str, Any] = {
             "title": record.hostname,
             "worker": record,
-            "badge": formatting.badge(workers.presence(record, timezone.now())),
+            "badge": formatting.badge(liveness.presence(record, timezone.now())),
             "facts": facts(
                 ("Pool", record.pool),
                 ("Concurrency", _number(record.concurrency)),

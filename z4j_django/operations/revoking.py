@@ -14,7 +14,7 @@ from z4j_django.exceptions import OperationError
 from z4j_django.models import OperationTarget, TaskRecord, WorkerRecord
 from z4j_django.models.primary import primary
 from z4j_django.operations import auditing, originals
-from z4j_django.queries import workers
+from z4j_django.queries import liveness
 
 logger = logs.logger("z4j_django.operations")
 
@@ -318,7 +318,7 @@ def _runs(host: str) -> str:
 
 def _online(project: str) -> frozenset[str]:
     """The workers that should answer, as far as the record tells."""
-    since = timezone.now() - workers.SILENT_AFTER
+    since = timezone.now() - liveness.SILENT_AFTER
     online = primary(WorkerRecord).filter(project=project, online=True, last_seen__gt=since)
     return frozenset(online.values_list("hostname", flat=True))
 

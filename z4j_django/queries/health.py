@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from z4j_django.agent import events
 from z4j_django.models import JournalCursor, JournalLoss, JournalRecord, WorkerRecord
-from z4j_django.queries import workers
+from z4j_django.queries import liveness
 
 #: A shipper reports every 10 s; a journal of which so long nothing was heard is silent.
 SILENT_AFTER = timedelta(minutes=1)
@@ -100,7 +100,7 @@ class Health:
             found.append(f"Nobody ships: no shipper has reported for {span(last)}.")
         if self.workers.silent:
             few = _plural(self.workers.silent, "worker is", "workers are")
-            found.append(f"{few} silent: no word for {span(workers.SILENT_AFTER)} or longer.")
+            found.append(f"{few} silent: no word for {span(liveness.SILENT_AFTER)} or longer.")
         if self.recently_lost:
             recent = [loss for loss in self.losses if loss.recent]
             reasons = ", ".join(f"{loss.recent} {loss.reason}" for loss in recent)
@@ -167,7 +167,7 @@ def losses(now: datetime) -> tuple[Loss, ...]:
 def count_workers(now: datetime) -> Workers:
     """The workers by their presence: ``WORKERS_LIMIT`` of them, those online first."""
     rows = WorkerRecord.objects.order_by("-online", "-id").values_list("online", "last_seen")
-    silent_since, gone_since = now - workers.SILENT_AFTER, now - GONE_AFTER
+    silent_since, gone_since = now - liveness.SILENT_AFTER, now - GONE_AFTER
     online = silent = gone = offline = 0
     for is_online, seen in rows[:WORKERS_LIMIT]:
         if not is_online:

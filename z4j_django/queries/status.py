@@ -14,12 +14,25 @@ from functools import reduce
 from operator import or_
 from typing import Any, Final
 
-from django.db.models import BooleanField, Case, F, Q, QuerySet, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from z4j_django import states
-from z4j_django.models import TaskRecord
-from z4j_django.queries import lookups
+from z4j_django.models import TaskRecord, WorkerRecord
+from z4j_django.queries import liveness, lookups
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.values import INTERNAL, duration
 
@@ -27,6 +40,8 @@ from z4j_django.values import INTERNAL, duration
 _NAMES_LIMIT: Final = 20
 #: States of tasks that no process has begun.
 _WAITING: Final = (states.PENDING, states.RECEIVED, states.RETRY)
+#: States of tasks that a worker has.
+_TAKEN: Final = (states.RECEIVED, states.STARTED)
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,8 @@ class Status:
         name: What the filter calls it.
         help: Which tasks it is said of.
         condition: What holds of them at a moment, their state aside.
-        words: What is said of one of them at that moment.
+        words: What is said of one of them at that moment; beside it stands what its worker says
+            of itself, see ``_WORKER_SAYS``.
         states: The states that they may be in; none: any. Along these its index leads.
         likely: Whether a row that is at hand may be one, where its state says nothing: so that a
             page of plain rows costs no query.
@@ -47,7 +63,7 @@ class Status:
     name: str
     help: str
     condition: Callable[[datetime], Q]
-    words: Callable[[TaskRecord, datetime], str]
+    words: Callable[[Any, datetime], str]
     states: tuple[str, ...] = ()
     likely: Callable[[TaskRecord], bool] = lambda task: True
     found: Callable[[], list[IndexRange]] | None = None
@@ -74,6 +90,59 @@ class Status:
 
 def _until(moment: datetime | None, now: datetime) -> str:
     return duration((moment - now).total_seconds()) if moment else ""
+
+
+#: The worker that took a task last. Its constraint leads there.
+_WORKER: Final = WorkerRecord.objects.filter(
+    project=OuterRef("project"), hostname=OuterRef("worker")
+)
+#: What a worker said last of itself.
+_WORKER_SAYS: Final = {
+    f"worker_{column}": Subquery(_WORKER.values(column))
+    for column in ("online", "started_at", "last_seen", "stopped_at")
+}
+
+
+def _silent(now: datetime) -> Q:
+    # Asked for as a value: of what merely exists PostgreSQL may first collect all, in the whole
+    # table of the workers.
+    silence = ExpressionWrapper(liveness.silent(now), output_field=BooleanField())
+    worker = _WORKER.annotate(is_silent=silence).values("is_silent")
+    return Q(Coalesce(Subquery(worker), Value(False)))
+
+
+def _left_by_worker(taken_at: str) -> Q:
+    """Its worker said goodbye after it took the task, or came up since as another process.
+
+    The moment alone would not do: to Celery's events a reconnect is a start, too.
+    """
+    stopped = Q(online=False, stopped_at__gte=OuterRef(taken_at))
+    is_another = Q(pid__isnull=False) & ~Q(pid=OuterRef("pid"))
+    began_anew = Q(started_at__gt=OuterRef(taken_at)) & is_another
+    return Q(Exists(_WORKER.filter(stopped | began_anew)))
+
+
+def _lost() -> Q:
+    received = Q(state=states.RECEIVED) & _left_by_worker("received_at")
+    return received | Q(state=states.STARTED) & _left_by_worker("started_at")
+
+
+def _silence(task: Any, now: datetime) -> str:
+    said = f"worker silent: nothing from {task.worker}"
+    seen = task.worker_last_seen
+    return f"{said} for {_since(seen, now)}" if seen else said
+
+
+def _loss(task: Any, now: datetime) -> str:
+    if task.worker_online:
+        what, at = "was started anew", task.worker_started_at
+    else:
+        what, at = "stopped", task.worker_stopped_at
+    return f"possibly lost: {task.worker} {what} {_since(at, now)} ago"
+
+
+def _since(moment: datetime, now: datetime) -> str:
+    return duration((now - moment).total_seconds())
 
 
 def _begins(column: str) -> Q:
@@ -114,6 +183,27 @@ _STATUSES: Final = (
         lambda now: Q(expires__lte=now),
         lambda task, now: "expired",
         _WAITING,
+    ),
+    Status(
+        "unsent",
+        "was not published yet, or never will be, as far as is known: the body of a chord",
+        lambda now: Q(sent_at=None, received_at=None),
+        lambda task, now: "not sent yet, or never will be",
+        (states.PENDING,),
+    ),
+    Status(
+        "silent",
+        "is with a worker that has said nothing for two minutes, and no goodbye",
+        _silent,
+        _silence,
+        _TAKEN,
+    ),
+    Status(
+        "lost",
+        "is possibly lost: its worker stopped since it took it, or was started anew",
+        lambda now: _lost(),
+        _loss,
+        _TAKEN,
     ),
     Status(
         "redelivered",
@@ -170,4 +260,4 @@ def _rows(queryset: QuerySet[TaskRecord], now: datetime) -> QuerySet[Any]:
         for name, one in holds.items()
     }
     found = queryset.filter(reduce(or_, holds.values())).annotate(**told)
-    return found.only("eta", "deliveries")
+    return found.only("eta", "deliveries", "worker").annotate(**_WORKER_SAYS)

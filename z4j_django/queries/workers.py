@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Literal
-
 from django.db.models import Q, QuerySet
 
 from z4j_django.models import TaskRecord, WorkerRecord
@@ -12,22 +9,8 @@ from z4j_django.queries import lookups, pages, status, tasks
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.index_ranges import IndexRange
 
-#: A worker that says nothing for so long, and never said goodbye, counts as silent.
-SILENT_AFTER = timedelta(minutes=2)
-
 #: Tasks shown of one worker, at most.
 RECENT_TASKS_LIMIT = 50
-
-Presence = Literal["online", "silent", "offline"]
-
-
-def presence(worker: WorkerRecord, now: datetime) -> Presence:
-    """Whether ``worker`` is there at ``now``, by what it said last."""
-    if not worker.online:
-        return "offline"
-    if worker.last_seen is None or now - worker.last_seen > SILENT_AFTER:
-        return "silent"
-    return "online"
 
 
 def hostnames() -> list[str]:

@@ -13,14 +13,14 @@ from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import HOSTNAME, PROJECT, Flag, Text
 from z4j_django.api.serializers.tasks import TaskSerializer
 from z4j_django.models import WorkerRecord
-from z4j_django.queries import workers
+from z4j_django.queries import liveness, workers
 
 
 class _Presence(serializers.ChoiceField):
     """As it is now."""
 
     def to_representation(self, value: Any) -> str:
-        return workers.presence(value, timezone.now())
+        return liveness.presence(value, timezone.now())
 
 
 class _Queues(serializers.ListField):
@@ -38,7 +38,7 @@ class WorkerSerializer(fields.Record):
     url = fields.Address("worker", "hostname", project=True, help_text="Its address.")
     row = fields.Row("workers")
     presence = _Presence(
-        get_args(workers.Presence),
+        get_args(liveness.Presence),
         source="*",
         read_only=True,
         help_text="`online`; `silent`, where it said nothing for two minutes, and never goodbye; "

@@ -1,0 +1,29 @@
+"""Whether a worker is there, by what it said last."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from django.db.models import Q
+
+from z4j_django.models import WorkerRecord
+
+#: A worker that says nothing for so long, and never said goodbye, counts as silent.
+SILENT_AFTER: Final = timedelta(minutes=2)
+
+Presence = Literal["online", "silent", "offline"]
+
+
+def presence(worker: WorkerRecord, now: datetime) -> Presence:
+    """Whether ``worker`` is there at ``now``."""
+    if not worker.online:
+        return "offline"
+    if worker.last_seen is None or now - worker.last_seen > SILENT_AFTER:
+        return "silent"
+    return "online"
+
+
+def silent(now: datetime) -> Q:
+    """The condition that a worker's presence is ``silent``."""
+    return Q(online=True) & (Q(last_seen=None) | Q(last_seen__lt=now - SILENT_AFTER))
