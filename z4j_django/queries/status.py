@@ -66,16 +66,16 @@ class Status:
     words: Callable[[Any, datetime], str]
     states: tuple[str, ...] = ()
     likely: Callable[[TaskRecord], bool] = lambda task: True
-    found: Callable[[], list[IndexRange]] | None = None
+    found: Callable[[QuerySet[TaskRecord]], list[IndexRange]] | None = None
 
     @property
     def indexed(self) -> bool:
         """Whether an index leads to them."""
         return bool(self.states) or self.found is not None
 
-    def ranges(self) -> list[IndexRange]:
-        """Where indexes have them, and maybe others."""
-        found = self.found() if self.found is not None else []
+    def ranges(self, queryset: QuerySet[TaskRecord]) -> list[IndexRange]:
+        """Where indexes have them, and maybe others, in the database of ``queryset``."""
+        found = self.found(queryset) if self.found is not None else []
         return [*(IndexRange(column="state", value=state) for state in self.states), *found]
 
     def may_hold(self, task: TaskRecord) -> bool:
@@ -155,9 +155,9 @@ def _begins(column: str) -> Q:
 _IS_INTERNAL: Final = _begins("name") | _begins("task_id")
 
 
-def _internal() -> list[IndexRange]:
-    names = lookups.distinct_values(TaskRecord, "name", _NAMES_LIMIT, INTERNAL)
-    by_id = Q(project__in=lookups.projects(TaskRecord)) & _begins("task_id")
+def _internal(queryset: QuerySet[TaskRecord]) -> list[IndexRange]:
+    names = lookups.distinct_values(queryset, "name", _NAMES_LIMIT, INTERNAL)
+    by_id = Q(project__in=lookups.projects(queryset)) & _begins("task_id")
     by_name = [IndexRange(column="name", value=name) for name in names]
     return [*by_name, IndexRange(by_id, is_few=True)]
 
@@ -239,15 +239,16 @@ def tell(records: Iterable[TaskRecord], now: datetime | None = None) -> None:
         now: The moment of which it is told; by default this one.
     """
     now = now or timezone.now()
-    by_key = {}
+    by_key: dict[int, TaskRecord] = {}
+    database: str | None = None
     for record in records:
         if record.status is None:
             record.status = ""
             if any(one.may_hold(record) for one in _STATUSES):
-                by_key[record.pk] = record
+                by_key[record.pk], database = record, record._state.db
     if not by_key:
         return
-    for row in _rows(TaskRecord.objects.filter(pk__in=by_key), now):
+    for row in _rows(TaskRecord.objects.using(database).filter(pk__in=by_key), now):
         said = [one.words(row, now) for one in _STATUSES if getattr(row, f"is_{one.name}")]
         by_key[row.pk].status = ", ".join(said)
 

@@ -142,7 +142,7 @@ def by_status(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
     """The states that the tasks are in, or where else an index has them."""
     found: list[IndexRange] = []
     for value in values:
-        found += [one for one in STATUSES[text(value)].ranges() if one not in found]
+        found += [one for one in STATUSES[text(value)].ranges(queryset) if one not in found]
     return found
 
 
