@@ -96,7 +96,7 @@ def test_the_switch_of_the_admin_overrules_the_system(open_page, shop) -> None:
 
 def test_a_click_on_a_state_leaves_the_tasks_in_it(open_page, shop) -> None:
     page = open_page(TASKS)
-    follow(page, page.locator("#changelist-filter").get_by_role("link", name="RETRY"))
+    follow(page, page.locator("#changelist-filter").get_by_role("link", name="RETRY", exact=True))
     assert rows(page) > 0
     assert set(page.locator("#result_list .z4j-badge").all_inner_texts()) == {"RETRY"}
 
