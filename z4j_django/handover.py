@@ -5,6 +5,7 @@ A project may take hundreds of megabytes, or be set up in a way that no second p
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -62,6 +63,11 @@ def why_not() -> str:
 def take(given: bytes) -> None:
     """Configure Django in a process that was given this."""
     found = msgspec.json.decode(given)
+    if version := found.pop("PYMYSQL"):
+        import pymysql
+
+        pymysql.version_info = tuple(version)
+        pymysql.install_as_MySQLdb()
     ages = found["Z4J"]["RETENTION"]
     found["Z4J"]["RETENTION"] = {name: _age(age) for name, age in ages.items()}
     django_settings.configure(**found)
@@ -82,8 +88,15 @@ def _settings() -> dict[str, Any]:
         "TIME_ZONE": django_settings.TIME_ZONE,
         "USE_TZ": django_settings.USE_TZ,
         "LOGGING_CONFIG": None,  # what it says, the worker logs
+        "PYMYSQL": _pymysql(),
         "Z4J": {**z4j, "JOURNAL_DIR": None},
     }
+
+
+def _pymysql() -> list[Any]:
+    """The version as which PyMySQL stands in the place of mysqlclient; empty where it does not."""
+    driver = sys.modules.get("MySQLdb")
+    return list(driver.version_info) if driver and driver.__name__ == "pymysql" else []
 
 
 def _age(given: Any) -> Any:

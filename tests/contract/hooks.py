@@ -69,7 +69,9 @@ _SHAPES: Final = {
         )
     ),
     "status": _lists(
-        st.sampled_from(["due", "retrying", "EXPIRED", "redelivered", "internal", "lost?"]),
+        st.sampled_from(
+            ["due", "retrying", "EXPIRED", "unsent", "silent", "lost", "redelivered", "internal"]
+        ),
     ),
     "text": _lists(st.one_of(_known("tasks", "groups").map(_quoted), _WORDS)),
     "moment": _lists(

@@ -81,15 +81,15 @@ class ShipperProcess(Shipping):
         """Have our shipper store what is there; takes no longer than ``seconds``."""
         deadline = time.monotonic() + seconds
         super().stop(seconds)
-        if self._instead is not None:
-            self._instead.stop(max(deadline - time.monotonic(), 0.1))
-        elif journal.segments(self.directory):
+        if self._instead is None and journal.segments(self.directory):
             self._look()  # ours may have been told to stop before we were
         if self._child is not None:
             self._child.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(max(deadline - time.monotonic(), 0.1))
             self._relay(self._child)
+        if self._instead is not None:  # last: one that fails to start has the lease now and then
+            self._instead.stop(max(deadline - time.monotonic(), 0.1))
 
     def _run(self) -> None:
         self._look()

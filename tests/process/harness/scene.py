@@ -151,8 +151,9 @@ class Scene:
         return shippers(self.journal)
 
     def assert_nothing_is_left(self) -> None:
-        """No shipper runs, and the journal is empty."""
+        """No shipper runs, none has failed, and the journal is empty."""
         assert self.shippers() == []
+        assert "shipper process ended with status 1" not in self.logs()
         assert self.segments() == []
 
     def logs(self) -> str:
