@@ -24,7 +24,7 @@ QUEUE = "of-embedded-workers"
 
 @pytest.fixture
 def app() -> Celery:
-    return Celery("workers", broker="memory://", set_as_current=False)
+    return Celery("workers", broker="memory://", fixups=[], set_as_current=False)
 
 
 @pytest.fixture
