@@ -85,7 +85,8 @@ def test_what_failed_is_found_retried_and_followed_to_its_success(desk: Desk) ->
         operation["id"],
     )
     assert desk.operator.see("tasks", task_id)["retried_as"] == [again["task_id"]]
-    assert desk.operator.see("operations", operation["id"]) == operation
+    later = {**operation, "published": {"SUCCESS": 1}}
+    assert desk.operator.see("operations", operation["id"]) == later
     refused = desk.operator.post("tasks", task_id, "retry")
     assert (refused.status, refused.headers["content-type"]) == (409, "application/problem+json")
     assert again["task_id"] in refused.body["detail"]
