@@ -52,9 +52,10 @@ def agent_config() -> Config:
 
 def hand_over() -> bytes:
     """What a shipper process is given, logged where that is nothing (see ``handover``)."""
-    if reason := handover.why_not():
-        logger.warning("The shipper loads the whole project: %s.", reason)
-    return handover.give()
+    given = handover.give()
+    if not given:
+        logger.warning("The shipper loads the whole project: %s.", handover.why_not())
+    return given
 
 
 def journal_directory() -> Path:
