@@ -69,6 +69,7 @@ def _without(table: Table, binding: filesystem.exchange_queue_t) -> Table:
 
 
 def _write(path: Path, value: Any) -> None:
-    part = path.with_name(f"{path.name}.{uuid.uuid4()}.part")
+    # Not named after the message: before 5.7 kombu reads whatever has ".<queue>.msg" in its name.
+    part = path.with_name(f"{uuid.uuid4()}.part")
     part.write_text(dumps(value))
     os.replace(part, path)

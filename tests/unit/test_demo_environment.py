@@ -1,11 +1,13 @@
 import json
+import os
 import threading
+from queue import Empty
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Connection
 
-from example_project import environment
+from example_project import environment, filesystem
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +84,25 @@ def file_connection(base_dir):
         transport=broker["broker_transport"],
         transport_options=broker["broker_transport_options"],
     )
+
+
+def test_what_is_not_yet_a_whole_message_is_not_a_message(tmp_path, monkeypatch):
+    # Before 5.7 kombu finds a queue's messages by ".<queue>.msg" anywhere in a file's name.
+    replace = os.replace
+
+    def look_first(part, path):
+        with file_connection(tmp_path) as other, pytest.raises(Empty):
+            other.SimpleQueue("whole").get_nowait()
+        replace(part, path)
+
+    with file_connection(tmp_path) as connection:
+        queue = connection.SimpleQueue("whole")
+        monkeypatch.setattr(filesystem.os, "replace", look_first)
+        queue.put("text")
+        monkeypatch.undo()
+        message = queue.get(timeout=30)
+        assert message.payload == "text"
+        message.ack()
 
 
 def test_a_message_on_the_file_system_is_never_seen_half_written(tmp_path):
