@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.crypto import salted_hmac
 
 from z4j_django import handover, logs
 from z4j_django.agent import discovery
@@ -26,6 +28,9 @@ logger = logs.logger(__name__)
 
 #: Survives a restart of the machine, unlike /tmp.
 JOURNALS = "/var/tmp"  # noqa: S108  # the directory in it is private, and its owner is checked
+
+#: Directories whose names nobody else knows before they are there.
+HIDDEN = 8
 
 
 def agent_config() -> Config:
@@ -63,13 +68,20 @@ def journal_directory() -> Path:
 
     All processes of a project come to the same one, in a new release's directory too; two
     projects of one user come to different ones. Where another user has taken it, it is one of the
-    same name in the user's state, and stays that.
+    same name in the user's state; where there can be none, one beside the first. It then stays
+    that: the last one that is ours.
     """
     if settings.JOURNAL_DIR is not None:
         return Path(settings.JOURNAL_DIR)
     usual = _usual_directory()
-    second = _state_home() / usual.name
-    return second if _owner(second) == os.geteuid() or taken_by() is not None else usual
+    spare = [_state_home() / usual.name, *_hidden_directories(usual)]
+    ours = [path for path in spare if _owner(path) == os.geteuid() and _is_usable(path)]
+    if ours:
+        return ours[-1]
+    if taken_by() is None:
+        return usual
+    free = (path for path in spare if _owner(path) is None and _is_usable(path))
+    return next(free, spare[0])
 
 
 def taken_by() -> tuple[Path, int] | None:
@@ -88,6 +100,30 @@ def _usual_directory() -> Path:
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
     parent = JOURNALS if os.path.isdir(JOURNALS) else tempfile.gettempdir()
     return Path(parent) / f"z4j-{os.geteuid()}-{digest}"
+
+
+def _hidden_directories(usual: Path) -> Iterator[Path]:
+    """Those beside the usual one whose names tell nothing to who has no key of the project.
+
+    Nobody takes what he can't name, and every process can name it, at any time and without the
+    database. Its name is known once it is there: for who takes it when it was deleted, there are
+    others.
+    """
+    try:
+        keys = [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
+    except ImproperlyConfigured:
+        return
+    for key in keys:
+        for number in range(HIDDEN):
+            value = f"{usual.name} {number}"
+            name = salted_hmac(__name__, value, key, algorithm="sha256").hexdigest()[:32]
+            yield usual.with_name(f"z4j-{os.geteuid()}-{name}")
+
+
+def _is_usable(path: Path) -> bool:
+    """Whether we may write in it, or make it."""
+    there = next((one for one in (path, *path.parents) if os.path.lexists(one)), path)
+    return path.is_absolute() and there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _state_home() -> Path:

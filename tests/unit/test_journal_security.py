@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
-import pwd
 import shutil
 import stat
-import tempfile
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.journals import line, ship
 from tests.sinks import MemorySink
-from z4j_django import checks, wiring
-from z4j_django.agent import bootstrap, events, inspection, journal, leases, shipper
+from tests.users import NOBODY, as_nobody, as_root
+from z4j_django import wiring
+from z4j_django.agent import events, inspection, journal, leases, shipper
 from z4j_django.exceptions import JournalError, SegmentError
 
-#: The user and group "nobody", on every Linux.
-NOBODY = 65534
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 LOCKS = ("lease.lock", "process.lock")
-
-
-def line(task_id: str) -> bytes:
-    return events.encode(events.TaskEvent(kind=events.TASK_SENT, task_id=task_id, at=1.0))
-
-
-def as_nobody(work: Callable[[], Any]) -> Any:
-    """What ``work`` returns in a child process of the user "nobody": plain data."""
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            answer = {"value": work()}
-        except BaseException:
-            answer = {"error": traceback.format_exc()}
-        os.write(write_end, json.dumps(answer).encode())
-        os._exit(0)
-    os.close(write_end)
-    with open(read_end, "rb") as answers:
-        answer = json.loads(answers.read())
-    os.waitpid(pid, 0)
-    assert "error" not in answer, answer["error"]
-    return answer["value"]
 
 
 def refused(work: Callable[[], Any]) -> str:
@@ -63,31 +31,8 @@ def refused(work: Callable[[], Any]) -> str:
 
 
 @pytest.fixture
-def shared() -> Iterator[Path]:
-    """A directory in which everyone may make files, as /tmp is one."""
-    path = Path(tempfile.mkdtemp(dir="/var/tmp"))
-    path.chmod(0o1777)
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
 def directory(shared: Path) -> Path:
     return shared / "journal"
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
-
-
-def ship(directory: Path, sink: MemorySink, seconds: float = 5.0) -> bool:
-    """Ship all that is there; whether nothing is left."""
-    ships = shipper.Shipper(directory, sink)
-    try:
-        return ships.drain(seconds)
-    finally:
-        ships.close()
 
 
 def write_everything(directory: Path, sink: MemorySink) -> None:
@@ -316,83 +261,3 @@ def test_each_user_has_a_default_directory_of_its_own() -> None:
     ours, theirs = wiring.journal_directory(), as_nobody(lambda: str(wiring.journal_directory()))
     assert ours != Path(theirs)
     assert "z4j-65534-" in theirs
-
-
-@as_root
-class TestTakenDirectories:
-    """Another user has taken the default directory, or takes it while we run."""
-
-    @pytest.fixture(autouse=True)
-    def _places(self, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(wiring, "JOURNALS", str(shared))
-        monkeypatch.setenv("XDG_STATE_HOME", str(shared / "state"))
-
-    @pytest.fixture
-    def second(self, shared: Path) -> Path:
-        return shared / "state" / wiring.journal_directory().name
-
-    @staticmethod
-    def take(path: Path) -> None:
-        as_nobody(lambda: path.mkdir(mode=0o777))
-
-    def test_the_journal_lies_in_the_users_state_and_says_so(
-        self, second: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        usual = wiring.journal_directory()
-        self.take(usual)
-        find = wiring.agent_config().find_directory
-        assert find() == find() == second
-        assert caplog.messages == [f"{usual} is user {NOBODY}'s: the journal lies in {second}."]
-        [said] = checks.check_journal()
-        assert (said.id, said.msg) == (
-            "z4j_django.W008",
-            f"The journal lies in {second}: {usual} is user {NOBODY}'s.",
-        )
-        before = os.umask(0)
-        try:
-            journal.Journal(find(), "shop").write(line("a"))
-        finally:
-            os.umask(before)
-        for path in (second, second.parent):
-            assert stat.S_IMODE(path.stat().st_mode) == 0o700
-
-    def test_it_stays_there_when_the_other_has_gone(self, second: Path) -> None:
-        usual = wiring.journal_directory()
-        self.take(usual)
-        journal.Journal(wiring.journal_directory(), "shop").write(line("a"))
-        usual.rmdir()
-        assert wiring.journal_directory() == second
-        assert checks.check_journal() == []
-
-    def test_a_process_that_runs_goes_on_there_and_takes_along_what_it_wrote(
-        self, second: Path, sink: MemorySink, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(journal, "CHECK_EVERY", 0.0)
-        config = dataclasses.replace(wiring.agent_config(), shipping="external", under_tests=True)
-        agent = bootstrap.Agent(config)
-        note = [events.TaskEvent(kind=events.TASK_SENT, task_id=name, at=1.0) for name in "ab"]
-        agent.note(note[0])
-        usual = wiring.journal_directory()
-        shutil.rmtree(usual)
-        self.take(usual)
-        agent.note(note[1])
-        agent._on_exit()
-        assert list(usual.iterdir()) == []
-        assert ship(second, sink)
-        assert sink.ids == ["a", "b"]
-        assert not sink.losses
-
-    def test_a_setting_is_obeyed_all_the_same(self, shared: Path, settings: Any) -> None:
-        self.take(wiring.journal_directory())
-        settings.Z4J = {"JOURNAL_DIR": str(shared / "ours")}
-        assert wiring.journal_directory() == shared / "ours"
-
-    def test_without_the_variable_it_is_in_the_home_of_the_user_database(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("XDG_STATE_HOME", "not/absolute")
-        monkeypatch.setenv("HOME", "/nowhere")
-        home = pwd.getpwuid(os.geteuid()).pw_dir
-        usual = wiring.journal_directory()
-        self.take(usual)
-        assert wiring.journal_directory() == Path(home) / ".local/state" / usual.name
