@@ -22,7 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from z4j_django import conf, exceptions, models, permissions, wiring
-from z4j_django.agent import private
+from z4j_django.agent import private, releases
 
 TAG = "z4j"
 SQLITE_TIMEOUT = 10  # seconds; sqlite3's own default is 5
@@ -130,6 +130,27 @@ def check_journal(**kwargs: Any) -> list[checks.CheckMessage]:
         hint = "Tasks run on, but without records, until this is mended."
         found.append(checks.Error(problem, hint=hint, id="z4j_django.E005"))
     return found
+
+
+@checks.register(TAG)
+def check_release(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E007: what is to tell the release is there."""
+    if not _records() or not releases.is_callable(path := conf.settings.RELEASE or ""):
+        return []
+    try:
+        if callable(releases.load(path)):
+            return []
+        problem = "it can't be called"
+    except Exception as error:  # whatever the project's module raises
+        problem = f"{type(error).__name__}: {error}"
+    return [
+        checks.Error(
+            f'Z4J["RELEASE"] is "{path}", which is no function: {problem}.',
+            hint="A text of the form module:function is taken for one. Tasks run on, of no known "
+            "release, until this is mended.",
+            id="z4j_django.E007",
+        )
+    ]
 
 
 @checks.register(TAG)

@@ -39,6 +39,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ENABLED: bool | None = None
     #: Name under which this project's tasks stand, for databases that serve several.
     PROJECT: str = "default"
+    #: What runs here: a name, or the path of a callable that returns one; ``""`` for none. By
+    #: default what the environment says, then the commit that is checked out.
+    RELEASE: str | None = None
     #: Directory of the journal; by default one private to the user and the database.
     JOURNAL_DIR: str | None = None
     #: Who ships: a process of its own, a thread in the worker, or you (``external``).
@@ -111,6 +114,10 @@ def _load() -> Settings:
     if not 1 <= len(settings.PROJECT) <= values.PROJECT_LENGTH:
         raise ImproperlyConfigured(
             f"Z4J['PROJECT'] must have between 1 and {values.PROJECT_LENGTH} characters."
+        )
+    if len(settings.RELEASE or "") > values.RELEASE_LENGTH:
+        raise ImproperlyConfigured(
+            f"Z4J['RELEASE'] must have at most {values.RELEASE_LENGTH} characters."
         )
     for pattern, share in settings.sampling.items():
         if share is not None and not 0.0 <= share <= 1.0:

@@ -21,6 +21,8 @@ _ORDERED: Final = (1 << TIME_BITS) / 1e6
 SHORT: Final = 255
 #: Characters of a project's name.
 PROJECT_LENGTH: Final = 64
+#: Characters of a release's name.
+RELEASE_LENGTH: Final = 100
 #: Seconds that a task may be put off, or be worth running: a year.
 LONGEST_DELAY: Final = 366 * 24 * 3600
 #: The greatest primary key.

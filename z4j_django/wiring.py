@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pwd
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import salted_hmac
 
 from z4j_django import handover, logs
-from z4j_django.agent import discovery
+from z4j_django.agent import discovery, releases
 from z4j_django.agent.config import Config
 from z4j_django.conf import settings
 from z4j_django.exceptions import DiscoveryError
@@ -47,6 +48,7 @@ def agent_config() -> Config:
         describe_app=describe_celery_app,
         framework="django",
         hand_over=hand_over,
+        find_release=functools.partial(releases.find, settings.RELEASE, _project_directory()),
         shipping=settings.SHIPPER if _can_be_loaded() else "thread",
         max_bytes=settings.JOURNAL_MAX_BYTES,
         sampling=settings.sampling,
@@ -177,6 +179,15 @@ def describe_celery_app() -> str:
         return find_celery_app().path
     except DiscoveryError as error:
         return f"not found: {error}"
+
+
+def _project_directory() -> Path | None:
+    """Where the project is: ``BASE_DIR``, or else the directory of its settings' package."""
+    if base := getattr(django_settings, "BASE_DIR", None):
+        return Path(base)
+    module = sys.modules.get(os.environ.get("DJANGO_SETTINGS_MODULE", ""))
+    path = getattr(module, "__file__", None)
+    return Path(path).parent if path else None
 
 
 def _can_be_loaded() -> bool:

@@ -36,6 +36,7 @@ def test_every_check_registers_under_the_tag() -> None:
         checks.check_database,
         checks.check_celery_app,
         checks.check_journal,
+        checks.check_release,
         checks.check_users,
         checks.check_character_sets,
     }
@@ -220,6 +221,37 @@ def test_a_celery_app_that_is_named_wrongly_is_an_error(settings: Any) -> None:
     ]
     settings.Z4J = {"ENABLED": False}
     assert checks.check_celery_app() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("nowhere.version:name", "ModuleNotFoundError: No module named 'nowhere'"),
+        ("sys:version", "it can't be called"),
+    ],
+)
+def test_a_release_that_nothing_tells_is_an_error(settings: Any, path: str, problem: str) -> None:
+    settings.Z4J = {"RELEASE": path}
+    assert checks.check_release() == [
+        error(
+            6,
+            f'Z4J["RELEASE"] is "{path}", which is no function: {problem}.',
+            "A text of the form module:function is taken for one. Tasks run on, of no known "
+            "release, until this is mended.",
+        )
+    ]
+
+
+@pytest.mark.parametrize("given", [{}, {"RELEASE": "shop 7"}, {"RELEASE": "platform:node"}])
+def test_a_release_that_is_told_passes(settings: Any, given: dict[str, str]) -> None:
+    settings.Z4J = given
+    assert checks.check_setting() == checks.check_release() == []
+
+
+def test_a_release_too_long_is_an_error(settings: Any) -> None:
+    settings.Z4J = {"RELEASE": "x" * 101}
+    (found,) = checks.check_setting()
+    assert found.msg == "Z4J['RELEASE'] must have at most 100 characters."
 
 
 def test_a_celery_app_that_is_not_found_is_a_warning_that_says_where_it_was_looked_for(

@@ -42,6 +42,7 @@ class Agent:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._journal: Journal | None = None
+        self._release: str | None = None
         #: Events that could not be written, and how many of them are counted on the disk.
         self.losses = 0
         self._kept_losses = 0
@@ -92,8 +93,14 @@ class Agent:
         """This process's journal."""
         if self._journal is None:
             find = self.config.find_directory
-            self._journal = Journal(find(), self.config.project, find)
+            self._journal = Journal(find(), self.config.project, find, self._find_release())
         return self._journal
+
+    def _find_release(self) -> str:
+        """Which release runs here; a fork's is its parent's."""
+        if self._release is None:
+            self._release = self.config.find_release()
+        return self._release
 
     def record(self, event: events.Event) -> None:
         """Write ``event`` to the journal.

@@ -26,6 +26,8 @@ class Config:
     #: What a shipper process is handed, so that it can make the sink without the project's code.
     #: Empty where it has to load the project.
     hand_over: Callable[[], bytes] = bytes
+    #: Which release of the project this process runs. Asked once, when the first event comes.
+    find_release: Callable[[], str] = str
     shipping: Literal["process", "thread", "external"] = "process"
     #: Bytes of the journal past which the oldest closed segments go.
     max_bytes: int = shipper.MAX_BYTES

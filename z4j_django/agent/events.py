@@ -43,6 +43,8 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     project: str
     host: str
     pid: int
+    #: Of the project's code, as far as the process knows.
+    release: str = ""
 
 
 #: What Celery calls a group or chord in the place of a task. It publishes none of these names.

@@ -81,6 +81,7 @@ class Journal:
         directory: Where the segments lie; made when the first event comes.
         project: Name of the project, for the segments' headers.
         find_directory: Asked for another where this one can't be used.
+        release: What the process runs, likewise for the headers.
     """
 
     def __init__(
@@ -88,9 +89,11 @@ class Journal:
         directory: Path,
         project: str,
         find_directory: Callable[[], Path] | None = None,
+        release: str = "",
     ) -> None:
         self.directory = directory
         self.project = project
+        self.release = release
         self._find_directory = find_directory
         self._segment: _Segment | None = None
         #: Why the last segment could not begin, and when the next may be tried.
@@ -194,7 +197,8 @@ class Journal:
 
     def _header(self) -> bytes:
         host, pid = socket.gethostname(), os.getpid()
-        return events.encode(events.Header(events.SCHEMA, self.project, host, pid))
+        header = events.Header(events.SCHEMA, self.project, host, pid, self.release)
+        return events.encode(header)
 
     def _bear(self, name: str, content: bytes) -> _Segment:
         unborn = self.directory / (name + UNBORN)
