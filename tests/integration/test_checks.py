@@ -33,6 +33,7 @@ def test_every_check_registers_under_the_tag() -> None:
     registered = {check for check in registry.get_checks() if "z4j" in check.tags}  # type: ignore[attr-defined]
     assert registered == {
         checks.check_setting,
+        checks.check_conditions,
         checks.check_database,
         checks.check_celery_app,
         checks.check_journal,
