@@ -22,6 +22,7 @@ Subject = Literal[
     "error",
     "group",
     "journal",
+    "condition",
 ]
 
 #: Characters of the evidence.

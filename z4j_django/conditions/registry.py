@@ -8,11 +8,16 @@ from typing import Any, Final
 from django.core.exceptions import ImproperlyConfigured
 
 from z4j_django import options
+from z4j_django.conditions import no_workers, not_evaluated
 from z4j_django.conditions.base import Condition, Thresholds
 from z4j_django.exceptions import OptionsError
 
-#: In the order in which they are told: what explains the most comes first.
-_ALL: Final[tuple[Condition, ...]] = ()
+#: In the order in which they are evaluated and told: what explains the most comes first, and
+#: last which of them could not be.
+_ALL: Final[tuple[Condition, ...]] = (
+    no_workers.CONDITION,
+    not_evaluated.CONDITION,
+)
 
 #: The same by their keys.
 CONDITIONS: Final[Mapping[str, Condition]] = {one.key: one for one in _ALL}

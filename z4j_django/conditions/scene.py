@@ -24,6 +24,8 @@ class Scene:
     def __init__(self, project: str, now: datetime) -> None:
         self.project = project
         self.now = now
+        #: Why conditions could not be evaluated, by their keys.
+        self.failures: dict[str, str] = {}
 
     @cached_property
     def workers(self) -> list[WorkerRecord]:
