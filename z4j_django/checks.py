@@ -23,6 +23,7 @@ from django.db import connections, router
 
 from z4j_django import conf, exceptions, models, permissions, wiring
 from z4j_django.agent import private, releases
+from z4j_django.conditions import registry
 
 TAG = "z4j"
 SQLITE_TIMEOUT = 10  # seconds; sqlite3's own default is 5
@@ -39,6 +40,19 @@ def check_setting(**kwargs: Any) -> list[checks.CheckMessage]:
     if problem is None:
         return []
     return [checks.Error(problem, hint=_nearest_setting(), id="z4j_django.E001")]
+
+
+@checks.register(TAG)
+def check_conditions(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E006: ``Z4J["CONDITIONS"]`` names conditions and thresholds that there are."""
+    if _problem_of_setting() is not None:
+        return []
+    try:
+        registry.thresholds(conf.settings.CONDITIONS)
+    except ImproperlyConfigured as error:
+        hint = "docs/reference/conditions.md has all of them; until then the defaults count."
+        return [checks.Error(str(error), hint=hint, id="z4j_django.E006")]
+    return []
 
 
 @checks.register(TAG)

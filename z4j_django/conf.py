@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     TIMELINE: bool = True
     #: How long records are kept, by state; without it, for ever.
     RETENTION: dict[str, Any] | None = None
+    #: Thresholds of the conditions by their keys; ``False`` for one that is not looked at.
+    CONDITIONS: dict[str, bool | dict[str, Any]] = msgspec.field(default_factory=dict)
 
     #: Targets that one bulk operation may have.
     BULK_LIMIT: int = 10_000

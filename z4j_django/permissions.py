@@ -29,6 +29,8 @@ _VISIBLE: Final = (
     "workerrecord",
     "journalrecord",
     "journalloss",
+    "conditionrecord",
+    "queuesample",
     "operation",
     "operationtarget",
 )

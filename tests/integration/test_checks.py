@@ -33,6 +33,7 @@ def test_every_check_registers_under_the_tag() -> None:
     registered = {check for check in registry.get_checks() if "z4j" in check.tags}  # type: ignore[attr-defined]
     assert registered == {
         checks.check_setting,
+        checks.check_conditions,
         checks.check_database,
         checks.check_celery_app,
         checks.check_journal,
@@ -234,7 +235,7 @@ def test_a_release_that_nothing_tells_is_an_error(settings: Any, path: str, prob
     settings.Z4J = {"RELEASE": path}
     assert checks.check_release() == [
         error(
-            6,
+            7,
             f'Z4J["RELEASE"] is "{path}", which is no function: {problem}.',
             "A text of the form module:function is taken for one. Tasks run on, of no known "
             "release, until this is mended.",

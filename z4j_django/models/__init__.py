@@ -6,15 +6,19 @@ from z4j_django.models.journal import JournalLoss, JournalRecord
 from z4j_django.models.operation import Operation, OperationTarget, SavedMessage
 from z4j_django.models.payload import TaskPayload
 from z4j_django.models.task import TaskEvent, TaskRecord
+from z4j_django.models.watch import ConditionRecord, Lease, QueueSample
 from z4j_django.models.worker import WorkerRecord
 
 __all__ = [
+    "ConditionRecord",
     "GroupRecord",
     "JournalCursor",
     "JournalLoss",
     "JournalRecord",
+    "Lease",
     "Operation",
     "OperationTarget",
+    "QueueSample",
     "SavedMessage",
     "TaskEvent",
     "TaskPayload",

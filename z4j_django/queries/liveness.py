@@ -24,6 +24,12 @@ def presence(worker: WorkerRecord, now: datetime) -> Presence:
     return "online"
 
 
+def last_word(worker: WorkerRecord) -> datetime | None:
+    """When ``worker`` was last heard of, or ``None`` where nothing tells."""
+    said = (worker.last_seen, worker.stopped_at, worker.started_at)
+    return max((moment for moment in said if moment is not None), default=None)
+
+
 def silent(now: datetime) -> Q:
     """The condition that a worker's presence is ``silent``."""
     return Q(online=True) & (Q(last_seen=None) | Q(last_seen__lt=now - SILENT_AFTER))

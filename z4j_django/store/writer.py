@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import django
 from django.apps import apps
@@ -20,6 +20,9 @@ from z4j_django.store import payloads, refusals, retention, sql
 from z4j_django.store.folding import Fold
 from z4j_django.store.rows import CursorRow, JournalRow, PayloadRow
 from z4j_django.values import clean, identifier
+
+if TYPE_CHECKING:
+    from z4j_django.watch.watching import Watch
 
 logger = logs.logger("z4j_django.store")
 
@@ -45,6 +48,7 @@ class DatabaseSink:
     Args:
         timeline: Whether to keep each event beside the merged rows.
         housekeeper: Deletes what is old.
+        watch: Looks after what is wrong.
         payloads: Whether to keep each task's message, sealed.
         rules: What else is masked in what is shown.
     """
@@ -54,6 +58,7 @@ class DatabaseSink:
         *,
         timeline: bool = True,
         housekeeper: retention.Housekeeper | None = None,
+        watch: Watch | None = None,
         payloads: bool = True,
         rules: masking.Rules = masking.NO_RULES,
     ) -> None:
@@ -61,6 +66,7 @@ class DatabaseSink:
         self.payloads = payloads
         self.rules = rules
         self.housekeeper = housekeeper
+        self.watch = watch
         self._tuned: Any = None
 
     def positions(self, segments: Sequence[str]) -> dict[str, int]:
@@ -145,9 +151,11 @@ class DatabaseSink:
         retention.let_cursors_go(segments)
 
     def housekeep(self) -> None:
-        """Delete a batch of what is old."""
+        """Delete a batch of what is old, and look at one thing that may be wrong."""
         if self.housekeeper is not None:
             self.housekeeper.step()
+        if self.watch is not None:
+            self.watch.step()
 
     def _apply(self, batch: Sequence[Slice], prepared: _Folded | None) -> dict[str, int]:
         # Before the transaction, which others may wait for.
@@ -231,11 +239,13 @@ def database_sink(given: bytes = b"") -> DatabaseSink:
             handover.take(given)
         django.setup()
     from z4j_django.conf import settings
+    from z4j_django.watch.watching import Watch
 
     housekeeper = retention.Housekeeper(settings.retention, settings.PROJECT)
     return DatabaseSink(
         timeline=settings.TIMELINE,
         housekeeper=housekeeper,
+        watch=Watch(settings.PROJECT),
         payloads=settings.payload_limit is not None and sealing.has_key(),
         rules=settings.redaction,
     )

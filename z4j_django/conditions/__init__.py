@@ -1,0 +1,1 @@
+"""What is wrong now: one small module per condition, one registry, one way to evaluate them."""

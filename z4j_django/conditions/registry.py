@@ -1,0 +1,53 @@
+"""All conditions, and the thresholds that the settings give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.core.exceptions import ImproperlyConfigured
+
+from z4j_django import options
+from z4j_django.conditions import no_workers, not_evaluated
+from z4j_django.conditions.base import Condition, Thresholds
+from z4j_django.exceptions import OptionsError
+
+#: In the order in which they are evaluated and told: what explains the most comes first, and
+#: last which of them could not be.
+_ALL: Final[tuple[Condition, ...]] = (
+    no_workers.CONDITION,
+    not_evaluated.CONDITION,
+)
+
+#: The same by their keys.
+CONDITIONS: Final[Mapping[str, Condition]] = {one.key: one for one in _ALL}
+
+
+def thresholds(given: Mapping[str, Any]) -> dict[str, Thresholds]:
+    """The thresholds of each condition that is evaluated.
+
+    Args:
+        given: ``Z4J["CONDITIONS"]``: thresholds by their names, or ``False``, by the condition.
+
+    Raises:
+        ImproperlyConfigured: If a condition or a threshold is unknown, or out of its bounds.
+    """
+    for key in given:
+        if key not in CONDITIONS:
+            raise ImproperlyConfigured(
+                f"Z4J['CONDITIONS'] has no place for {key!r}; it may hold {', '.join(CONDITIONS)}."
+            )
+    return {
+        key: _thresholds(one, given.get(key, True))
+        for key, one in CONDITIONS.items()
+        if given.get(key) is not False
+    }
+
+
+def _thresholds(condition: Condition, given: Any) -> Thresholds:
+    try:
+        return options.read(condition.thresholds, {} if given is True else given)
+    except OptionsError as error:
+        name, reason = next(iter(error.errors.items()))
+        place = f"Z4J['CONDITIONS'][{condition.key!r}][{name!r}]"
+        raise ImproperlyConfigured(f"{place}: {reason}") from None

@@ -1,0 +1,83 @@
+"""A right that one process of all hosts has, kept in the database and by its clock.
+
+Two hosts' clocks may be an hour apart. So none of them is asked: what counts is what the database
+says it is, and whoever takes the lease changes the very row that it has read.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import connections, router
+
+from z4j_django.models import Lease
+from z4j_django.models.primary import primary
+from z4j_django.values import identifier
+
+#: What the database says it is, in seconds since the epoch; SQLite is in this very host.
+_CLOCKS: Final = {
+    "postgresql": "SELECT EXTRACT(EPOCH FROM CLOCK_TIMESTAMP())",
+    "mysql": "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1000000",
+}
+
+
+def now() -> datetime:
+    """The moment, by the clock of the database that holds the records."""
+    connection = connections[router.db_for_write(Lease)]
+    at = time.time()
+    if connection.vendor in _CLOCKS:
+        with connection.cursor() as cursor:
+            cursor.execute(_CLOCKS[connection.vendor])
+            at = float(cursor.fetchone()[0])
+    return datetime.fromtimestamp(at, UTC if settings.USE_TZ else None)
+
+
+class DatabaseLease:
+    """One process's part in it.
+
+    Args:
+        project: Whose.
+        name: What it is the right to do.
+        seconds: For how long it is taken; whoever has it takes it again before.
+    """
+
+    def __init__(self, project: str, name: str, seconds: float) -> None:
+        self.project = project
+        self.name = name
+        self.length = timedelta(seconds=seconds)
+        # Containers may share their host's name and number; so each has a mark of its own.
+        place = f"{os.getpid()}@{socket.gethostname()}"
+        self.holder = identifier(f"{place} {secrets.token_hex(2)}")
+
+    def take(self) -> datetime | None:
+        """Take it, or keep it, if nobody else has it.
+
+        Returns:
+            What the database's clock says; ``None`` where somebody else has it.
+        """
+        at = now()
+        found = self.read()
+        if found is None:
+            new = Lease(project=self.project, name=self.name, until=at)
+            primary(Lease).bulk_create([new], ignore_conflicts=True)
+            found = self.read()
+        # One that lasts longer than any is taken for is from before the clock was set back.
+        if found is None or (found.holder != self.holder and at < found.until <= at + self.length):
+            return None
+        as_read = primary(Lease).filter(pk=found.pk, holder=found.holder, until=found.until)
+        return at if as_read.update(holder=self.holder, until=at + self.length) else None
+
+    def tell_done(self, at: datetime) -> None:
+        """Say that it was made use of, unless somebody else has it by now."""
+        mine = primary(Lease).filter(project=self.project, name=self.name, holder=self.holder)
+        mine.update(done_at=at)
+
+    def read(self) -> Lease | None:
+        """Who has it."""
+        return primary(Lease).filter(project=self.project, name=self.name).first()

@@ -1,0 +1,72 @@
+"""Evaluates the conditions of a project every few seconds, in whichever process has the lease."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+from django.core.exceptions import ImproperlyConfigured
+
+from z4j_django import logs
+from z4j_django.conditions import registry
+from z4j_django.conditions.base import Thresholds
+from z4j_django.conf import settings
+from z4j_django.watch import rounds
+from z4j_django.watch.lease import DatabaseLease
+
+logger = logs.logger("z4j_django.watch")
+
+#: Seconds between two rounds.
+EVERY: Final = 15.0
+#: Seconds for which the lease is taken: as long nobody looks where its holder was killed.
+LEASE: Final = 45.0
+#: The lease's name.
+NAME: Final = "watch"
+
+
+class Watch:
+    """A process's part in it: a little at a time, for a shipper that has more to do.
+
+    Args:
+        project: Which.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(self, project: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.project = project
+        self.lease = DatabaseLease(project, NAME, LEASE)
+        self._clock = clock
+        self._next = clock()
+        self._round: Iterator[None] | None = None
+        #: Failures that were logged.
+        self._told: set[str] = set()
+
+    def step(self) -> None:
+        """Evaluate one condition, if it is time for a round and nobody else makes it."""
+        if self._round is None:
+            if self._clock() < self._next:
+                return
+            self._next = self._clock() + EVERY
+            if (at := self.lease.take()) is None:
+                return
+            self._round = self.round(at)
+        run, self._round = self._round, None  # what fails is begun anew at the next round
+        for _ in run:
+            self._round = run
+            break
+
+    def round(self, at: datetime) -> Iterator[None]:
+        """A whole round, at a moment by the database's clock."""
+        yield from rounds.evaluate(self.project, at, self._thresholds(), self._told)
+        self.lease.tell_done(at)
+
+    def _thresholds(self) -> Mapping[str, Thresholds]:
+        try:
+            return registry.thresholds(settings.CONDITIONS)
+        except ImproperlyConfigured as error:  # the check says so, too
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                logger.warning("All conditions have their defaults: %s", error)
+            return registry.thresholds({})
