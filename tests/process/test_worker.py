@@ -68,7 +68,7 @@ def test_a_stopped_worker_is_offline_and_leaves_nothing_to_ship(life: Life) -> N
     life.scene.assert_nothing_is_left()
 
 
-EMBEDDED = """
+WAIT_FOR = """
 import threading
 from celery.contrib.testing.worker import start_worker
 from z4j_django.models import TaskRecord, WorkerRecord
@@ -76,6 +76,8 @@ pause = threading.Event()
 def wait_for(state, task_id):
     while not TaskRecord.objects.filter(task_id=task_id, state=state).exists():
         pause.wait(0.05)
+"""
+EMBEDDED = f"""{WAIT_FOR}
 with start_worker(app, hostname="w1@embedded", perform_ping_check=False):
     wait_for("SUCCESS", tasks.add.delay(1, 2).id)
     assert WorkerRecord.objects.get().online
@@ -88,6 +90,20 @@ def test_an_embedded_worker_ships_and_so_does_its_process_afterwards(scene: Scen
     worker = scene.records.workers.get()
     assert (worker.hostname, worker.pool, worker.online) == ("w1@embedded", "solo", False)
     scene.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
+def test_what_an_embedded_worker_runs_bears_its_name(make_scene: SceneMaker, pool: str) -> None:
+    options = f"pool={pool!r}, hostname='w1@embedded', perform_ping_check=False"
+    code = f"""{WAIT_FOR}
+with start_worker(app, {options}):
+    wait_for("SUCCESS", tasks.add.delay(1, 2).id)
+"""
+    with make_scene("redis") as scene:
+        scene.script(code)
+        ran = scene.records.events.exclude(kind="task_sent").values_list("worker", flat=True)
+        assert list(ran) == ["w1@embedded"] * 3
+        assert scene.records.tasks.get().worker == "w1@embedded"
 
 
 def test_the_console_script_records_as_the_module_does(scene: Scene) -> None:

@@ -10,6 +10,7 @@ import billiard
 import pytest
 from celery import Celery, Task
 from celery.app.trace import build_tracer
+from celery.exceptions import Retry
 from celery.signals import after_task_publish, before_task_publish, task_received
 from celery.worker import state
 from celery.worker.request import Request
@@ -32,6 +33,13 @@ def add(first: int, second: int = 0) -> int:
 @app.task
 def boom() -> None:
     raise ValueError("no such order")
+
+
+@app.task(bind=True)
+def again(self: Task, why: str | None = None) -> str:
+    if not self.request.retries:
+        raise self.retry(countdown=0) if why is None else Retry(why)
+    return "the second time"
 
 
 class Halt(BaseException):
@@ -244,6 +252,17 @@ def test_an_eager_failure_is_on_record_once(recorder: Recorder) -> None:
     failure = recorder.events[1].failure  # type: ignore[union-attr]
     assert failure is not None
     assert (failure.type, failure.message) == ("ValueError", "no such order")
+
+
+@pytest.mark.parametrize("why", [None, "the till is shut"])
+def test_a_retry_that_the_task_asked_for_is_not_told_as_cancelled(
+    recorder: Recorder, why: str | None
+) -> None:
+    trace = build_tracer(again.name, app.tasks[again.name], app=app)
+    trace("a", (why,), {}, {"id": "a", "hostname": "w1@host", "delivery_info": {}})
+    [retry] = [event for event in recorder.events if event.kind == events.TASK_RETRY]
+    assert isinstance(retry, events.TaskEvent)
+    assert (retry.failure, retry.detail) == (None, why or "")
 
 
 def run_to_its_exit(how: str) -> None:

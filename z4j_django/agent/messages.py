@@ -15,7 +15,6 @@ from kombu.entity import Exchange
 
 from z4j_django.agent import addresses, chosen_reprs, embedded_steps, events
 from z4j_django.agent.encoding import encode_value
-from z4j_django.agent.held_requests import HeldRequests
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING
 
 #: The message header that carries the time of publishing to the worker.
@@ -128,8 +127,6 @@ def of_run(
     task_id: str,
     task: Any,
     request: Any,
-    held: HeldRequests,
-    *,
     message: events.Message | None = None,
 ) -> events.TaskEvent:
     """An event of a task that runs, or ran: which attempt, and where, its context tells."""
@@ -140,17 +137,15 @@ def of_run(
         name=task.name,
         retries=number(request.retries) or 0,
         nesting=number(request.replaced_task_nesting) or 0,
-        worker="" if request.is_eager else _node(task_id, request, held),
+        worker="" if request.is_eager else _node(request),
         message=message,
     )
 
 
-def _node(task_id: str, request: Any, held: HeldRequests) -> str:
+def _node(request: Any) -> str:
     """The worker's name: in an embedded worker, a run's context has the machine's alone."""
     name = text(request.hostname)
-    if "@" not in name and (received := held.get(task_id)) is not None:
-        return text(received.hostname)
-    return name
+    return name if "@" in name else text(stamp(request.__dict__).get("worker")) or name
 
 
 def eager(task: Any, request: Any) -> events.Message:

@@ -23,7 +23,7 @@ from z4j_django.agent.open_publishes import OpenPublishes
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING, Sampling
 from z4j_django.agent.signal_handlers import Recorder, SignalHandlers, never_raises
 
-#: Of a retry without a reason: the worker stops, or has lost its broker.
+#: Of a retry that no task asked for: the worker stops, or has lost its broker.
 CANCELLED: Final = "cancelled by the worker"
 
 #: Ends that leave a task noise.
@@ -138,6 +138,8 @@ class TaskSignals(SignalHandlers):
         stamped = messages.stamp(headers)
         now = time.time()
         headers[messages.HEADER] = marked = {**stamped, "received": now}
+        if not request.app.use_fast_trace_task:  # an embedded worker does not tell its runs
+            marked["worker"] = headers.get("hostname")
         if "at" not in stamped:  # nobody has decided yet
             marked["keep"] = self._keep(messages.text(headers.get("task")), headers)
         if messages.kept(marked) == ALL:
@@ -166,9 +168,7 @@ class TaskSignals(SignalHandlers):
             message = messages.eager(task, request) if keep == ALL else None
         else:
             keep = messages.kept(stamped)
-        start = messages.of_run(
-            events.TASK_STARTED, now, task_id, task, request, self._requests, message=message
-        )
+        start = messages.of_run(events.TASK_STARTED, now, task_id, task, request, message)
         self._running[task_id] = messages.Run(start, time.monotonic(), keep)
         if keep == ALL:
             self.recorder.record(start)
@@ -218,13 +218,14 @@ class TaskSignals(SignalHandlers):
         """The task asked to be run again."""
         cause = getattr(reason, "exc", None)
         failure = describe(cause, einfo) if isinstance(cause, BaseException) else None
+        detail = CANCELLED if reason is None else messages.text(getattr(reason, "message", None))
         self._end(
             events.TASK_RETRY,
             request.id,
             sender,
             self._running.get(request.id),
             failure=failure,
-            detail="" if failure is not None else summary(reason) or CANCELLED,
+            detail="" if failure is not None else detail,
             request=request,
         )
 
@@ -331,7 +332,7 @@ class TaskSignals(SignalHandlers):
         now = time.time()
         if run is None:
             now = self._not_before_received(task_id, now)
-            attempt = messages.of_run(kind, now, task_id, task, request, self._requests)
+            attempt = messages.of_run(kind, now, task_id, task, request)
         else:
             attempt = run.start
         self.recorder.record(
@@ -373,9 +374,8 @@ class TaskSignals(SignalHandlers):
         )
         if started:
             message = messages.eager(task, request) if request.is_eager else None
-            kind = events.TASK_STARTED
             self.recorder.record(
-                messages.of_run(kind, started, task_id, task, request, held, message=message)
+                messages.of_run(events.TASK_STARTED, started, task_id, task, request, message)
             )
 
     def _was_internal(self, task_id: str) -> bool:
