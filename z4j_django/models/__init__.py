@@ -1,20 +1,25 @@
 """The tables, one module per noun."""
 
 from z4j_django.models.cursor import JournalCursor
+from z4j_django.models.error import ErrorGroup, ErrorRelease
 from z4j_django.models.group import GroupRecord
 from z4j_django.models.journal import JournalLoss, JournalRecord
 from z4j_django.models.operation import Operation, OperationTarget, SavedMessage
 from z4j_django.models.payload import TaskPayload
+from z4j_django.models.release import Release
 from z4j_django.models.task import TaskEvent, TaskRecord
 from z4j_django.models.worker import WorkerRecord
 
 __all__ = [
+    "ErrorGroup",
+    "ErrorRelease",
     "GroupRecord",
     "JournalCursor",
     "JournalLoss",
     "JournalRecord",
     "Operation",
     "OperationTarget",
+    "Release",
     "SavedMessage",
     "TaskEvent",
     "TaskPayload",
