@@ -33,6 +33,8 @@ _VISIBLE: Final = (
     "queuesample",
     "operation",
     "operationtarget",
+    "errorgroup",
+    "release",
 )
 _VIEWER: Final = tuple(f"view_{model}" for model in _VISIBLE)
 _OPERATOR: Final = tuple(one.codename for one in verbs.PERMISSIONS if one.role == "operator")

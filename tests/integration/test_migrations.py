@@ -76,6 +76,7 @@ class TestState:
             )
             found = [row[0] for row in cursor.fetchall()]
         assert found == [
+            "z4j_task_error",
             "z4j_task_failed",
             "z4j_task_group",
             "z4j_task_parent",

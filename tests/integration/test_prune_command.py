@@ -40,8 +40,8 @@ class TestCommand:
         said = command()
         assert said.startswith("Deleted 1 tasks (SUCCESS 1), 2 events, 0 payloads, 0 groups, ")
         assert (
-            "0 operations, 0 workers, 0 journals, 0 losses, 0 samples, 0 conditions, 0 cursors, in "
-            in said
+            "0 errors, 0 operations, 0 workers, 0 journals, 0 losses, 0 samples, 0 conditions, "
+            "0 cursors, in " in said
         )
         assert left() == {"failed"}
 
@@ -56,7 +56,9 @@ class TestCommand:
     def test_a_dry_run_says_what_would_go(self, command: Any) -> None:
         task("old", 8)
         said = command("--older-than", "7d", "--dry-run")
-        assert said.startswith("Would delete 1 tasks (SUCCESS 1), 2 events, 0 payloads, 0 op")
+        assert said.startswith(
+            "Would delete 1 tasks (SUCCESS 1), 2 events, 0 payloads, 0 errors, 0 op"
+        )
         assert "Groups go after the last of their members; they are not counted here." in said
         assert left() == {"old"}
 
@@ -72,6 +74,7 @@ class TestCommand:
             "events": 2,
             "payloads": 0,
             "groups": 0,
+            "errors": 0,
             "operations": 0,
             "workers": 0,
             "journals": 0,

@@ -20,7 +20,7 @@ _PLAIN: Final = (str, int, float, bool, type(None))
 _BY_ARGUMENTS: Final[tuple[Any, ...]] = (BaseException.__str__, KeyError.__str__)
 
 #: What stands in a traceback between an exception and the one that came of it.
-_CHAINED: Final = re.compile(
+CHAINED: Final = re.compile(
     r"\n(?:The above exception was the direct cause of the following exception"
     r"|During handling of the above exception, another exception occurred):\n\n"
 )
@@ -87,7 +87,7 @@ def said(traceback: str, *names: str) -> str:
 
 def heads(traceback: str) -> Iterator[tuple[str, str]]:
     """The qualified name of each exception of a traceback and what it says, the last one first."""
-    for part in reversed(_CHAINED.split(traceback)):
+    for part in reversed(CHAINED.split(traceback)):
         if found := _SAID.match(part):
             text = found["text"] or (found["lines"] or "").replace("\n  | ", "\n")
             yield found["name"] or found["group"], text[:MESSAGE].removesuffix("\n")

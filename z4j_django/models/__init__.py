@@ -1,16 +1,20 @@
 """The tables, one module per noun."""
 
 from z4j_django.models.cursor import JournalCursor
+from z4j_django.models.error import ErrorGroup, ErrorRelease
 from z4j_django.models.group import GroupRecord
 from z4j_django.models.journal import JournalLoss, JournalRecord
 from z4j_django.models.operation import Operation, OperationTarget, SavedMessage
 from z4j_django.models.payload import TaskPayload
+from z4j_django.models.release import Release
 from z4j_django.models.task import TaskEvent, TaskRecord
 from z4j_django.models.watch import ConditionRecord, Lease, QueueSample
 from z4j_django.models.worker import WorkerRecord
 
 __all__ = [
     "ConditionRecord",
+    "ErrorGroup",
+    "ErrorRelease",
     "GroupRecord",
     "JournalCursor",
     "JournalLoss",
@@ -19,6 +23,7 @@ __all__ = [
     "Operation",
     "OperationTarget",
     "QueueSample",
+    "Release",
     "SavedMessage",
     "TaskEvent",
     "TaskPayload",

@@ -128,6 +128,10 @@ class TaskRecord(models.Model):
         null=True, blank=True, help_text="The number of the operation that published it."
     )
 
+    #: Keys of the release whose word the state is, and of the error group that it is of, if any.
+    release = models.BigIntegerField(null=True, blank=True, editable=False)
+    error = models.BigIntegerField(null=True, blank=True, editable=False)
+
     #: What its state does not say; ``queries.status`` fills it in where it is shown.
     status: str | None = None
 
@@ -166,6 +170,9 @@ class TaskRecord(models.Model):
                 fields=["schedule", "id"], name="z4j_task_schedule", where=~Q(schedule="")
             ),
             models.Index(fields=["sent_at", "id"], name="z4j_task_sent"),
+            PartialIndex(
+                fields=["error", "id"], name="z4j_task_error", where=Q(error__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -21,9 +21,9 @@ row of a batch meets the row of the database. Three integers decide:
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Sequence
 from time import time as now
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -32,6 +32,8 @@ from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
 from z4j_django.secrets import masking
 from z4j_django.store import describing
+from z4j_django.store.error_rows import Errors
+from z4j_django.store.release_rows import Releases
 from z4j_django.store.rows import GroupRow, LossRow, TaskRow, TimelineRow, WorkerRow
 from z4j_django.values import (
     TIME_BITS,
@@ -66,6 +68,8 @@ class Fold:
         timeline: In the order of the journal.
         originals: By project and task id: an attempt, its time, and its message; the first.
         losses: What was lost on the way, in the order of the journal.
+        errors: The failures, by their causes.
+        releases: The releases that it comes of.
         skipped: Lines of each segment that could not be read.
     """
 
@@ -79,6 +83,8 @@ class Fold:
         self.timeline: list[TimelineRow] = []
         self.originals: dict[tuple[str, str], tuple[int, float, events.Original]] = {}
         self.losses: list[LossRow] = []
+        self.errors = Errors()
+        self.releases = Releases()
         self.skipped: dict[str, int] = {}
 
     def add_slice(self, part: Slice) -> None:
@@ -90,12 +96,13 @@ class Fold:
             found.append(loss)
         self.add(found, part.header)
 
-    def add(self, found: Iterable[events.Event], header: events.Header) -> None:
+    def add(self, found: Sequence[events.Event], header: events.Header) -> None:
         """Merge events that one process wrote."""
         project = clean(header.project, 64)
+        release = self.releases.see(found, header, project)
         for event in found:
             if isinstance(event, events.TaskEvent):
-                self._add_task_event(event, project, header.pid)
+                self._add_task_event(event, project, header.pid, release)
             elif isinstance(event, events.WorkerEvent):
                 self._add_worker_event(event, project, header.pid)
             else:
@@ -111,6 +118,7 @@ class Fold:
         """Write down what was heard so far; else whoever asks for the tasks waits for it."""
         for life in self._lives.values():
             life.settle(self._rules)
+        self.errors.settle(self._rules)
 
     def _life(self, project: str, task_id: str) -> _Life:
         life = self._lives.get((project, task_id))
@@ -118,7 +126,9 @@ class Fold:
             life = self._lives[project, task_id] = _Life(TaskRow(project, task_id))
         return life
 
-    def _add_task_event(self, event: events.TaskEvent, project: str, pid: int) -> None:
+    def _add_task_event(
+        self, event: events.TaskEvent, project: str, pid: int, release: int | None
+    ) -> None:
         task_id = identifier(event.task_id)
         life = self._life(project, task_id)
         attempt = attempt_of(event)
@@ -126,7 +136,10 @@ class Fold:
         at = moment(event.at)
         if "@" in event.worker:  # as each node's name has it
             self._hear(project, event.worker, at)
-        life.add_state(event, attempt, time, pid)
+        if event.observed:
+            release = None  # that of the bystander
+        error = self.errors.add(event, project, release)
+        life.add_state(event, attempt, time, (pid, release, error))
         if event.original is not None:
             kept = self.originals.get((project, task_id))
             if kept is None or (attempt, at) < kept[:2]:
@@ -290,14 +303,17 @@ class Fold:
             row.version = clean(event.version, 64)
 
 
+_Origin: TypeAlias = tuple[int, int | None, int | None]
+
+
 class _Life(msgspec.Struct, gc=False):
     """The row of a task, and whose words stand in it; written down once all were heard."""
 
     row: TaskRow
     message: events.Message | None = None
     last: events.TaskEvent | None = None
-    #: Of the process that wrote ``last``.
-    pid: int = 0
+    #: Of the process that wrote ``last``: its pid and its release; and which error ``last`` is.
+    origin: _Origin = (0, None, None)
 
     def add_facts(self, order: int, message: events.Message) -> None:
         """Hear what a source says of the message."""
@@ -305,7 +321,7 @@ class _Life(msgspec.Struct, gc=False):
             self.row.facts_order = order
             self.message = message
 
-    def add_state(self, event: events.TaskEvent, attempt: int, time: int, pid: int) -> None:
+    def add_state(self, event: events.TaskEvent, attempt: int, time: int, origin: _Origin) -> None:
         """Hear what happened to the task, and when."""
         row = self.row
         if attempt > row.attempt:
@@ -318,7 +334,7 @@ class _Life(msgspec.Struct, gc=False):
             if order > row.state_order:
                 row.state_order = order
                 self.last = event
-                self.pid = pid
+                self.origin = origin
         if attempt == 0:
             at = moment(event.at) if event.kind == events.TASK_SENT else sent_at(event)
             row.sent_at = _earlier(row.sent_at, at)
@@ -331,7 +347,8 @@ class _Life(msgspec.Struct, gc=False):
             describing.write_facts(self.row, self.message, rules)
             self.message = None
         if self.last is not None:
-            describing.write_state(self.row, self.last, self.pid, rules)
+            pid, self.row.release, self.row.error = self.origin
+            describing.write_state(self.row, self.last, pid, rules)
             self.last = None
 
 

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import OperationalError, connections, router, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from z4j_django import logs
+from z4j_django import logs, states
 from z4j_django.retention_policy import RetentionPolicy
 from z4j_django.store import sightings
 
@@ -44,6 +44,7 @@ OTHERS: Final = (
     "events",
     "payloads",
     "groups",
+    "errors",
     "operations",
     "workers",
     "journals",
@@ -91,8 +92,8 @@ def prune(
         The same tally after each batch.
     """
     run = _Run(policy, project, batch, dry_run)
-    parts = (run.payloads, run.tasks, run.groups, run.operations, run.workers, run.journals)
-    for part in (*parts, run.losses, run.samples, run.conditions, run.cursors):
+    parts = (run.payloads, run.tasks, run.groups, run.errors, run.operations, run.workers)
+    for part in (*parts, run.journals, run.losses, run.samples, run.conditions, run.cursors):
         for _ in part():
             yield run.tally
 
@@ -196,6 +197,16 @@ class _Run:
             yield
             if all(cutoff < row.first_seen <= now for row in window):
                 return
+
+    def errors(self) -> Iterator[None]:
+        """Causes of failures that were not seen for as long as failures are kept."""
+        age = self.policy.tasks.get(states.FAILURE)
+        if age is not None:
+            old = Q(project=self.project) & self._before("last_seen", age)
+            yield from self._others("errors", "ErrorGroup", old, "project", "fingerprint")
+            if not self.dry_run:
+                key = ("project", "fingerprint", "release")
+                yield from self._others("errors in releases", "ErrorRelease", old, *key)
 
     def operations(self) -> Iterator[None]:
         """What operators did, with its targets and the messages that it saved."""

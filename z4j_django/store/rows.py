@@ -55,6 +55,8 @@ class TaskRow(msgspec.Struct, gc=False):
     exception_type: str = ""
     exception_message: str = ""
     traceback: str = ""
+    release: int | None = None
+    error: int | None = None
     # counted
     deliveries: int = 0
 

@@ -104,6 +104,8 @@ TASKS: Final = Merge(
         "exception_type": STATE,
         "exception_message": STATE,
         "traceback": STATE,
+        "release": STATE,
+        "error": STATE,
         "deliveries": SUM,
         "facts_order": SMALLER,
         "state_order": STATE,

@@ -16,7 +16,7 @@ from z4j_django.agent.batching import Slice
 from z4j_django.agent.sink import Status
 from z4j_django.exceptions import UnstorableError
 from z4j_django.secrets import masking, sealing
-from z4j_django.store import payloads, refusals, retention, sql
+from z4j_django.store import error_groups, payloads, refusals, releases, retention, sql
 from z4j_django.store.folding import Fold
 from z4j_django.store.rows import CursorRow, JournalRow, PayloadRow
 from z4j_django.values import clean, identifier
@@ -68,6 +68,7 @@ class DatabaseSink:
         self.housekeeper = housekeeper
         self.watch = watch
         self._tuned: Any = None
+        self._releases = releases.Writer()
 
     def positions(self, segments: Sequence[str]) -> dict[str, int]:
         """The byte up to which each segment is stored; those never stored are left out."""
@@ -172,6 +173,7 @@ class DatabaseSink:
                 fold, messages = self.prepare(fresh)
             self._store(fold, messages)
             self._move_cursors(fold, positions)
+        self._releases.remember(fold.releases.rows.values())
         if settings.DEBUG:
             reset_queries()  # Django would keep each statement, and all that it stores
         for segment, skipped in fold.skipped.items():
@@ -207,6 +209,8 @@ class DatabaseSink:
 
     def _store(self, fold: Fold, messages: Sequence[PayloadRow]) -> None:
         connection = connections[self._alias]
+        self._releases.write(connection, fold.releases.rows.values())
+        error_groups.confine(self._alias, fold)
         tasks = sorted(fold.tasks.values(), key=attrgetter("project", "task_id"))
         groups = sorted(fold.groups.values(), key=attrgetter("project", "group_id"))
         workers = sorted(fold.workers.values(), key=attrgetter("project", "hostname"))
@@ -217,6 +221,7 @@ class DatabaseSink:
         if self.timeline:
             sql.insert(connection, _model("TaskEvent"), _TIMELINE, fold.timeline)
         sql.insert(connection, _model("JournalLoss"), _LOSS, fold.losses)
+        error_groups.write(connection, fold)
 
     def _move_cursors(self, fold: Fold, positions: Mapping[str, int]) -> None:
         rows = [
