@@ -5,6 +5,7 @@ from z4j_django.models.group import GroupRecord
 from z4j_django.models.journal import JournalLoss, JournalRecord
 from z4j_django.models.operation import Operation, OperationTarget, SavedMessage
 from z4j_django.models.payload import TaskPayload
+from z4j_django.models.statistics import Statistic, StatisticsDelta, StatisticsRoster
 from z4j_django.models.task import TaskEvent, TaskRecord
 from z4j_django.models.worker import WorkerRecord
 
@@ -16,6 +17,9 @@ __all__ = [
     "Operation",
     "OperationTarget",
     "SavedMessage",
+    "Statistic",
+    "StatisticsDelta",
+    "StatisticsRoster",
     "TaskEvent",
     "TaskPayload",
     "TaskRecord",

@@ -32,7 +32,8 @@ from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
 from z4j_django.secrets import masking
 from z4j_django.store import describing
-from z4j_django.store.rows import GroupRow, LossRow, TaskRow, TimelineRow, WorkerRow
+from z4j_django.store.counting import Counts
+from z4j_django.store.rows import NAMED, GroupRow, LossRow, TaskRow, TimelineRow, WorkerRow
 from z4j_django.values import (
     TIME_BITS,
     as_json,
@@ -46,8 +47,6 @@ from z4j_django.values import (
 #: Sources of facts, the best first: a whole message, a cut one, an embedded step, a name; and
 #: what a bystander heard of a send, which tells the queue, or of anything else.
 _WHOLE, _CUT, _EMBEDDED, _NAME, _HEARD_SENT, _HEARD = range(6)
-#: The facts of any message, cut or whole, come before this order; a name is no news to them.
-_NAMED: Final = 255 << (3 + TIME_BITS)
 _RETRIES: Final = describing.RETRIES
 
 
@@ -67,6 +66,7 @@ class Fold:
         originals: By project and task id: an attempt, its time, and its message; the first.
         losses: What was lost on the way, in the order of the journal.
         skipped: Lines of each segment that could not be read.
+        counts: What goes into the statistics.
     """
 
     def __init__(self, rules: masking.Rules = masking.NO_RULES) -> None:
@@ -80,6 +80,7 @@ class Fold:
         self.originals: dict[tuple[str, str], tuple[int, float, events.Original]] = {}
         self.losses: list[LossRow] = []
         self.skipped: dict[str, int] = {}
+        self.counts = Counts()
 
     def add_slice(self, part: Slice) -> None:
         """Merge all events of a slice."""
@@ -98,6 +99,8 @@ class Fold:
                 self._add_task_event(event, project, header.pid)
             elif isinstance(event, events.WorkerEvent):
                 self._add_worker_event(event, project, header.pid)
+            elif isinstance(event, events.SampledEvent):
+                self.counts.add_sampled(event, project)
             else:
                 self._add_loss(event, header)
 
@@ -111,6 +114,7 @@ class Fold:
         """Write down what was heard so far; else whoever asks for the tasks waits for it."""
         for life in self._lives.values():
             life.settle(self._rules)
+        self.counts.settle()
 
     def _life(self, project: str, task_id: str) -> _Life:
         life = self._lives.get((project, task_id))
@@ -133,11 +137,12 @@ class Fold:
                 self.originals[project, task_id] = (attempt, at, event.original)
         if event.message is not None:
             self._merge_message(life, event, event.message, attempt, time)
-        elif event.name and life.row.facts_order > _NAMED:
+        elif event.name and life.row.facts_order > NAMED:
             source = _HEARD if event.observed else _NAME
             life.add_facts(_facts_order(source, attempt, time), events.Message(name=event.name))
         if event.observed and event.kind == events.TASK_SENT:
             return
+        self.counts.add(event, life.row, attempt, at)
         self.timeline.append(
             TimelineRow(
                 project,

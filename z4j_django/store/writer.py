@@ -16,7 +16,7 @@ from z4j_django.agent.batching import Slice
 from z4j_django.agent.sink import Status
 from z4j_django.exceptions import UnstorableError
 from z4j_django.secrets import masking, sealing
-from z4j_django.store import payloads, refusals, retention, sql
+from z4j_django.store import payloads, refusals, retention, sql, statistics
 from z4j_django.store.folding import Fold
 from z4j_django.store.rows import CursorRow, JournalRow, PayloadRow
 from z4j_django.values import clean, identifier
@@ -61,6 +61,7 @@ class DatabaseSink:
         self.payloads = payloads
         self.rules = rules
         self.housekeeper = housekeeper
+        self._compactor = statistics.Compactor()
         self._tuned: Any = None
 
     def positions(self, segments: Sequence[str]) -> dict[str, int]:
@@ -145,7 +146,8 @@ class DatabaseSink:
         retention.let_cursors_go(segments)
 
     def housekeep(self) -> None:
-        """Delete a batch of what is old."""
+        """Bring the statistics up to date, and delete a batch of what is old."""
+        self._compactor.step()
         if self.housekeeper is not None:
             self.housekeeper.step()
 
@@ -164,6 +166,7 @@ class DatabaseSink:
                 fold, messages = self.prepare(fresh)
             self._store(fold, messages)
             self._move_cursors(fold, positions)
+        self._compactor.is_wanted = True
         if settings.DEBUG:
             reset_queries()  # Django would keep each statement, and all that it stores
         for segment, skipped in fold.skipped.items():
@@ -209,6 +212,7 @@ class DatabaseSink:
         if self.timeline:
             sql.insert(connection, _model("TaskEvent"), _TIMELINE, fold.timeline)
         sql.insert(connection, _model("JournalLoss"), _LOSS, fold.losses)
+        statistics.add(connection, fold.counts)
 
     def _move_cursors(self, fold: Fold, positions: Mapping[str, int]) -> None:
         rows = [
