@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from z4j_django import states
+from z4j_django.counters import STEPS
 
 #: Stands for every state from which a task moves on by itself.
 UNFINISHED: Final = "unfinished"
@@ -18,6 +19,15 @@ DEFAULT: Final = "default"
 #: kept for ever. The default age is not theirs.
 PAYLOADS: Final = "payloads"
 OPERATIONS: Final = "operations"
+#: Statistics, by how many seconds each counts together; and their ages where nothing is said: what
+#: is counted by minutes is worth little once it is old, and takes the most room.
+STATISTICS: Final = dict(
+    zip(("statistics_minutes", "statistics_hours", "statistics_days"), STEPS, strict=True)
+)
+_STATISTICS_AGES: Final[Mapping[str, timedelta | None]] = {
+    "statistics_minutes": timedelta(days=2),
+    "statistics_hours": timedelta(days=90),
+}
 
 # No minutes: "3m" may mean months.
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
@@ -34,12 +44,14 @@ class RetentionPolicy:
         rest: Age of workers, journals and losses; ``None``: kept for ever.
         payloads: Age of messages; ``None``: kept as long as their task.
         operations: Age of what operators did; ``None``: kept for ever.
+        statistics: By the seconds that each counts together; one that is missing is kept for ever.
     """
 
     tasks: Mapping[str, timedelta] = field(default_factory=dict)
     rest: timedelta | None = None
     payloads: timedelta | None = None
     operations: timedelta | None = None
+    statistics: Mapping[int, timedelta] = field(default_factory=dict)
 
     @property
     def shortest(self) -> timedelta | None:
@@ -68,13 +80,14 @@ def from_setting(given: Mapping[str, Any]) -> RetentionPolicy:
 
     Args:
         given: An age, or ``None`` for ever, by state, ``"unfinished"`` or ``"default"``, of which
-            the most particular counts; or by ``"payloads"`` and ``"operations"``.
+            the most particular counts; or by ``"payloads"``, ``"operations"`` and the keys of
+            :data:`STATISTICS`.
 
     Raises:
         ValueError: If a key is unknown or a value is no age; the message names both.
     """
-    known = (*states.ALL, UNFINISHED, DEFAULT, PAYLOADS, OPERATIONS)
-    ages: dict[str, timedelta | None] = {}
+    known = (*states.ALL, UNFINISHED, DEFAULT, PAYLOADS, OPERATIONS, *STATISTICS)
+    ages = dict(_STATISTICS_AGES)
     for key, value in given.items():
         if key not in known:
             raise ValueError(
@@ -85,13 +98,16 @@ def from_setting(given: Mapping[str, Any]) -> RetentionPolicy:
         except ValueError as error:
             raise ValueError(f"Z4J['RETENTION'][{key!r}] is {error}") from None
     tasks = {state: age for state in states.ALL if (age := _age_of(state, ages)) is not None}
-    return RetentionPolicy(tasks, ages.get(DEFAULT), ages.get(PAYLOADS), ages.get(OPERATIONS))
+    counted = {step: age for key, step in STATISTICS.items() if (age := ages.get(key)) is not None}
+    return RetentionPolicy(
+        tasks, ages.get(DEFAULT), ages.get(PAYLOADS), ages.get(OPERATIONS), counted
+    )
 
 
 def of_states(age: timedelta, wanted: Iterable[str]) -> RetentionPolicy:
-    """One age for some states, or for all that there is where ``wanted`` is empty."""
+    """One age for some states, or for all records that there are where ``wanted`` is empty."""
     keys = list(wanted) or [DEFAULT]
-    return from_setting(dict.fromkeys(keys, age))
+    return from_setting(dict.fromkeys(keys, age) | dict.fromkeys(STATISTICS))
 
 
 def _age_of(state: str, ages: Mapping[str, timedelta | None]) -> timedelta | None:

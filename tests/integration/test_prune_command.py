@@ -39,7 +39,7 @@ class TestCommand:
         task("failed", 8, states.FAILURE)
         said = command()
         assert said.startswith("Deleted 1 tasks (SUCCESS 1), 2 events, 0 payloads, 0 groups, ")
-        assert "0 operations, 0 workers, 0 journals, 0 losses, 0 cursors, in " in said
+        assert "0 operations, 0 workers, 0 journals, 0 losses, 0 cursors, 0 statistics, in " in said
         assert left() == {"failed"}
 
     def test_or_those_of_the_command_line(self, command: Any) -> None:
@@ -74,6 +74,7 @@ class TestCommand:
             "journals": 0,
             "losses": 0,
             "cursors": 0,
+            "statistics": 0,
             "busy": 0,
         }
         assert json.loads(command("--older-than", "7d", "--json", "--dry-run"))["groups"] is None

@@ -140,7 +140,7 @@ def test_workers_journals_losses_and_cursors_go() -> None:
     JournalCursor.objects.create(segment="on a host")
     counted = prune(dry_run=True).others
     assert prune().others == counted
-    assert counted == {"workers": 2, "journals": 1, "losses": 1, "cursors": 1}
+    assert counted == {"workers": 2, "journals": 1, "losses": 1, "cursors": 1, "statistics": 0}
     assert WorkerRecord.objects.get().hostname == "alive"
     assert set(JournalRecord.objects.values_list("directory", flat=True)) == {"full", "new"}
     assert JournalLoss.objects.count() == 1

@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.histories import lives
-from z4j_django import histograms
+from z4j_django import histograms, retention_policy
 from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
+from z4j_django.counters import COUNTERS
 from z4j_django.histograms import bucket_of
 from z4j_django.models import (
     JournalCursor,
@@ -27,8 +28,7 @@ from z4j_django.models import (
     TaskEvent,
     TaskRecord,
 )
-from z4j_django.store import roster, sql, statistics
-from z4j_django.store.counting import COUNTERS
+from z4j_django.store import retention, roster, sql, statistics
 from z4j_django.store.writer import DatabaseSink
 from z4j_django.values import OTHER
 
@@ -273,3 +273,17 @@ def test_a_turn_takes_a_fixed_number_of_statements() -> None:
             statistics.compact()
         counts.append(sum("SAVEPOINT" not in one["sql"] for one in queries))
     assert counts[0] == counts[1]
+
+
+def test_what_is_counted_by_short_steps_goes_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = retention_policy.from_setting({})
+    store(*run(BEGIN))
+    statistics.compact_all()
+    store(*run(BEGIN + 3 * 86_400, "three days later"))
+    for days, left in ((3, {60: 1, 3_600: 2, 86_400: 2}), (92, {3_600: 1, 86_400: 2})):
+        monkeypatch.setattr(retention.time, "time", lambda days=days: BEGIN + days * 86_400 + 60)
+        *_, dry = retention.prune(policy, "shop", dry_run=True)
+        *_, tally = retention.prune(policy, "shop")
+        assert Counter(Statistic.objects.filter(scope="all").values_list("step", flat=True)) == left
+        assert dry.others["statistics"] == tally.others["statistics"] > 0
+    assert not StatisticsDelta.objects.exists()

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from tests.histories import lives
 from z4j_django.agent import events
+from z4j_django.counters import COUNTERS
 from z4j_django.histograms import bucket_of
 from z4j_django.store import counting
-from z4j_django.store.counting import COUNTERS, Count, Known
+from z4j_django.store.counting import Count, Known
 from z4j_django.store.folding import Fold
 
 HEADER = events.Header(schema=1, project="shop", host="h", pid=7)

@@ -15,23 +15,10 @@ class Statistic(models.Model):
     A histogram is sparse: see ``z4j_django.histograms``.
     """
 
-    class Scope(models.TextChoices):
-        """What is counted together."""
-
-        NAMES = "names", "tasks of one name from one queue"
-        QUEUES = "queues", "all tasks from one queue"
-        ALL = "all", "all tasks"
-
-    class Step(models.IntegerChoices):
-        """How long a time is, in seconds; days are those of UTC."""
-
-        MINUTE = 60, "minute"
-        HOUR = 3_600, "hour"
-        DAY = 86_400, "day"
-
     project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
-    step = models.IntegerField(choices=Step.choices)
-    scope = IdentifierField(max_length=8, choices=Scope.choices)
+    #: Seconds, and of what: see ``z4j_django.counters``. Days are those of UTC.
+    step = models.IntegerField()
+    scope = IdentifierField(max_length=8)
     name = IdentifierField(max_length=255, blank=True, default="")
     queue = IdentifierField(max_length=255, blank=True, default="")
     #: Its begin, in seconds since the epoch: no time zone moves it, nor has it an hour twice.

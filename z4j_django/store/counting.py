@@ -20,26 +20,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from z4j_django.agent import events
+from z4j_django.counters import COUNTERS, DAY, MINUTE
 from z4j_django.histograms import Histogram, bucket_of
 from z4j_django.store.rows import NAMED, TaskRow
 from z4j_django.values import clean, iso_time
 
-#: What is counted, in the order of a :class:`Count`; columns of the statistics.
-COUNTERS: Final = (
-    "sent",
-    "received",
-    "started",
-    "succeeded",
-    "failed",
-    "retried",
-    "revoked",
-    "rejected",
-    "ignored",
-    "sampled",
-)
-MINUTE: Final = 60
 #: Seconds that the clock of a host may be ahead; what lies beyond counts when it is stored.
-_FAR: Final = 86_400.0
+_FAR: Final = DAY
 
 _COUNTER_OF: Final = {
     events.TASK_SENT: COUNTERS.index("sent"),

@@ -19,8 +19,9 @@ from django.apps import apps
 from django.db import connections, router, transaction
 
 from z4j_django import histograms
+from z4j_django.counters import ALL, COUNTERS, DAY, NAMES, QUEUES, STEPS
 from z4j_django.store import sql
-from z4j_django.store.counting import COUNTERS, MINUTE, Count, Counts, Known
+from z4j_django.store.counting import Count, Counts, Known
 from z4j_django.store.roster import Roster
 from z4j_django.store.rows import DeltaRow
 
@@ -33,8 +34,6 @@ _DELTAS: Final = 100
 _BYTES: Final = 256 * 1024
 #: Values in one query, as a list of a length that MariaDB makes no join of.
 _AT_ONCE: Final = 500
-_DAY: Final = 86_400
-_STEPS: Final = (MINUTE, 3_600, _DAY)
 
 #: Step, scope, name, queue and begin.
 _Place: TypeAlias = tuple[int, str, str, str, int]
@@ -158,17 +157,17 @@ def _added_up(counts: Iterable[Count], roster: Roster) -> dict[_Place, Count]:
         _add(minutes, (count.name, count.queue, count.minute), count)
     days: dict[tuple[str, str], int] = {}
     for name, queue, minute in minutes:
-        day = minute // _DAY
+        day = minute // DAY
         days[name, queue] = max(day, days.get((name, queue), day))
     places = roster.place(days)
     found: dict[_Place, Count] = {}
     for (name, queue, minute), count in minutes.items():
         name, queue = places[name, queue]
-        for step in _STEPS:
+        for step in STEPS:
             at = minute // step * step
-            _add(found, (step, "names", name, queue, at), count)
-            _add(found, (step, "queues", "", queue, at), count)
-            _add(found, (step, "all", "", "", at), count)
+            _add(found, (step, NAMES, name, queue, at), count)
+            _add(found, (step, QUEUES, "", queue, at), count)
+            _add(found, (step, ALL, "", "", at), count)
     return found
 
 
