@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from z4j_django import states
+from z4j_django.counters import STEPS
 
 #: Stands for every state from which a task moves on by itself.
 UNFINISHED: Final = "unfinished"
@@ -18,11 +19,20 @@ DEFAULT: Final = "default"
 #: kept for ever. The default age is not theirs.
 PAYLOADS: Final = "payloads"
 OPERATIONS: Final = "operations"
-#: Samples of queues, and conditions that have ended: these go without being asked for.
+#: Samples of queues, and conditions that have ended.
 SAMPLES: Final = "samples"
 CONDITIONS: Final = "conditions"
-SAMPLES_AGE: Final = timedelta(weeks=2)
-CONDITIONS_AGE: Final = timedelta(days=90)
+#: Statistics, by how many seconds each counts together.
+STATISTICS: Final = dict(
+    zip(("statistics_minutes", "statistics_hours", "statistics_days"), STEPS, strict=True)
+)
+#: The ages of what grows by itself, and is worth little once it is old, where nothing is said.
+_AGES: Final[Mapping[str, timedelta | None]] = {
+    SAMPLES: timedelta(weeks=2),
+    CONDITIONS: timedelta(days=90),
+    "statistics_minutes": timedelta(days=2),
+    "statistics_hours": timedelta(days=90),
+}
 
 # No minutes: "3m" may mean months.
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
@@ -41,14 +51,16 @@ class RetentionPolicy:
         operations: Age of what operators did; ``None``: kept for ever.
         samples: Age of the samples of queues; ``None``: kept for ever.
         conditions: How long ago a condition ended; ``None``: kept for ever.
+        statistics: By the seconds that each counts together; one that is missing is kept for ever.
     """
 
     tasks: Mapping[str, timedelta] = field(default_factory=dict)
     rest: timedelta | None = None
     payloads: timedelta | None = None
     operations: timedelta | None = None
-    samples: timedelta | None = SAMPLES_AGE
-    conditions: timedelta | None = CONDITIONS_AGE
+    samples: timedelta | None = None
+    conditions: timedelta | None = None
+    statistics: Mapping[int, timedelta] = field(default_factory=dict)
 
     @property
     def shortest(self) -> timedelta | None:
@@ -82,8 +94,9 @@ def from_setting(given: Mapping[str, Any]) -> RetentionPolicy:
     Raises:
         ValueError: If a key is unknown or a value is no age; the message names both.
     """
-    known = (*states.ALL, UNFINISHED, DEFAULT, PAYLOADS, OPERATIONS, SAMPLES, CONDITIONS)
-    ages: dict[str, timedelta | None] = {}
+    nouns = (PAYLOADS, OPERATIONS, SAMPLES, CONDITIONS, *STATISTICS)
+    known = (*states.ALL, UNFINISHED, DEFAULT, *nouns)
+    ages = dict(_AGES)
     for key, value in given.items():
         if key not in known:
             raise ValueError(
@@ -99,15 +112,16 @@ def from_setting(given: Mapping[str, Any]) -> RetentionPolicy:
         rest=ages.get(DEFAULT),
         payloads=ages.get(PAYLOADS),
         operations=ages.get(OPERATIONS),
-        samples=ages.get(SAMPLES, SAMPLES_AGE),
-        conditions=ages.get(CONDITIONS, CONDITIONS_AGE),
+        samples=ages.get(SAMPLES),
+        conditions=ages.get(CONDITIONS),
+        statistics={step: age for key, step in STATISTICS.items() if (age := ages.get(key))},
     )
 
 
 def of_states(age: timedelta, wanted: Iterable[str]) -> RetentionPolicy:
-    """One age for some states, or for all that there is where ``wanted`` is empty."""
+    """One age for some states, or for all records that there are where ``wanted`` is empty."""
     keys = list(wanted) or [DEFAULT]
-    return from_setting(dict.fromkeys(keys, age))
+    return from_setting(dict.fromkeys(_AGES) | dict.fromkeys(keys, age))
 
 
 def _age_of(state: str, ages: Mapping[str, timedelta | None]) -> timedelta | None:

@@ -30,6 +30,9 @@ LONGEST_DELAY: Final = 366 * 24 * 3600
 GREATEST_ID: Final = 2**63 - 1
 #: With what the names of our own tasks begin, or their ids.
 INTERNAL: Final = "z4j_django."
+#: Under what the statistics count names and queues for which there is no place; no task of ours
+#: has it for its name.
+OTHER: Final = f"{INTERNAL}other"
 #: What stands for "not known".
 NOTHING: Final = "-"
 #: What not every database takes: NUL, and halves of a surrogate pair.

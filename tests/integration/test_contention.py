@@ -19,15 +19,20 @@ from tests import messages
 from tests.integration import chords, operators
 from tests.integration.mailbox import QUEUE, Publish
 from z4j_django import operations, states
+from z4j_django.agent import events
+from z4j_django.agent.batching import Slice
 from z4j_django.exceptions import OperationError
-from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.models import Operation, OperationTarget, Statistic, TaskRecord
 from z4j_django.operations import transactions
+from z4j_django.store import statistics
+from z4j_django.store.writer import DatabaseSink
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("shared")]
 
 #: So many that two who only look, and do not claim, meet at one of them at least.
 TASKS = [f"task-{number}" for number in range(10)]
-Ask = Callable[[], Operation]
+Ask = Callable[[], Operation | None]
+HEADER = events.Header(schema=1, project="default", host="h", pid=1)
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def shared(transactional_db: None, tmp_path: Path) -> Iterator[None]:
     connections["default"] = in_memory
 
 
-def at_once(*asked: Ask) -> list[Operation | OperationError]:
+def at_once(*asked: Ask) -> list[Operation | OperationError | None]:
     """What came of each of those who asked in the same instant."""
     barrier = threading.Barrier(len(asked))
     found: dict[int, Any] = {}
@@ -70,7 +75,7 @@ def at_once(*asked: Ask) -> list[Operation | OperationError]:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {type(one) for one in found.values()} <= {Operation, OperationError}, found
+    assert {type(one) for one in found.values()} <= {Operation, OperationError, type(None)}, found
     return [found[place] for place in range(len(asked))]
 
 
@@ -227,3 +232,13 @@ class TestQueues:
         found = at_once(ask, ask)
         assert sum(isinstance(one, OperationError) for one in found) == 1
         assert operations.count_messages(QUEUE) == 25
+
+
+def test_two_who_add_up_the_statistics_at_once_count_nothing_twice() -> None:
+    for number in range(20):
+        event = events.TaskEvent(events.TASK_REVOKED, f"t{number}", 1_700_000_040.0, name="send")
+        data = events.encode(event)
+        DatabaseSink().apply([Slice(f"s{number}", HEADER, 0, len(data), data)])
+    at_once(statistics.compact_all, statistics.compact_all)
+    statistics.compact_all()
+    assert Statistic.objects.get(step=60, scope="all").revoked == 20

@@ -41,7 +41,7 @@ class TestCommand:
         assert said.startswith("Deleted 1 tasks (SUCCESS 1), 2 events, 0 payloads, 0 groups, ")
         assert (
             "0 errors, 0 operations, 0 workers, 0 journals, 0 losses, 0 samples, 0 conditions, "
-            "0 cursors, in " in said
+            "0 cursors, 0 statistics, in " in said
         )
         assert left() == {"failed"}
 
@@ -82,6 +82,7 @@ class TestCommand:
             "samples": 0,
             "conditions": 0,
             "cursors": 0,
+            "statistics": 0,
             "busy": 0,
         }
         assert json.loads(command("--older-than", "7d", "--json", "--dry-run"))["groups"] is None

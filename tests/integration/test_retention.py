@@ -327,6 +327,6 @@ def test_samples_and_what_was_wrong_once_go_though_no_age_is_set() -> None:
             key="k", subject=subject, since=ago(99), last_seen=ago(days), ended_at=ago(days)
         )
     ConditionRecord.objects.create(key="k", subject="still", since=ago(99), last_seen=ago(99))
-    prune(retention_policy.RetentionPolicy())
+    prune(retention_policy.from_setting({}))
     assert QueueSample.objects.count() == 2
     assert set(ConditionRecord.objects.values_list("subject", flat=True)) == {"lately", "still"}

@@ -12,7 +12,8 @@ from z4j_django import checks, conf, retention_policy, states
 
 KEYS = (
     "PENDING, RECEIVED, STARTED, RETRY, IGNORED, REJECTED, REVOKED, FAILURE, SUCCESS, "
-    "unfinished, default, payloads, operations, samples, conditions"
+    "unfinished, default, payloads, operations, samples, conditions, statistics_minutes, "
+    "statistics_hours, statistics_days"
 )
 
 
@@ -57,7 +58,11 @@ def test_without_a_default_the_rest_is_kept() -> None:
     assert (
         retention_policy.from_setting({})
         == retention_policy.from_setting({"default": None})
-        == retention_policy.RetentionPolicy()
+        == retention_policy.RetentionPolicy(
+            samples=timedelta(days=14),
+            conditions=timedelta(days=90),
+            statistics={60: timedelta(days=2), 3_600: timedelta(days=90)},
+        )
     )
     assert retention_policy.RetentionPolicy().shortest is None
 
@@ -70,6 +75,14 @@ def test_one_age_for_some_states_or_for_all() -> None:
     }
     everything = retention_policy.of_states(week, [])
     assert (set(everything.tasks), everything.rest) == (set(states.ALL), week)
+    assert not everything.statistics
+
+
+def test_statistics_have_ages_of_their_own() -> None:
+    found = retention_policy.from_setting(
+        {"default": "1d", "statistics_hours": None, "statistics_days": "52w"}
+    )
+    assert found.statistics == {60: timedelta(days=2), 86_400: timedelta(weeks=52)}
 
 
 @pytest.mark.parametrize(
@@ -118,4 +131,4 @@ def test_the_setting_takes_text_and_timedeltas(settings: Any) -> None:
     assert conf.settings.retention.tasks["SUCCESS"] == timedelta(days=7)
     assert conf.settings.retention.rest == timedelta(days=30)
     settings.Z4J = {}
-    assert conf.settings.retention == retention_policy.RetentionPolicy()
+    assert conf.settings.retention == retention_policy.from_setting({})

@@ -204,7 +204,7 @@ class TestDeletedSegments:
 def test_a_newer_versions_segment_is_left_alone(
     directory: Path, sink: MemorySink, writer: journal.Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "SCHEMA", 2)
+    monkeypatch.setattr(events, "SCHEMA", events.SCHEMA + 1)
     writer.write(line("future"))
     writer.close()
     monkeypatch.undo()

@@ -14,7 +14,7 @@ import msgspec
 from z4j_django.values import FIRST_MOMENT, LAST_MOMENT
 
 #: Version of the journal's lines. A reader leaves newer ones to a newer reader.
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 TASK_SENT: Final = "task_sent"
 TASK_RECEIVED: Final = "task_received"
@@ -205,6 +205,16 @@ class WorkerEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of
     pid: int | None = None
 
 
+class SampledEvent(
+    msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag_field="of", tag="sampled"
+):
+    """A task that came to a good end, and that a sample leaves out: it counts, and no more."""
+
+    name: str
+    #: When it ended.
+    at: Moment
+
+
 class LossEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of", tag="loss"):
     """Events that are on record nowhere; so that silence is not taken for health."""
 
@@ -215,7 +225,7 @@ class LossEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of",
     detail: str = ""
 
 
-Event = TaskEvent | WorkerEvent | LossEvent
+Event = TaskEvent | WorkerEvent | SampledEvent | LossEvent
 
 #: A process could not write them.
 UNWRITTEN: Final = "unwritten"
@@ -260,6 +270,8 @@ def bared(event: Event) -> Event:
         return msgspec.structs.replace(
             event, hostname=_plain(event.hostname), pool="", queues=(), version=""
         )
+    if isinstance(event, SampledEvent):
+        return SampledEvent(_plain(event.name), event.at)
     message, failure = event.message, event.failure
     return msgspec.structs.replace(
         event,

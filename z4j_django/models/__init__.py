@@ -7,6 +7,7 @@ from z4j_django.models.journal import JournalLoss, JournalRecord
 from z4j_django.models.operation import Operation, OperationTarget, SavedMessage
 from z4j_django.models.payload import TaskPayload
 from z4j_django.models.release import Release
+from z4j_django.models.statistics import Statistic, StatisticsDelta, StatisticsRoster
 from z4j_django.models.task import TaskEvent, TaskRecord
 from z4j_django.models.watch import ConditionRecord, Lease, QueueSample
 from z4j_django.models.worker import WorkerRecord
@@ -25,6 +26,9 @@ __all__ = [
     "QueueSample",
     "Release",
     "SavedMessage",
+    "Statistic",
+    "StatisticsDelta",
+    "StatisticsRoster",
     "TaskEvent",
     "TaskPayload",
     "TaskRecord",

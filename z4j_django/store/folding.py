@@ -32,9 +32,10 @@ from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
 from z4j_django.secrets import masking
 from z4j_django.store import describing
+from z4j_django.store.counting import Counts
 from z4j_django.store.error_rows import Errors
 from z4j_django.store.release_rows import Releases
-from z4j_django.store.rows import GroupRow, LossRow, TaskRow, TimelineRow, WorkerRow
+from z4j_django.store.rows import NAMED, GroupRow, LossRow, TaskRow, TimelineRow, WorkerRow
 from z4j_django.values import (
     TIME_BITS,
     as_json,
@@ -48,8 +49,6 @@ from z4j_django.values import (
 #: Sources of facts, the best first: a whole message, a cut one, an embedded step, a name; and
 #: what a bystander heard of a send, which tells the queue, or of anything else.
 _WHOLE, _CUT, _EMBEDDED, _NAME, _HEARD_SENT, _HEARD = range(6)
-#: The facts of any message, cut or whole, come before this order; a name is no news to them.
-_NAMED: Final = 255 << (3 + TIME_BITS)
 _RETRIES: Final = describing.RETRIES
 
 
@@ -71,6 +70,7 @@ class Fold:
         errors: The failures, by their causes.
         releases: The releases that it comes of.
         skipped: Lines of each segment that could not be read.
+        counts: What goes into the statistics.
     """
 
     def __init__(self, rules: masking.Rules = masking.NO_RULES) -> None:
@@ -86,6 +86,7 @@ class Fold:
         self.errors = Errors()
         self.releases = Releases()
         self.skipped: dict[str, int] = {}
+        self.counts = Counts()
 
     def add_slice(self, part: Slice) -> None:
         """Merge all events of a slice."""
@@ -105,6 +106,8 @@ class Fold:
                 self._add_task_event(event, project, header.pid, release)
             elif isinstance(event, events.WorkerEvent):
                 self._add_worker_event(event, project, header.pid)
+            elif isinstance(event, events.SampledEvent):
+                self.counts.add_sampled(event, project)
             else:
                 self._add_loss(event, header)
 
@@ -119,6 +122,7 @@ class Fold:
         for life in self._lives.values():
             life.settle(self._rules)
         self.errors.settle(self._rules)
+        self.counts.settle()
 
     def _life(self, project: str, task_id: str) -> _Life:
         life = self._lives.get((project, task_id))
@@ -146,11 +150,12 @@ class Fold:
                 self.originals[project, task_id] = (attempt, at, event.original)
         if event.message is not None:
             self._merge_message(life, event, event.message, attempt, time)
-        elif event.name and life.row.facts_order > _NAMED:
+        elif event.name and life.row.facts_order > NAMED:
             source = _HEARD if event.observed else _NAME
             life.add_facts(_facts_order(source, attempt, time), events.Message(name=event.name))
         if event.observed and event.kind == events.TASK_SENT:
             return
+        self.counts.add(event, life.row, attempt, at)
         self.timeline.append(
             TimelineRow(
                 project,

@@ -22,8 +22,9 @@ from django.db import OperationalError, connections, router, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from z4j_django import logs, states
+from z4j_django.counters import SCOPES
 from z4j_django.retention_policy import RetentionPolicy
-from z4j_django.store import sightings
+from z4j_django.store import sightings, statistics
 
 logger = logs.logger("z4j_django.retention")
 
@@ -52,6 +53,7 @@ OTHERS: Final = (
     "samples",
     "conditions",
     "cursors",
+    "statistics",
 )
 
 # MariaDB makes a join of a longer list, and reads the whole table for it.
@@ -93,7 +95,8 @@ def prune(
     """
     run = _Run(policy, project, batch, dry_run)
     parts = (run.payloads, run.tasks, run.groups, run.errors, run.operations, run.workers)
-    for part in (*parts, run.journals, run.losses, run.samples, run.conditions, run.cursors):
+    rest = (run.journals, run.losses, run.samples, run.conditions, run.cursors, run.statistics)
+    for part in (*parts, *rest):
         for _ in part():
             yield run.tally
 
@@ -258,6 +261,14 @@ class _Run:
         old = self._before("deleted_at", datetime.timedelta(seconds=CURSOR_AGE))
         yield from self._others("cursors", "JournalCursor", old, "segment")
 
+    def statistics(self) -> Iterator[None]:
+        """What is counted by steps too short to matter still; before it, what no shipper added."""
+        while not self.dry_run and statistics.compact():
+            yield
+        for step, age in self.policy.statistics.items():
+            old = Q(step=step, scope__in=SCOPES, at__lt=self.now - age.total_seconds())
+            yield from self._others("statistics", "Statistic", old & Q(project=self.project), "pk")
+
     def _before(self, name: str, age: datetime.timedelta) -> Q:
         return Q(**{f"{name}__lt": _moment(self.now - age.total_seconds())})
 
@@ -328,7 +339,7 @@ class _Run:
         """The rows of a table in which what is old is few, or has an index."""
         rows = _rows(model).filter(old)
         if self.dry_run:
-            self.tally.others[noun] = rows.count()
+            self.tally.others[noun] += rows.count()
             yield
             return
         while keys := list(rows.values_list("pk", flat=True)[:_AT_ONCE]):

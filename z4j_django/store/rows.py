@@ -7,9 +7,12 @@ from typing import Final
 import msgspec
 
 from z4j_django import states
+from z4j_django.values import TIME_BITS
 
 #: The order of facts that nobody has told.
 NO_FACTS: Final = 2**63 - 1
+#: The facts of any message, cut or whole, come before this order; a name is no news to them.
+NAMED: Final = 255 << (3 + TIME_BITS)
 
 
 class TaskRow(msgspec.Struct, gc=False):
@@ -123,6 +126,13 @@ class LossRow(msgspec.Struct):
     count: int
     at: float
     detail: str = ""
+
+
+class DeltaRow(msgspec.Struct):
+    """What one batch adds to the statistics of a project."""
+
+    project: str
+    counts: bytes
 
 
 class CursorRow(msgspec.Struct):

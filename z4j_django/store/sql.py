@@ -18,6 +18,8 @@ import msgspec
 from django.db import models
 from django.utils import timezone
 
+from z4j_django.counters import COUNTERS
+
 #: A rule is the new value of a column: ``{n}`` is the incoming one, ``{o}`` the stored one, and
 #: ``n.x`` and ``o.x`` are other columns of the same rows.
 BETTER_STATE: Final = (
@@ -153,6 +155,12 @@ NEW_CURSORS: Final = Merge(
 CURSORS: Final = Merge(
     key=("segment",),
     rules={"offset": "{n}", "skipped": SUM},
+)
+
+#: Whoever writes statistics is alone, and has read what stands there.
+STATISTICS: Final = Merge(
+    key=("project", "step", "scope", "name", "queue", "at"),
+    rules=dict.fromkeys((*COUNTERS, "runs", "waits"), "{n}"),
 )
 
 #: A report is newer than the one before it: the last one stands.

@@ -16,7 +16,15 @@ from z4j_django.agent.batching import Slice
 from z4j_django.agent.sink import Status
 from z4j_django.exceptions import UnstorableError
 from z4j_django.secrets import masking, sealing
-from z4j_django.store import error_groups, payloads, refusals, releases, retention, sql
+from z4j_django.store import (
+    error_groups,
+    payloads,
+    refusals,
+    releases,
+    retention,
+    sql,
+    statistics,
+)
 from z4j_django.store.folding import Fold
 from z4j_django.store.rows import CursorRow, JournalRow, PayloadRow
 from z4j_django.values import clean, identifier
@@ -67,6 +75,7 @@ class DatabaseSink:
         self.rules = rules
         self.housekeeper = housekeeper
         self.watch = watch
+        self._compactor = statistics.Compactor()
         self._tuned: Any = None
         self._releases = releases.Writer()
 
@@ -152,7 +161,8 @@ class DatabaseSink:
         retention.let_cursors_go(segments)
 
     def housekeep(self) -> None:
-        """Delete a batch of what is old, and look at one thing that may be wrong."""
+        """Count up the statistics, delete a batch of what is old, look at what may be wrong."""
+        self._compactor.step()
         if self.housekeeper is not None:
             self.housekeeper.step()
         if self.watch is not None:
@@ -174,6 +184,7 @@ class DatabaseSink:
             self._store(fold, messages)
             self._move_cursors(fold, positions)
         self._releases.remember(fold.releases.rows.values())
+        self._compactor.is_wanted = True
         if settings.DEBUG:
             reset_queries()  # Django would keep each statement, and all that it stores
         for segment, skipped in fold.skipped.items():
@@ -222,6 +233,7 @@ class DatabaseSink:
             sql.insert(connection, _model("TaskEvent"), _TIMELINE, fold.timeline)
         sql.insert(connection, _model("JournalLoss"), _LOSS, fold.losses)
         error_groups.write(connection, fold)
+        statistics.add(connection, fold.counts)
 
     def _move_cursors(self, fold: Fold, positions: Mapping[str, int]) -> None:
         rows = [

@@ -138,7 +138,7 @@ def _policy(older_than: str | None, wanted_states: list[str]) -> retention_polic
             found = retention_policy.of_states(retention_policy.parse(older_than), wanted_states)
         except ValueError as error:
             raise ValueError(f"--older-than is {error}") from None
-    if found == retention_policy.RetentionPolicy():
+    if found == retention_policy.from_setting({}):
         raise CommandError(_NO_AGES)
     return found
 

@@ -1,0 +1,29 @@
+"""What the statistics count, for how long together, and of what: the words of all that do. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: What is counted; columns of the statistics.
+COUNTERS: Final = (
+    "sent",
+    "received",
+    "started",
+    "succeeded",
+    "failed",
+    "retried",
+    "revoked",
+    "rejected",
+    "ignored",
+    "sampled",
+)
+#: Seconds that are counted together. Each event counts once in each, so none is made of another.
+MINUTE: Final = 60
+HOUR: Final = 3_600
+DAY: Final = 86_400
+STEPS: Final = (MINUTE, HOUR, DAY)
+#: Of what: tasks of one name from one queue, all from one queue, all.
+NAMES: Final = "names"
+QUEUES: Final = "queues"
+ALL: Final = "all"
+SCOPES: Final = (NAMES, QUEUES, ALL)

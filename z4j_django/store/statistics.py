@@ -1,0 +1,230 @@
+"""The statistics: what a batch adds to them, and who adds it up.
+
+A batch's transaction inserts what it counts as one row a project. That takes no lock, and is
+exactly once as all of a batch is. Later one process at a time adds such rows up, for each minute,
+hour and day, for names, queues and all, in one transaction with their deletion. So an event that
+comes late counts in its own minute, hour and day, and whoever is killed leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from django.apps import apps
+from django.db import connections, router, transaction
+
+from z4j_django import histograms
+from z4j_django.counters import ALL, COUNTERS, DAY, NAMES, QUEUES, STEPS
+from z4j_django.store import sql
+from z4j_django.store.counting import Count, Counts, Known
+from z4j_django.store.roster import Roster
+from z4j_django.store.rows import DeltaRow
+
+#: Seconds between two turns of a compactor, at least; and what of its time it may take.
+EVERY: Final = 2.0
+_SHARE: Final = 0.05
+#: Deltas that are added up in one transaction, and their bytes, about: what they become takes
+#: some fifty times as much memory.
+_DELTAS: Final = 100
+_BYTES: Final = 256 * 1024
+#: Values in one query, as a list of a length that MariaDB makes no join of.
+_AT_ONCE: Final = 500
+
+#: Step, scope, name, queue and begin.
+_Place: TypeAlias = tuple[int, str, str, str, int]
+
+_Row: Final = msgspec.defstruct("_Row", sql.STATISTICS.columns)
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(list[Count]).decode
+
+
+def add(connection: Any, counts: Counts) -> None:
+    """Store what a batch counts, in its transaction, after the rows of its tasks."""
+    unknown = counts.unknown
+    counts.resolve(dict(_known(connection.alias, unknown)) if unknown else {})
+    rows = [DeltaRow(project, _encode(found)) for project, found in counts.by_project().items()]
+    sql.insert(connection, _model("StatisticsDelta"), ("project", "counts"), rows)
+
+
+def _known(
+    alias: str, wanted: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[tuple[str, str], Known]]:
+    records = _model("TaskRecord")._default_manager.using(alias)
+    for project, ids in wanted.items():
+        for first in range(0, len(ids), _AT_ONCE):
+            rows = records.filter(project=project, task_id__in=ids[first : first + _AT_ONCE])
+            columns = ("task_id", "name", "queue", "attempt", "sent_at", "eta")
+            for task_id, name, queue, attempt, sent_at, eta in rows.values_list(*columns):
+                known = Known(name, queue, attempt, _seconds(sent_at), _seconds(eta))
+                yield (project, task_id), known
+
+
+def _seconds(at: Any) -> float | None:
+    return None if at is None else at.timestamp()
+
+
+class Compactor:
+    """Keeps the statistics up to date, for a shipper: one transaction whenever it is asked.
+
+    Args:
+        clock: Seconds, monotonic.
+
+    Attributes:
+        is_wanted: Whether there may be something to add up. Whoever comes has it so: the one
+            before may have been killed.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.is_wanted = True
+        self._clock = clock
+        self._next = clock()
+
+    def step(self) -> None:
+        """Add some deltas up, if it is time to."""
+        begin = self._clock()
+        if not self.is_wanted or begin < self._next:
+            return
+        self.is_wanted = compact()
+        took = self._clock() - begin
+        self._next = begin + took / _SHARE if self.is_wanted else begin + max(EVERY, took / _SHARE)
+
+
+def compact_all() -> None:
+    """Add up all that there is, unless someone else is doing so."""
+    while compact():
+        pass
+
+
+def compact() -> bool:
+    """Add some deltas up, of each project that has any.
+
+    Returns:
+        Whether there is more to be had at once.
+    """
+    deltas = _model("StatisticsDelta")._default_manager.using(_alias())
+    projects = list(deltas.order_by("pk").values_list("project", flat=True)[:_DELTAS])
+    more = [_compact(project) for project in sorted(set(projects))]
+    return any(more)
+
+
+def _compact(project: str) -> bool:
+    alias = _alias()
+    rosters = _model("StatisticsRoster")._default_manager.using(alias).filter(project=project)
+    if not rosters.exists():
+        rosters.model._default_manager.using(alias).get_or_create(project=project)
+    with transaction.atomic(using=alias):
+        features = connections[alias].features
+        if not features.has_select_for_update:
+            rosters.update(project=project)  # SQLite takes its lock here, and not halfway
+        locked = rosters.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
+        column = locked.values_list("places", flat=True).first()
+        if column is None:  # someone else is at it
+            return False
+        keys, counts, more = _read(alias, project)
+        roster = Roster(bytes(column))
+        _merge(connections[alias], project, _added_up(counts, roster))
+        if roster.is_changed:
+            rosters.update(places=roster.column)
+        _model("StatisticsDelta")._default_manager.using(alias).filter(pk__in=keys).delete()
+    return more
+
+
+def _read(alias: str, project: str) -> tuple[list[int], list[Count], bool]:
+    """The oldest deltas of a project, and whether there are others."""
+    deltas = _model("StatisticsDelta")._default_manager.using(alias)
+    rows = deltas.filter(project=project).order_by("pk").values_list("pk", "counts")
+    keys: list[int] = []
+    counts: list[Count] = []
+    room = _BYTES
+    for key, column in rows[:_DELTAS]:
+        if room <= 0:
+            return keys, counts, True
+        room -= len(column)
+        keys.append(key)
+        counts += _decode(column)
+    return keys, counts, len(keys) == _DELTAS
+
+
+def _added_up(counts: Iterable[Count], roster: Roster) -> dict[_Place, Count]:
+    """What the counts come to, at all places where they stand."""
+    minutes: dict[tuple[str, str, int], Count] = {}
+    for count in counts:
+        _add(minutes, (count.name, count.queue, count.minute), count)
+    days: dict[tuple[str, str], int] = {}
+    for name, queue, minute in minutes:
+        day = minute // DAY
+        days[name, queue] = max(day, days.get((name, queue), day))
+    places = roster.place(days)
+    found: dict[_Place, Count] = {}
+    for (name, queue, minute), count in minutes.items():
+        name, queue = places[name, queue]
+        for step in STEPS:
+            at = minute // step * step
+            _add(found, (step, NAMES, name, queue, at), count)
+            _add(found, (step, QUEUES, "", queue, at), count)
+            _add(found, (step, ALL, "", "", at), count)
+    return found
+
+
+def _add(found: dict[Any, Count], key: Any, count: Count) -> None:
+    sum_ = found.get(key)
+    if sum_ is None:
+        counters, runs, waits = list(count.counters), dict(count.runs), dict(count.waits)
+        found[key] = Count(count.minute, count.name, count.queue, counters, runs, waits)
+        return
+    for number, more in enumerate(count.counters):
+        if more:
+            sum_.counters[number] += more
+    histograms.add(sum_.runs, count.runs)
+    histograms.add(sum_.waits, count.waits)
+
+
+def _merge(connection: Any, project: str, found: dict[_Place, Count]) -> None:
+    """Add to what stands in the database; nobody else writes it."""
+    for place, row in _standing(connection.alias, project, found):
+        counters = list(map(int, row[: len(COUNTERS)]))
+        runs, waits = (histograms.unpacked(bytes(column)) for column in row[len(COUNTERS) :])
+        _add(found, place, Count(0, "", "", counters, runs, waits))
+    rows = [
+        _Row(
+            project,
+            *place,
+            *count.counters,
+            histograms.packed(count.runs),
+            histograms.packed(count.waits),
+        )
+        for place, count in sorted(found.items(), key=lambda item: item[0])
+    ]
+    sql.upsert(connection, _model("Statistic"), sql.STATISTICS, rows)
+
+
+def _standing(
+    alias: str, project: str, wanted: Mapping[_Place, Count]
+) -> Iterator[tuple[_Place, Sequence[Any]]]:
+    """The rows that are there, of the places that are wanted."""
+    statistics = _model("Statistic")._default_manager.using(alias)
+    names = {name for _, _, name, _, _ in wanted}
+    rows = statistics.filter(project=project)
+    rows = rows.filter(name__in=names) if len(names) <= _AT_ONCE else rows
+    for (step, scope), places in itertools.groupby(sorted(wanted), key=itemgetter(0, 1)):
+        times = sorted({at for *_, at in places})
+        for first in range(0, len(times), _AT_ONCE):
+            part = rows.filter(step=step, scope=scope, at__in=times[first : first + _AT_ONCE])
+            columns = ("name", "queue", "at", *COUNTERS, "runs", "waits")
+            for name, queue, at, *row in part.values_list(*columns):
+                if (place := (step, scope, name, queue, at)) in wanted:
+                    yield place, row
+
+
+def _alias() -> str:
+    return router.db_for_write(_model("Statistic"))
+
+
+def _model(name: str) -> Any:
+    """A model, found when it is needed: a shipper process imports this before Django is up."""
+    return apps.get_model("z4j_django", name)
