@@ -6,6 +6,7 @@ A project may take hundreds of megabytes, or be set up in a way that no second p
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,9 @@ from z4j_django.conf import settings
 
 #: Engines that come with Django, and are what they say without an app beside them.
 _ENGINES: Final = "django.db.backends."
+
+#: The broker that was taken.
+_broker: Mapping[str, Any] | None = None
 
 
 class ShipperConfig(AppConfig):
@@ -41,9 +45,13 @@ def alias() -> str:
     return str(found)
 
 
-def give() -> bytes:
-    """Django's settings for a shipper, as JSON; empty where it has to load the whole project."""
-    return b"" if why_not() else msgspec.json.encode(_settings())
+def give(broker: Mapping[str, Any] | None = None) -> bytes:
+    """What a shipper needs, as JSON; empty where it has to load the whole project.
+
+    Args:
+        broker: What ``broker.describe`` tells of it.
+    """
+    return b"" if why_not() else msgspec.json.encode({**_settings(), "BROKER": broker})
 
 
 def why_not() -> str:
@@ -62,7 +70,9 @@ def why_not() -> str:
 
 def take(given: bytes) -> None:
     """Configure Django in a process that was given this."""
+    global _broker
     found = msgspec.json.decode(given)
+    _broker = found.pop("BROKER")
     if version := found.pop("PYMYSQL"):
         import pymysql
 
@@ -71,6 +81,11 @@ def take(given: bytes) -> None:
     ages = found["Z4J"]["RETENTION"]
     found["Z4J"]["RETENTION"] = {name: _age(age) for name, age in ages.items()}
     django_settings.configure(**found)
+
+
+def broker() -> Mapping[str, Any] | None:
+    """The broker that this process was given; ``None`` where it has the project itself."""
+    return _broker
 
 
 def _settings() -> dict[str, Any]:

@@ -18,6 +18,11 @@ DEFAULT: Final = "default"
 #: kept for ever. The default age is not theirs.
 PAYLOADS: Final = "payloads"
 OPERATIONS: Final = "operations"
+#: Samples of queues, and conditions that have ended: these go without being asked for.
+SAMPLES: Final = "samples"
+CONDITIONS: Final = "conditions"
+SAMPLES_AGE: Final = timedelta(weeks=2)
+CONDITIONS_AGE: Final = timedelta(days=90)
 
 # No minutes: "3m" may mean months.
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
@@ -34,12 +39,16 @@ class RetentionPolicy:
         rest: Age of workers, journals and losses; ``None``: kept for ever.
         payloads: Age of messages; ``None``: kept as long as their task.
         operations: Age of what operators did; ``None``: kept for ever.
+        samples: Age of the samples of queues; ``None``: kept for ever.
+        conditions: How long ago a condition ended; ``None``: kept for ever.
     """
 
     tasks: Mapping[str, timedelta] = field(default_factory=dict)
     rest: timedelta | None = None
     payloads: timedelta | None = None
     operations: timedelta | None = None
+    samples: timedelta | None = SAMPLES_AGE
+    conditions: timedelta | None = CONDITIONS_AGE
 
     @property
     def shortest(self) -> timedelta | None:
@@ -68,12 +77,12 @@ def from_setting(given: Mapping[str, Any]) -> RetentionPolicy:
 
     Args:
         given: An age, or ``None`` for ever, by state, ``"unfinished"`` or ``"default"``, of which
-            the most particular counts; or by ``"payloads"`` and ``"operations"``.
+            the most particular counts; or by one of the nouns above.
 
     Raises:
         ValueError: If a key is unknown or a value is no age; the message names both.
     """
-    known = (*states.ALL, UNFINISHED, DEFAULT, PAYLOADS, OPERATIONS)
+    known = (*states.ALL, UNFINISHED, DEFAULT, PAYLOADS, OPERATIONS, SAMPLES, CONDITIONS)
     ages: dict[str, timedelta | None] = {}
     for key, value in given.items():
         if key not in known:
@@ -85,7 +94,14 @@ def from_setting(given: Mapping[str, Any]) -> RetentionPolicy:
         except ValueError as error:
             raise ValueError(f"Z4J['RETENTION'][{key!r}] is {error}") from None
     tasks = {state: age for state in states.ALL if (age := _age_of(state, ages)) is not None}
-    return RetentionPolicy(tasks, ages.get(DEFAULT), ages.get(PAYLOADS), ages.get(OPERATIONS))
+    return RetentionPolicy(
+        tasks,
+        rest=ages.get(DEFAULT),
+        payloads=ages.get(PAYLOADS),
+        operations=ages.get(OPERATIONS),
+        samples=ages.get(SAMPLES, SAMPLES_AGE),
+        conditions=ages.get(CONDITIONS, CONDITIONS_AGE),
+    )
 
 
 def of_states(age: timedelta, wanted: Iterable[str]) -> RetentionPolicy:

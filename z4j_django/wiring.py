@@ -14,12 +14,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import salted_hmac
 
-from z4j_django import handover, logs
+from z4j_django import broker, handover, logs
 from z4j_django.agent import discovery, releases
 from z4j_django.agent.config import Config
 from z4j_django.conf import settings
@@ -59,10 +60,18 @@ def agent_config() -> Config:
 
 def hand_over() -> bytes:
     """What a shipper process is given, logged where that is nothing (see ``handover``)."""
-    given = handover.give()
+    given = handover.give(_broker())
     if not given:
         logger.warning("The shipper loads the whole project: %s.", handover.why_not())
     return given
+
+
+def _broker() -> dict[str, Any]:
+    """What a shipper needs to ask the broker how many messages wait."""
+    try:
+        return broker.describe(find_celery_app().app)
+    except Exception as error:  # whatever the app's settings hold: the shipper ships all the same
+        return {"queues": [], "connection": {}, "unknown": f"{type(error).__name__}: {error}"}
 
 
 def journal_directory() -> Path:

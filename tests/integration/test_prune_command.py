@@ -39,7 +39,10 @@ class TestCommand:
         task("failed", 8, states.FAILURE)
         said = command()
         assert said.startswith("Deleted 1 tasks (SUCCESS 1), 2 events, 0 payloads, 0 groups, ")
-        assert "0 operations, 0 workers, 0 journals, 0 losses, 0 cursors, in " in said
+        assert (
+            "0 operations, 0 workers, 0 journals, 0 losses, 0 samples, 0 conditions, 0 cursors, in "
+            in said
+        )
         assert left() == {"failed"}
 
     def test_or_those_of_the_command_line(self, command: Any) -> None:
@@ -73,6 +76,8 @@ class TestCommand:
             "workers": 0,
             "journals": 0,
             "losses": 0,
+            "samples": 0,
+            "conditions": 0,
             "cursors": 0,
             "busy": 0,
         }

@@ -13,10 +13,12 @@ from tests.integration.aged import WEEK, ago, left, task
 from z4j_django import retention_policy, states
 from z4j_django.agent import batching, events
 from z4j_django.models import (
+    ConditionRecord,
     GroupRecord,
     JournalCursor,
     JournalLoss,
     JournalRecord,
+    QueueSample,
     TaskEvent,
     TaskRecord,
     WorkerRecord,
@@ -140,7 +142,7 @@ def test_workers_journals_losses_and_cursors_go() -> None:
     JournalCursor.objects.create(segment="on a host")
     counted = prune(dry_run=True).others
     assert prune().others == counted
-    assert counted == {"workers": 2, "journals": 1, "losses": 1, "cursors": 1}
+    assert +counted == {"workers": 2, "journals": 1, "losses": 1, "cursors": 1}
     assert WorkerRecord.objects.get().hostname == "alive"
     assert set(JournalRecord.objects.values_list("directory", flat=True)) == {"full", "new"}
     assert JournalLoss.objects.count() == 1
@@ -314,3 +316,17 @@ def test_the_span_of_a_run_is_found_by_halving() -> None:
     assert retention.span(WEEK) == (old[0], old[-1] + 1)
     TaskRecord.objects.all().delete()
     assert retention.span(WEEK) == (0, 0)
+
+
+def test_samples_and_what_was_wrong_once_go_though_no_age_is_set() -> None:
+    for days in (13, 15):
+        QueueSample.objects.create(queue="mail", at=ago(days))
+    QueueSample.objects.create(project="other", queue="mail", at=ago(15))
+    for subject, days in (("lately", 89), ("long ago", 91)):
+        ConditionRecord.objects.create(
+            key="k", subject=subject, since=ago(99), last_seen=ago(days), ended_at=ago(days)
+        )
+    ConditionRecord.objects.create(key="k", subject="still", since=ago(99), last_seen=ago(99))
+    prune(retention_policy.RetentionPolicy())
+    assert QueueSample.objects.count() == 2
+    assert set(ConditionRecord.objects.values_list("subject", flat=True)) == {"lately", "still"}

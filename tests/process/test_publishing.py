@@ -14,7 +14,8 @@ import pytest
 from tests.process.harness import servers
 from tests.process.harness.scene import unique_queue
 from tests.process.harness.waiting import wait_until
-from z4j_django.control import draining, publishing, workflow_publishing
+from z4j_django.broker import size
+from z4j_django.control import publishing, workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.operations import workflow
 
@@ -127,7 +128,7 @@ def test_a_queue_that_is_there_is_taken_as_it_is(
         whole = workflow.group("g", [{"args": [], "kwargs": {}, "subtask_type": None, **task}])
         sent = workflow_publishing.publish(rabbitmq.app, whole, ["a"], timeout=10)
         assert sent == workflow_publishing.Sent(frozenset({"a"}))
-        wait_until(lambda: draining.size(connection, name) == 3, 10, "all three are there")
+        wait_until(lambda: size(connection, name) == 3, 10, "all three are there")
 
 
 def test_one_publisher_survives_a_connection_that_died(broker: Broker) -> None:

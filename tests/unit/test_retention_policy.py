@@ -12,7 +12,7 @@ from z4j_django import checks, conf, retention_policy, states
 
 KEYS = (
     "PENDING, RECEIVED, STARTED, RETRY, IGNORED, REJECTED, REVOKED, FAILURE, SUCCESS, "
-    "unfinished, default, payloads, operations"
+    "unfinished, default, payloads, operations, samples, conditions"
 )
 
 
@@ -104,6 +104,13 @@ def test_messages_and_operations_have_only_the_age_that_they_are_given() -> None
     found = retention_policy.from_setting({"payloads": "7d", "operations": "52w"})
     assert (found.payloads, found.operations) == (timedelta(days=7), timedelta(weeks=52))
     assert (found.rest, found.shortest, dict(found.tasks)) == (None, None, {})
+
+
+def test_samples_and_ended_conditions_go_unless_it_is_said_that_they_stay() -> None:
+    found = retention_policy.from_setting({"default": "1d"})
+    assert (found.samples, found.conditions) == (timedelta(weeks=2), timedelta(days=90))
+    found = retention_policy.from_setting({"samples": "4w", "conditions": None})
+    assert (found.samples, found.conditions) == (timedelta(weeks=4), None)
 
 
 def test_the_setting_takes_text_and_timedeltas(settings: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import celery
 from kombu.connection import Connection
 
+from z4j_django import broker
 from z4j_django.agent import bootstrap, events
 from z4j_django.secrets.masking import mask_text
 from z4j_django.timeouts import within
@@ -124,6 +125,5 @@ def probe_queue(app: celery.Celery) -> str:
 @contextlib.contextmanager
 def open_connection(app: celery.Celery, timeout: float) -> Iterator[Connection]:
     """A connection that is there, from a single try."""
-    with app.connection_for_write(connect_timeout=timeout) as connection:
-        connection.ensure_connection(max_retries=1, interval_start=0, timeout=timeout)
+    with broker.opened(app.connection_for_write(connect_timeout=timeout), timeout) as connection:
         yield connection

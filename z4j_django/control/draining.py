@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from amqp.exceptions import NotFound
 from kombu.connection import Connection
-from kombu.transport import filesystem, virtual
+from kombu.transport import filesystem
 from kombu.utils.json import loads
 
 from z4j_django.agent import encoding, messages, originals
@@ -79,21 +78,6 @@ def reader(connection: Connection, queue: str) -> Reader:
     if connection.transport.driver_type == "redis":
         return _RedisLists(channel, queue)
     return _Deliveries(channel, queue)
-
-
-def size(connection: Connection, queue: str) -> int | None:
-    """Messages in ``queue``; ``None`` where the broker has no such queue.
-
-    kombu's own transports make no difference between a queue that is empty and none, and some
-    answer to a passive declaration as if there were none.
-    """
-    channel = connection.default_channel
-    if isinstance(channel, virtual.Channel):
-        return int(channel._size(queue))
-    try:
-        return int(channel.queue_declare(queue=queue, passive=True).message_count)
-    except NotFound:
-        return None
 
 
 class _Deliveries(Reader):

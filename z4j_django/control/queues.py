@@ -11,6 +11,7 @@ from typing import Any, Final
 import celery
 import msgspec
 
+from z4j_django import broker
 from z4j_django.agent import bootstrap, events, messages, sampling
 from z4j_django.control import draining
 from z4j_django.control.connecting import open_connection
@@ -42,7 +43,7 @@ def count_messages(app: celery.Celery, queue: str, timeout: float) -> int | None
 
     def call() -> int | None:
         with open_connection(app, timeout) as connection:
-            return draining.size(connection, queue)
+            return broker.size(connection, queue)
 
     return within(timeout, call)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from z4j_django.models import TaskRecord, WorkerRecord
@@ -16,17 +17,30 @@ _WORKERS_LIMIT: Final = 500
 def names(limit: int) -> list[str]:
     """The first queues that are on record, in order."""
     used = lookups.distinct_values(TaskRecord, "queue", limit)
-    return sorted(_consumed().union(used))[:limit]
+    return sorted(consumed().union(used))[:limit]
+
+
+def recent(project: str, since: datetime, limit: int) -> list[str]:
+    """Those of the first queues on record to which a task of ``project`` was sent lately."""
+    found = []
+    for name in lookups.distinct_values(TaskRecord, "queue", limit):
+        newest = TaskRecord.objects.filter(queue=name).order_by("-id")
+        row = newest.values_list("project", "sent_at").first()
+        if row is not None and row[0] == project and row[1] is not None and row[1] >= since:
+            found.append(name)
+    return found
 
 
 def is_known(name: str) -> bool:
     """Whether a task was sent to a queue of this name, or a worker takes tasks from it."""
-    return TaskRecord.objects.filter(queue=name).exists() or name in _consumed()
+    return TaskRecord.objects.filter(queue=name).exists() or name in consumed()
 
 
-def _consumed() -> set[str]:
-    """The queues of the workers that did not say goodbye."""
+def consumed(project: str | None = None) -> set[str]:
+    """The queues of the workers that did not say goodbye, of one project or of all."""
     online = WorkerRecord.objects.filter(online=True).order_by("-id")
+    if project is not None:
+        online = online.filter(project=project)
     told = online.values_list("queues", flat=True)[:_WORKERS_LIMIT]
     lists = (queues for queues in told if isinstance(queues, list))
     return {name for queues in lists for name in queues if isinstance(name, str) and name}

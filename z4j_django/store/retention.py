@@ -48,6 +48,8 @@ OTHERS: Final = (
     "workers",
     "journals",
     "losses",
+    "samples",
+    "conditions",
     "cursors",
 )
 
@@ -90,7 +92,7 @@ def prune(
     """
     run = _Run(policy, project, batch, dry_run)
     parts = (run.payloads, run.tasks, run.groups, run.operations, run.workers, run.journals)
-    for part in (*parts, run.losses, run.cursors):
+    for part in (*parts, run.losses, run.samples, run.conditions, run.cursors):
         for _ in part():
             yield run.tally
 
@@ -115,7 +117,7 @@ class Housekeeper:
     """A run every hour, for a shipper: one batch whenever it is asked.
 
     Args:
-        policy: How old records get; where they say nothing, nothing goes.
+        policy: How old records get.
         project: Whose.
         clock: Seconds, monotonic.
     """
@@ -133,8 +135,7 @@ class Housekeeper:
         """Do one batch, if there is anything to do."""
         if self._run is None and self._clock() >= self._next:
             self._next = self._clock() + EVERY
-            if self.policy != RetentionPolicy():
-                self._run = prune(self.policy, self.project)
+            self._run = prune(self.policy, self.project)
         run, self._run = self._run, None  # what fails is begun anew in an hour
         for _ in run or ():
             self._run = run
@@ -228,6 +229,18 @@ class _Run:
         if self.policy.rest is not None:
             old = Q(project=self.project) & self._before("at", self.policy.rest)
             yield from self._others("losses", "JournalLoss", old, "pk")
+
+    def samples(self) -> Iterator[None]:
+        """Samples of queues."""
+        if self.policy.samples is not None:
+            old = Q(project=self.project) & self._before("at", self.policy.samples)
+            yield from self._others("samples", "QueueSample", old, "pk")
+
+    def conditions(self) -> Iterator[None]:
+        """What was wrong once."""
+        if self.policy.conditions is not None:
+            old = Q(project=self.project) & self._before("ended_at", self.policy.conditions)
+            yield from self._others("conditions", "ConditionRecord", old, "pk")
 
     def cursors(self) -> Iterator[None]:
         """Cursors of segments that are on no host any more."""

@@ -13,7 +13,7 @@ from z4j_django import logs
 from z4j_django.conditions import registry
 from z4j_django.conditions.base import Thresholds
 from z4j_django.conf import settings
-from z4j_django.watch import rounds
+from z4j_django.watch import rounds, sampling
 from z4j_django.watch.lease import DatabaseLease
 
 logger = logs.logger("z4j_django.watch")
@@ -40,11 +40,13 @@ class Watch:
         self._clock = clock
         self._next = clock()
         self._round: Iterator[None] | None = None
+        self._sampler = sampling.Sampler(project, clock)
         #: Failures that were logged.
         self._told: set[str] = set()
 
     def step(self) -> None:
         """Evaluate one condition, if it is time for a round and nobody else makes it."""
+        self._sampler.collect()
         if self._round is None:
             if self._clock() < self._next:
                 return
@@ -59,6 +61,7 @@ class Watch:
 
     def round(self, at: datetime) -> Iterator[None]:
         """A whole round, at a moment by the database's clock."""
+        self._sampler.begin(at)
         yield from rounds.evaluate(self.project, at, self._thresholds(), self._told)
         self.lease.tell_done(at)
 
