@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from z4j_django import options
 from z4j_django.conditions import (
+    chord_stuck,
     delivered_n_times,
     no_workers,
     not_evaluated,
@@ -23,6 +24,7 @@ _ALL: Final[tuple[Condition, ...]] = (
     no_workers.CONDITION,
     possibly_lost.CONDITION,
     delivered_n_times.CONDITION,
+    chord_stuck.CONDITION,
     not_evaluated.CONDITION,
 )
 

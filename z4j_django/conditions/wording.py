@@ -13,6 +13,6 @@ def short(text: str) -> str:
     return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, one: str, many: str = "") -> str:
     """So many of something: ``1 task``, ``12,000 tasks``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
