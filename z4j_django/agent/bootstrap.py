@@ -13,6 +13,7 @@ from celery import signals
 
 from z4j_django import __version__, logs
 from z4j_django.agent import events, forks, journal, losses, shipping
+from z4j_django.agent.beat_signals import BeatSignals
 from z4j_django.agent.config import Config
 from z4j_django.agent.journal import Journal
 from z4j_django.agent.process import Process, is_embedded, is_pool_child
@@ -52,6 +53,7 @@ class Agent:
         self._signal_handlers = (
             TaskSignals(self, Sampling(config.sampling), config.payload_limit),
             WorkerSignals(self),
+            BeatSignals(self),
         )
         self._process = Process()
         self._wanted: bool | None = None

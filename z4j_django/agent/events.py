@@ -29,6 +29,9 @@ WORKER_ONLINE: Final = "worker_online"
 WORKER_HEARTBEAT: Final = "worker_heartbeat"
 WORKER_OFFLINE: Final = "worker_offline"
 
+#: What a beat has in the place of a worker's pool: it is heard of as a worker is.
+BEAT: Final = "beat"
+
 #: A line with a time that is none can't be read.
 Moment = Annotated[float, msgspec.Meta(ge=FIRST_MOMENT, le=LAST_MOMENT)]
 

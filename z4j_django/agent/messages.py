@@ -194,7 +194,7 @@ def message(
         text(value) if (value := get("parent_id")) is not None else "",
         text(value) if (value := get("group")) is not None else "",
         number(value) if (value := get("group_index")) is not None else None,
-        text(value) if (value := get("periodic_task_name")) is not None else "",  # beat's
+        _schedule(get, stamped),
         text(value) if (value := get("origin")) is not None else "",
         args,
         kwargs,
@@ -208,6 +208,13 @@ def message(
         argsrepr,
         kwargsrepr,
     )
+
+
+def _schedule(get: Get, stamped: Mapping[str, Any]) -> str:
+    """The entry of the schedule that published it, as django-celery-beat says, or our own stamp."""
+    if (value := get("periodic_task_name")) is None:
+        value = stamped.get("schedule")
+    return text(value) if value is not None else ""
 
 
 def _content(
@@ -300,7 +307,8 @@ def stamp(headers: dict[str, Any]) -> dict[str, Any]:
 def origin_of(stamped: dict[str, Any]) -> dict[str, Any]:
     """What a stamp says of where a message comes from, for its next stamp.
 
-    That is what it retries, which operation published it, and how its arguments are to be shown.
+    That is what it retries, which operation or entry of a schedule published it, and how its
+    arguments are to be shown.
     """
     origin: dict[str, Any] = {}
     if "retry_of" in stamped and (task_id := text(stamped["retry_of"])):
@@ -309,6 +317,8 @@ def origin_of(stamped: dict[str, Any]) -> dict[str, Any]:
         origin["operation"] = key
     if "chosen" in stamped and (chosen := _texts(stamped["chosen"])):
         origin["chosen"] = chosen
+    if "schedule" in stamped and (schedule := text(stamped["schedule"])):
+        origin["schedule"] = schedule
     return origin
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from celery import exceptions, signals, states
 
-from z4j_django.agent import events, exits, held_requests, messages, originals
+from z4j_django.agent import beat_signals, events, exits, held_requests, messages, originals
 from z4j_django.agent.encoding import encode_value
 from z4j_django.agent.failures import describe, describe_raised, summary
 from z4j_django.agent.open_publishes import OpenPublishes
@@ -91,6 +91,8 @@ class TaskSignals(SignalHandlers):
         about = headers if "id" in headers else body  # task protocol 1 has it in the body
         stamped = messages.stamp(headers)
         origin = messages.origin_of(stamped) if stamped else {}
+        if name := beat_signals.entry():
+            origin["schedule"] = messages.text(name)
         now = time.time()
         task_id = about.get("id")
         keep = self._keep(sender, about)

@@ -8,7 +8,13 @@ from typing import Any, Final
 from django.core.exceptions import ImproperlyConfigured
 
 from z4j_django import options
-from z4j_django.conditions import no_workers, not_evaluated
+from z4j_django.conditions import (
+    chord_stuck,
+    delivered_n_times,
+    no_workers,
+    not_evaluated,
+    possibly_lost,
+)
 from z4j_django.conditions.base import Condition, Thresholds
 from z4j_django.exceptions import OptionsError
 
@@ -16,6 +22,9 @@ from z4j_django.exceptions import OptionsError
 #: last which of them could not be.
 _ALL: Final[tuple[Condition, ...]] = (
     no_workers.CONDITION,
+    possibly_lost.CONDITION,
+    delivered_n_times.CONDITION,
+    chord_stuck.CONDITION,
     not_evaluated.CONDITION,
 )
 

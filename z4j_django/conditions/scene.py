@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
+from z4j_django.agent import events
 from z4j_django.models import WorkerRecord
 from z4j_django.queries import liveness
 
@@ -30,6 +31,15 @@ class Scene:
     @cached_property
     def workers(self) -> list[WorkerRecord]:
         """The workers on record, those that said no goodbye first."""
+        return [one for one in self._heard if one.pool != events.BEAT]
+
+    @cached_property
+    def beats(self) -> list[WorkerRecord]:
+        """The beats on record, likewise."""
+        return [one for one in self._heard if one.pool == events.BEAT]
+
+    @cached_property
+    def _heard(self) -> list[WorkerRecord]:
         mine = WorkerRecord.objects.filter(project=self.project)
         return list(mine.order_by("-online", "-id")[:WORKERS_LIMIT])
 

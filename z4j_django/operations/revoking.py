@@ -319,7 +319,8 @@ def _runs(host: str) -> str:
 def _online(project: str) -> frozenset[str]:
     """The workers that should answer, as far as the record tells."""
     since = timezone.now() - liveness.SILENT_AFTER
-    online = primary(WorkerRecord).filter(project=project, online=True, last_seen__gt=since)
+    workers = primary(WorkerRecord).filter(liveness.RUNS_TASKS, project=project)
+    online = workers.filter(online=True, last_seen__gt=since)
     return frozenset(online.values_list("hostname", flat=True))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from django.db.models import Q, QuerySet
 
@@ -18,6 +19,9 @@ from z4j_django.queries.index_ranges import IndexRange
 MEMBERS_LIMIT = 500
 #: Chords whose body is a chord, that are followed.
 _DEPTH = 5
+#: Ends of a member after which Celery never sends the body of a chord. Of the others that are no
+#: success its result backend hears nothing.
+FAILED: Final = (states.FAILURE, states.REVOKED)
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,8 @@ def losses(now: datetime) -> tuple[Loss, ...]:
 
 def count_workers(now: datetime) -> Workers:
     """The workers by their presence: ``WORKERS_LIMIT`` of them, those online first."""
-    rows = WorkerRecord.objects.order_by("-online", "-id").values_list("online", "last_seen")
+    workers = WorkerRecord.objects.filter(liveness.RUNS_TASKS).order_by("-online", "-id")
+    rows = workers.values_list("online", "last_seen")
     silent_since, gone_since = now - liveness.SILENT_AFTER, now - GONE_AFTER
     online = silent = gone = offline = 0
     for is_online, seen in rows[:WORKERS_LIMIT]:

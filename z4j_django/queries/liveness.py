@@ -7,10 +7,14 @@ from typing import Final, Literal
 
 from django.db.models import Q
 
+from z4j_django.agent import events
 from z4j_django.models import WorkerRecord
 
 #: A worker that says nothing for so long, and never said goodbye, counts as silent.
 SILENT_AFTER: Final = timedelta(minutes=2)
+
+#: The condition that it is a worker: a beat is heard of as one is, and runs no tasks.
+RUNS_TASKS: Final = ~Q(pool=events.BEAT)
 
 Presence = Literal["online", "silent", "offline"]
 

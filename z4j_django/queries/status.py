@@ -31,8 +31,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from z4j_django import states
-from z4j_django.models import TaskRecord, WorkerRecord
-from z4j_django.queries import liveness, lookups
+from z4j_django.models import GroupRecord, TaskRecord, WorkerRecord
+from z4j_django.queries import groups, liveness, lookups
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.values import INTERNAL, duration
 
@@ -145,6 +145,23 @@ def _since(moment: datetime, now: datetime) -> str:
     return duration((now - moment).total_seconds())
 
 
+#: What failed of the chord whose body a task is.
+_HEADER_FAILED: Final = Exists(
+    GroupRecord.objects.filter(
+        Exists(
+            TaskRecord.objects.exclude(group_id="").filter(
+                project=OuterRef("project"),
+                group_id=OuterRef("group_id"),
+                state__in=groups.FAILED,
+            )
+        ),
+        project=OuterRef("project"),
+        body_id=OuterRef("task_id"),
+    )
+)
+_NEVER: Final = "never sent: a member of its chord's header failed"
+
+
 def _begins(column: str) -> Q:
     # Both columns are compared byte by byte, whatever the database.
     after = INTERNAL + lookups.LAST_CHARACTER
@@ -188,7 +205,7 @@ _STATUSES: Final = (
         "unsent",
         "was not published yet, or never will be, as far as is known: the body of a chord",
         lambda now: Q(sent_at=None, received_at=None),
-        lambda task, now: "not sent yet, or never will be",
+        lambda task, now: _NEVER if task.header_failed else "not sent yet, or never will be",
         (states.PENDING,),
     ),
     Status(
@@ -261,4 +278,7 @@ def _rows(queryset: QuerySet[TaskRecord], now: datetime) -> QuerySet[Any]:
         for name, one in holds.items()
     }
     found = queryset.filter(reduce(or_, holds.values())).annotate(**told)
-    return found.only("eta", "deliveries", "worker").annotate(**_WORKER_SAYS)
+    header_failed = Case(When(holds["is_unsent"], then=_HEADER_FAILED), default=Value(False))
+    return found.only("eta", "deliveries", "worker").annotate(
+        **_WORKER_SAYS, header_failed=header_failed
+    )
