@@ -20,6 +20,7 @@ class MemorySink:
         self.events: list[events.Event] = []
         self.offsets: dict[str, int] = {}
         self.failing: Exception | None = None
+        self.is_away = False
         self.forgets_to_answer = False
         self.closed = 0
         self.poison = b"\0"
@@ -31,6 +32,8 @@ class MemorySink:
         self.prepared: list[Sequence[Slice]] = []
 
     def positions(self, segments: Sequence[str]) -> Mapping[str, int]:
+        if self.is_away:
+            raise ConnectionError("nobody answers")
         return {name: self.offsets[name] for name in segments if name in self.offsets}
 
     def prepare(self, batch: Sequence[Slice]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 import uuid
@@ -122,13 +123,29 @@ def _is_lost(task: TaskRecord) -> bool:
     return known and worker.started_at is not None and worker.started_at > taken
 
 
+def _is_untaken(task: TaskRecord) -> bool:
+    ago, sent, due = NOW - timedelta(minutes=2), task.sent_at, task.eta or task.sent_at
+    is_over = task.expires is not None and task.expires <= NOW
+    if task.state != "PENDING" or not task.queue or task.received_at or not sent or is_over:
+        return False
+    queue = [one for one in records() if one.queue == task.queue]
+    return max(sent, due) < ago and any(
+        one.received_at and one.project == task.project and one.sent_at > max(sent, due)
+        for one in (*queue[-1:], *queue[-17:-16])
+    )
+
+
 _BEGUN = ("RECEIVED", "STARTED")
 
 
-def records(count: int) -> list[TaskRecord]:
-    """As many records, alike in every run."""
+@functools.cache
+def records() -> list[TaskRecord]:
+    """Some records, alike in every run."""
     dice = random.Random(4711)
-    return [_record(number, dice) for number in range(count)]
+    found = [_record(number, dice) for number in range(80)]
+    for one in found[-8:]:
+        one.sent_at = one.received_at = NOW  # they have passed others
+    return found
 
 
 def _record(number: int, dice: random.Random) -> TaskRecord:
@@ -246,6 +263,7 @@ _IS: dict[str, Callable[[TaskRecord], Any]] = {
     ),
     "internal": lambda one: one.name.startswith("z4j_django."),
     "unsent": lambda one: one.state == "PENDING" and not one.sent_at and not one.received_at,
+    "untaken": _is_untaken,
     "silent": _is_silent,
     "lost": _is_lost,
     "redelivered": lambda one: one.deliveries > one.retries + 1 and one.attempt < 2**32,

@@ -32,7 +32,7 @@ SAID = st.lists(filter_model.terms(), max_size=4)
 @pytest.fixture(scope="module")
 def _records(django_db_setup, django_db_blocker) -> Iterator[None]:
     with django_db_blocker.unblock():
-        TaskRecord.objects.bulk_create(filter_model.records(80))
+        TaskRecord.objects.bulk_create(filter_model.records())
         WorkerRecord.objects.bulk_create(filter_model.CREW.values())
         yield
         TaskRecord.objects.all().delete()

@@ -44,6 +44,8 @@ def _tasks() -> None:
     task("replaced", state="SUCCESS", deliveries=4, attempt=2**32)
     task("unsent", state="PENDING")
     task("put-back", state="PENDING", received_at=past)
+    task("passed", state="PENDING", queue="fast", sent_at=past)
+    task("passed-by", state="SUCCESS", queue="fast", sent_at=now, received_at=now)
     _taken(now)
 
 
@@ -85,6 +87,8 @@ SAID = {
     "replaced": "",
     "unsent": "not sent yet, or never will be",
     "put-back": "",
+    "passed": "not taken: sent 1h 00m ago, later ones were taken",
+    "passed-by": "",
     "at-there": "",
     "at-mute": "worker silent: nothing from mute@h for 1h 00m",
     "at-gone": "possibly lost: gone@h stopped 1h 00m ago",
@@ -104,6 +108,7 @@ FOUND = {
     "retrying": ["retry-sent", "retrying"],
     "expired": ["expired"],
     "unsent": ["unsent"],
+    "untaken": ["passed"],
     "silent": ["at-mute"],
     "lost": ["in-again", "at-again", "in-gone", "at-gone"],
     "redelivered": ["both", "redelivered"],

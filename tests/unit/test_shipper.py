@@ -296,6 +296,36 @@ def test_past_its_cap_the_journal_drops_the_oldest_closed_segments(
     assert 0 < lost < 200
 
 
+@pytest.mark.parametrize("is_away", [False, True])
+def test_what_an_earlier_shipper_stored_is_no_loss_where_the_sink_says_so(
+    directory: Path,
+    sink: MemorySink,
+    writer: journal.Journal,
+    is_away: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    writer.write(line("a"))
+    writer.write(line("b"))
+    assert shipper.Shipper(directory, sink).drain(5.0)
+    writer.write(line("c"))
+    writer.close()
+    [segment] = journal.segments(directory)
+    sink.failing, sink.is_away = OSError("no room for anything more"), is_away
+    shipper.Shipper(directory, sink, max_bytes=10).step()
+    assert journal.segments(directory) == []
+    sink.failing, sink.is_away = None, False
+    assert shipper.Shipper(directory, sink).drain(5.0)
+    assert sink.ids == ["a", "b"]
+    [told] = [event for event in sink.events if isinstance(event, events.LossEvent)]
+    if is_away:
+        said = "at most, as the store could not be asked: "
+        assert (told.count, told.detail) == (3, said + segment.stem)
+        assert f"The journal is full: at most 3 events of {segment.name} are lost." in caplog.text
+    else:
+        assert (told.count, told.detail) == (1, segment.stem)
+        assert f"The journal is full: 1 events of {segment.name} are lost." in caplog.text
+
+
 def test_the_cap_spares_what_is_still_written(
     directory: Path, sink: MemorySink, writer: journal.Journal
 ) -> None:

@@ -26,6 +26,8 @@ SUFFIX: Final = ".lost"
 GROWING: Final = ".losing"
 #: What a loss was told of has, for whoever still holds it.
 _TOLD: Final = 0o400
+#: Before a count that may be too high.
+_AT_MOST: Final = "max-"
 #: Bytes of a project's name, quoted, that a file's name has room for.
 _PROJECT: Final = 120
 
@@ -39,11 +41,14 @@ class Loss(msgspec.Struct, frozen=True):
     #: As in :class:`events.LossEvent`.
     reason: str
     project: str
+    #: Whether it may be fewer: what was stored of a segment could not be asked.
+    at_most: bool = False
 
     def path(self, directory: Path, suffix: str = SUFFIX) -> Path:
         """The file that says it."""
         project = quote(self.project, safe="")[:_PROJECT]
-        words = (self.name, str(self.count), quote(self.reason), project)
+        count = _AT_MOST * self.at_most + str(self.count)
+        words = (self.name, count, quote(self.reason), project)
         return directory / (".".join(words) + suffix)
 
 
@@ -120,5 +125,7 @@ def delete(path: Path) -> None:
 def _slice(path: Path) -> Slice:
     name, count, reason, project = path.name.removesuffix(SUFFIX).split(".", 3)
     header = events.Header(events.SCHEMA, unquote(project), socket.gethostname(), 0)
-    loss = events.LossEvent(unquote(reason), int(count), path.lstat().st_mtime, name)
+    exact = count.removeprefix(_AT_MOST)
+    detail = name if exact == count else f"at most, as the store could not be asked: {name}"
+    loss = events.LossEvent(unquote(reason), int(exact), path.lstat().st_mtime, detail)
     return Slice(name + SUFFIX, header, 0, 1, events.encode(loss))

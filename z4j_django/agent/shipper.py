@@ -343,10 +343,10 @@ class Shipper:
             )
         # Whether the failed batch is in, only the sink knows: ask again where it stands.
         self._forget_positions()
-        with contextlib.suppress(Exception):
-            self.sink.close()
         with contextlib.suppress(OSError):
             self._keep_below_cap()
+        with contextlib.suppress(Exception):
+            self.sink.close()
         return wait
 
     def _forget_positions(self) -> None:
@@ -359,6 +359,10 @@ class Shipper:
         """Drop the oldest closed segments while the journal is larger than it may be."""
         sizes = journal.sizes(self.directory)
         excess = sum(sizes.values()) - self.max_bytes
+        stored: Mapping[str, int] | None = None
+        if excess > 0:
+            with contextlib.suppress(Exception):  # it fails, but may answer
+                stored = self.sink.positions([path.stem for path in sizes])
         for path, size in sizes.items():
             if excess <= 0:
                 return
@@ -368,16 +372,21 @@ class Shipper:
             if file is None:
                 continue
             if file.writer_is_dead():
-                file.offset = self._known_offsets.get(file.name, 0)
-                lost = file.count_lines()
-                if lost:
-                    loss = losses.Loss(file.name, lost, events.OVER_CAP, file.header.project)
-                    losses.drop(path, loss)
-                    logger.error("The journal is full: %d events of %s are lost.", lost, path.name)
-                self._delete(file)
+                self._give_up(file, stored)
                 excess -= size
             else:
                 file.close()
+
+    def _give_up(self, file: journal.SegmentFile, stored: Mapping[str, int] | None) -> None:
+        """Drop a segment, and count what is lost with it: at most, where the sink is not heard."""
+        file.offset = (self._known_offsets if stored is None else stored).get(file.name, 0)
+        if lost := file.count_lines():
+            project, at_most = file.header.project, stored is None
+            loss = losses.Loss(file.name, lost, events.OVER_CAP, project, at_most)
+            losses.drop(file.path, loss)
+            count = f"{'at most ' * at_most}{lost}"
+            logger.error("The journal is full: %s events of %s are lost.", count, file.path.name)
+        self._delete(file)
 
 
 def process_lease(directory: Path) -> leases.Lease:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any, Final
@@ -32,7 +32,7 @@ from django.utils import timezone
 
 from z4j_django import states
 from z4j_django.models import GroupRecord, TaskRecord, WorkerRecord
-from z4j_django.queries import groups, liveness, lookups
+from z4j_django.queries import groups, liveness, lookups, overtaken
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.values import INTERNAL, duration
 
@@ -42,6 +42,8 @@ _NAMES_LIMIT: Final = 20
 _WAITING: Final = (states.PENDING, states.RECEIVED, states.RETRY)
 #: States of tasks that a worker has.
 _TAKEN: Final = (states.RECEIVED, states.STARTED)
+#: A task that waits no longer than that may be on its way to a worker.
+_ON_ITS_WAY: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,13 @@ _HEADER_FAILED: Final = Exists(
 _NEVER: Final = "never sent: a member of its chord's header failed"
 
 
+def _untaken(now: datetime) -> Q:
+    long_ago = now - _ON_ITS_WAY
+    is_time = (Q(eta=None) | Q(eta__lt=long_ago)) & (Q(expires=None) | Q(expires__gt=now))
+    waits = Q(sent_at__lt=long_ago, received_at=None) & ~Q(queue="") & is_time
+    return waits & overtaken.condition()
+
+
 def _begins(column: str) -> Q:
     # Both columns are compared byte by byte, whatever the database.
     after = INTERNAL + lookups.LAST_CHARACTER
@@ -206,6 +215,13 @@ _STATUSES: Final = (
         "was not published yet, or never will be, as far as is known: the body of a chord",
         lambda now: Q(sent_at=None, received_at=None),
         lambda task, now: _NEVER if task.header_failed else "not sent yet, or never will be",
+        (states.PENDING,),
+    ),
+    Status(
+        "untaken",
+        "was sent two minutes ago or more, and no worker took it, but later ones of its queue",
+        _untaken,
+        lambda task, now: f"not taken: sent {_since(task.sent_at, now)} ago, later ones were taken",
         (states.PENDING,),
     ),
     Status(
@@ -279,6 +295,6 @@ def _rows(queryset: QuerySet[TaskRecord], now: datetime) -> QuerySet[Any]:
     }
     found = queryset.filter(reduce(or_, holds.values())).annotate(**told)
     header_failed = Case(When(holds["is_unsent"], then=_HEADER_FAILED), default=Value(False))
-    return found.only("eta", "deliveries", "worker").annotate(
+    return found.only("eta", "sent_at", "deliveries", "worker").annotate(
         **_WORKER_SAYS, header_failed=header_failed
     )
