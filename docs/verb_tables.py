@@ -78,7 +78,7 @@ def thresholds_table() -> str:
     from z4j_django.conditions.registry import CONDITIONS
 
     rows = [
-        (f"`{one.key}`", f"`{limit.name}`", limit.expected, f"`{limit.default:g}`", limit.help)
+        (f"`{one.key}`", f"`{limit.name}`", limit.expected, f"{limit.default:,.10g}", limit.help)
         for one in CONDITIONS.values()
         for limit in options.described(one.thresholds).values()
     ]

@@ -20,7 +20,7 @@ class Limits(Thresholds, frozen=True, kw_only=True):
     share: Annotated[
         float, Meta(ge=0.01, le=1), option("Share of `JOURNAL_MAX_BYTES` that it takes.")
     ] = 0.5
-    free: Annotated[int, Meta(ge=0, le=2**50), option("Bytes that are left on its disk.")] = (
+    free: Annotated[int, Meta(ge=0, le=10**12), option("Bytes that are left on its disk.")] = (
         256 * 1024**2
     )
 

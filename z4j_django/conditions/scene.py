@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -113,9 +113,26 @@ class Scene:
         since = not_empty[0].oldest_at or not_empty[-1].at
         return since if self.seconds(since) >= seconds else None
 
-    def history(self, queues: Iterable[str], since: datetime) -> Mapping[str, Sequence[Any]]:
-        """The samples of some queues: ``at``, ``depth`` and ``oldest_at``, the newest last."""
-        mine = QueueSample.objects.filter(project=self.project, queue__in=queues, at__gt=since)
+    def history(
+        self,
+        queues: Iterable[str],
+        since: datetime,
+        until: datetime,
+        minutes: Collection[int] = (),
+    ) -> Mapping[str, Sequence[Any]]:
+        """The samples of some queues: ``at``, ``depth`` and ``oldest_at``, the newest last.
+
+        Args:
+            queues: Which.
+            since: From when on.
+            until: Until when.
+            minutes: Those of an hour whose samples are wanted; by default all.
+        """
+        mine = QueueSample.objects.filter(
+            project=self.project, queue__in=list(queues), at__gt=since, at__lte=until
+        )
+        if minutes:
+            mine = mine.filter(at__minute__in=minutes)
         found: dict[str, list[Any]] = {}
         columns = ("queue", "at", "depth", "oldest_at")
         for row in mine.order_by("at").values_list(*columns, named=True):
