@@ -32,7 +32,7 @@ contract: $(VENV)/.dev
 api-schema: $(VENV)/.dev
 	$(BIN)/python docs/api_schema.py
 
-# The tables of docs/ about verbs, their options and permissions, from the declarations.
+# The tables of docs/ about verbs, permissions and conditions, from the declarations.
 verb-tables: $(VENV)/.dev
 	$(BIN)/python docs/verb_tables.py
 

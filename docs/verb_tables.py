@@ -1,11 +1,13 @@
-"""Writes the tables of verbs, their options and permissions into the docs: ``make verb-tables``.
+"""Writes the tables of verbs, permissions and conditions into the docs: ``make verb-tables``.
 
-A table stands between ``<!-- table: NAME -->`` and ``<!-- /table -->``. It is made from the verbs'
-declarations (``z4j_django.verbs``); a test compares what stands there with what this would write.
+A table stands between ``<!-- table: NAME -->`` and ``<!-- /table -->``. It is made from the
+declarations (``z4j_django.verbs``, ``z4j_django.conditions``); a test compares what stands there
+with what this would write.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -60,12 +62,37 @@ def verbs_table() -> str:
     return _rows(("Verb", "acts on", "in bulk", "What it does"), rows)
 
 
+def conditions_table() -> str:
+    """What may be wrong, and what to do."""
+    from z4j_django.conditions.registry import CONDITIONS
+
+    rows = [
+        (f"`{one.key}`", one.subject, one.severity, one.about, one.remedy)
+        for one in CONDITIONS.values()
+    ]
+    return _rows(("Condition", "of", "", "It holds when", "What to do"), rows)
+
+
+def thresholds_table() -> str:
+    """From where on it is wrong."""
+    from z4j_django.conditions.registry import CONDITIONS
+
+    rows = [
+        (f"`{one.key}`", f"`{limit.name}`", limit.expected, f"{limit.default:,.10g}", limit.help)
+        for one in CONDITIONS.values()
+        for limit in options.described(one.thresholds).values()
+    ]
+    return _rows(("Condition", "Threshold", "Type", "Default", ""), rows)
+
+
 #: The tables by the first word of their names; the second names a verb.
 TABLES: Final[dict[str, Callable[..., str]]] = {
     "options": lambda name: options_table(verbs.VERBS[name]),
     "arguments": lambda name: arguments_table(verbs.VERBS[name]),
     "permissions": permissions_table,
     "verbs": verbs_table,
+    "conditions": conditions_table,
+    "thresholds": thresholds_table,
 }
 
 
@@ -101,5 +128,9 @@ def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_project.settings")
+    import django
+
+    django.setup()  # the conditions look at models
     for page in pages():
         page.write_text(filled(page.read_text()))

@@ -20,7 +20,8 @@ from tests.integration.operators import Pretence, kept, operation
 from tests.integration.pages import NOW
 from z4j_django import permissions, verbs
 from z4j_django.api import urls
-from z4j_django.models import GroupRecord, Operation, TaskRecord, WorkerRecord
+from z4j_django.models import GroupRecord, Lease, Operation, TaskRecord, WorkerRecord
+from z4j_django.watch import lease
 
 pytestmark = pytest.mark.django_db
 
@@ -107,6 +108,7 @@ def tries(schedules: None) -> dict[str, Try]:
     WorkerRecord.objects.create(hostname="w", last_seen=NOW)
     purge = operation("purge_queue", ("mail",), parameters={"queue": "mail"})
     running = operation("retry", ("a",), state="running", finished_at=None)
+    Lease.objects.create(name="watch", until=lease.now(), done_at=lease.now())
 
     def get(*parts: Any) -> Try:
         where = address(*parts)
@@ -137,6 +139,7 @@ def tries(schedules: None) -> dict[str, Try]:
         "GET workers/": get("workers"),
         "GET workers/{hostname}/": get("workers", "w"),
         "GET health/": get("health"),
+        "GET attention/": get("attention"),
         "GET schedules/": get("schedules"),
         "GET schedules/{id}/": get("schedules", 1),
         "GET operations/": get("operations"),

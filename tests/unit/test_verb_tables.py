@@ -1,4 +1,4 @@
-"""The tables of verbs in the docs are those that the declarations make."""
+"""The tables of verbs and conditions in the docs are those that the declarations make."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ import verb_tables
 
 
 @pytest.mark.parametrize("page", verb_tables.pages(), ids=lambda page: page.name)
-def test_a_page_has_the_tables_that_the_verbs_make(page: Path) -> None:
+def test_a_page_has_the_tables_that_the_declarations_make(page: Path) -> None:
     written = page.read_text()
     assert verb_tables.filled(written) == written, "Run `make verb-tables`."

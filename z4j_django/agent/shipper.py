@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import threading
 import time
@@ -162,6 +163,8 @@ class Shipper:
             size=sum(sizes.values()),
             pending=sum(max(size - read[name], 0) for name, size in sizes.items()),
             oldest=oldest,
+            limit=self.max_bytes,
+            free=shutil.disk_usage(self.directory).free,
         )
 
     def _ship(self) -> float | None:

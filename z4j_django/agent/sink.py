@@ -25,6 +25,9 @@ class Status(msgspec.Struct, frozen=True):
     pending: int
     #: Time of the oldest event that is not stored yet.
     oldest: float | None
+    #: Bytes that it may take, and bytes that its disk has left.
+    limit: int | None = None
+    free: int | None = None
 
 
 class Sink(Protocol):

@@ -16,6 +16,7 @@ from z4j_django.exceptions import FilterError
 
 #: The nouns, in the order of the reference, and what is to be said of each.
 TAGS: Final = {
+    "attention": "What is wrong now, since when, and what to do.",
     "tasks": "Every task that was published or run, with its timeline and its workflow.",
     "groups": "Groups and chords, with their members.",
     "queues": "The queues on record, and how many messages wait in each.",

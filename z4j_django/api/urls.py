@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from z4j_django.api import base, problems
 from z4j_django.api.views import (
     acting,
+    attention,
     bulk,
     exports,
     graphs,
@@ -40,6 +41,7 @@ class UnknownView(base.View):
 
 urlpatterns = [
     *schema.urlpatterns,
+    *attention.urlpatterns,
     *health.urlpatterns,
     *operations.urlpatterns,
     *bulk.urlpatterns,

@@ -11,9 +11,19 @@ from z4j_django import options
 from z4j_django.conditions import (
     chord_stuck,
     delivered_n_times,
+    journal_behind,
+    journal_disk,
+    journal_losing,
+    journal_stopped,
     no_workers,
     not_evaluated,
     possibly_lost,
+    queue_backing_up,
+    queue_without_consumer,
+    slots_held,
+    worker_gone,
+    worker_not_consuming,
+    worker_silent,
 )
 from z4j_django.conditions.base import Condition, Thresholds
 from z4j_django.exceptions import OptionsError
@@ -22,6 +32,16 @@ from z4j_django.exceptions import OptionsError
 #: last which of them could not be.
 _ALL: Final[tuple[Condition, ...]] = (
     no_workers.CONDITION,
+    journal_stopped.CONDITION,
+    journal_losing.CONDITION,
+    journal_disk.CONDITION,
+    journal_behind.CONDITION,
+    worker_gone.CONDITION,
+    worker_silent.CONDITION,
+    worker_not_consuming.CONDITION,
+    slots_held.CONDITION,
+    queue_without_consumer.CONDITION,
+    queue_backing_up.CONDITION,
     possibly_lost.CONDITION,
     delivered_n_times.CONDITION,
     chord_stuck.CONDITION,

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
+from django.db.models import Count, Max, Q
+
+from z4j_django import states
 from z4j_django.agent import events
-from z4j_django.models import WorkerRecord
-from z4j_django.queries import liveness
+from z4j_django.models import QueueSample, TaskRecord, WorkerRecord
+from z4j_django.queries import health, liveness
 
 #: Workers that are looked at, those online first and then the newest: pods come and go.
 WORKERS_LIMIT: Final = 1_000
+#: Samples that tell how a queue is now.
+RECENT: Final = timedelta(minutes=3)
+
+
+@dataclass(frozen=True)
+class Hand:
+    """The tasks that a worker has, as far as the records tell.
+
+    Attributes:
+        started: How many it runs.
+        received: How many it took and did not begin.
+        newest: When it took the last of them.
+    """
+
+    started: int = 0
+    received: int = 0
+    newest: datetime | None = None
 
 
 class Scene:
@@ -48,3 +71,95 @@ class Scene:
         """Those that are heard of."""
         found = self.workers
         return [one for one in found if liveness.presence(one, self.now) == "online"]
+
+    @cached_property
+    def consumers(self) -> Mapping[str, Sequence[WorkerRecord]]:
+        """The online workers that take tasks from each queue."""
+        found: dict[str, list[WorkerRecord]] = {}
+        for worker in self.online_workers:
+            for queue in queues_of(worker):
+                found.setdefault(queue, []).append(worker)
+        return found
+
+    @cached_property
+    def hands(self) -> Mapping[str, Hand]:
+        """What each worker has in hand."""
+        taken = TaskRecord.objects.filter(
+            project=self.project, state__in=(states.RECEIVED, states.STARTED)
+        )
+        counted = taken.values_list("worker").annotate(
+            started=Count("id", filter=Q(state=states.STARTED)),
+            received=Count("id", filter=Q(state=states.RECEIVED)),
+            newest=Max("received_at"),
+        )
+        return {worker: Hand(*hand) for worker, *hand in counted}
+
+    @cached_property
+    def recent_samples(self) -> Mapping[str, Sequence[QueueSample]]:
+        """The samples of the last minutes of each queue, the newest last."""
+        mine = QueueSample.objects.filter(project=self.project, at__gt=self.now - RECENT)
+        found: dict[str, list[QueueSample]] = {}
+        for sample in mine.order_by("at"):
+            found.setdefault(sample.queue, []).append(sample)
+        return found
+
+    @cached_property
+    def samples(self) -> Mapping[str, QueueSample]:
+        """The newest sample of each queue, where it is new enough to tell how it is now."""
+        return {queue: samples[-1] for queue, samples in self.recent_samples.items()}
+
+    def waits(self, queue: str, seconds: float) -> datetime | None:
+        """Since when messages wait in a queue, where the broker tells so and it is long enough.
+
+        Args:
+            queue: Which.
+            seconds: How long at least.
+        """
+        samples = self.recent_samples.get(queue, ())
+        not_empty = list(itertools.takewhile(lambda one: one.depth, reversed(samples)))
+        if not not_empty:
+            return None
+        # The records may tell of none of them: another program may have sent them.
+        since = not_empty[0].oldest_at or not_empty[-1].at
+        return since if self.seconds(since) >= seconds else None
+
+    def history(
+        self,
+        queues: Iterable[str],
+        since: datetime,
+        until: datetime,
+        minutes: Collection[int] = (),
+    ) -> Mapping[str, Sequence[Any]]:
+        """The samples of some queues: ``at``, ``depth`` and ``oldest_at``, the newest last.
+
+        Args:
+            queues: Which.
+            since: From when on.
+            until: Until when.
+            minutes: Those of an hour whose samples are wanted; by default all.
+        """
+        mine = QueueSample.objects.filter(
+            project=self.project, queue__in=list(queues), at__gt=since, at__lte=until
+        )
+        if minutes:
+            mine = mine.filter(at__minute__in=minutes)
+        found: dict[str, list[Any]] = {}
+        columns = ("queue", "at", "depth", "oldest_at")
+        for row in mine.order_by("at").values_list(*columns, named=True):
+            found.setdefault(row.queue, []).append(row)
+        return found
+
+    @cached_property
+    def journals(self) -> Sequence[health.Journal]:
+        """The journals of all hosts."""
+        return health.journals(self.now)
+
+    def seconds(self, since: datetime) -> float:
+        """How long ago a moment was."""
+        return (self.now - since).total_seconds()
+
+
+def queues_of(worker: WorkerRecord) -> list[str]:
+    """The queues that a worker takes tasks from, as it said itself."""
+    told = worker.queues if isinstance(worker.queues, list) else []
+    return [name for name in told if isinstance(name, str) and name]

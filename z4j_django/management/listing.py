@@ -53,7 +53,7 @@ def document(task: TaskRecord, fields: Sequence[str]) -> dict[str, Any]:
 
 def table(rows: Iterable[TaskRecord], fields: Sequence[str]) -> Iterator[str]:
     """Lines with aligned columns, the first of which names them."""
-    cells = [fields, *([_cell(_value(task, name)) for name in fields] for task in rows)]
+    cells = [fields, *([cell(_value(task, name)) for name in fields] for task in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -73,7 +73,8 @@ def _plain(value: Any) -> Any:
     return f"{aware.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value on one line, cut."""
     if value is None or value == "":
         return _NOTHING
     if isinstance(value, datetime):
@@ -82,6 +83,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    cut = text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
-    # What a terminal would obey is spelled out: whoever sends a task chooses its texts.
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
+    return printable(text if len(text) <= _CELL else f"{text[: _CELL - 1]}…")
+
+
+def printable(text: str) -> str:
+    """A text with what a terminal would obey spelled out: whoever sends a task chooses it."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -11,6 +11,16 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='journalrecord',
+            name='free',
+            field=models.BigIntegerField(blank=True, help_text='Bytes that were left on its disk.', null=True),
+        ),
+        migrations.AddField(
+            model_name='journalrecord',
+            name='limit',
+            field=models.BigIntegerField(blank=True, help_text='Bytes that it may take.', null=True),
+        ),
         migrations.CreateModel(
             name='ConditionRecord',
             fields=[

@@ -18,6 +18,10 @@ class JournalRecord(models.Model):
     segments = models.IntegerField(default=0, help_text="Its files.")
     size = models.BigIntegerField(default=0, help_text="Bytes on disk.")
     pending = models.BigIntegerField(default=0, help_text="Bytes that were not stored yet.")
+    limit = models.BigIntegerField(null=True, blank=True, help_text="Bytes that it may take.")
+    free = models.BigIntegerField(
+        null=True, blank=True, help_text="Bytes that were left on its disk."
+    )
     #: Time of the oldest event that was not stored yet.
     oldest = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(help_text="When its shipper last said so.")

@@ -12,6 +12,9 @@ from z4j_django.models.fields import PROJECT_HELP, AnyCharField, AnyTextField, I
 class Lease(models.Model):
     """The right to do something for a project, which one process of all hosts has."""
 
+    #: The name of the right to evaluate its conditions and to sample its queues.
+    WATCH: ClassVar = "watch"
+
     project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
     name = IdentifierField(max_length=32, help_text="What it is the right to do.")
     holder = IdentifierField(
@@ -99,6 +102,13 @@ class ConditionRecord(models.Model):
     is_open = models.BooleanField(null=True, default=True, editable=False)
     #: Rounds in a row in which it did not hold.
     missed = models.IntegerField(default=0, editable=False)
+
+    #: What its declaration says; ``conditions.attention`` fills it in where it is shown.
+    title: str = ""
+    subject_kind: str = ""
+    remedy: str = ""
+    #: The filter's text that lists its tasks.
+    tasks: str = ""
 
     class Meta:  # noqa: D106
         verbose_name = "condition"

@@ -43,6 +43,8 @@ class Journal:
             where the last word was that nothing is left; ``silent``, where it was another.
         lag: How long the oldest event had been waiting then.
         silence: How long ago that was.
+        limit: Bytes that it may take.
+        free: Bytes that its disk had left.
     """
 
     host: str
@@ -55,6 +57,13 @@ class Journal:
     lag: timedelta
     silence: timedelta
     state: JournalState
+    limit: int | None = None
+    free: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it is, in one word."""
+        return f"{self.host}:{self.directory}"
 
 
 @dataclass(frozen=True)
@@ -145,6 +154,8 @@ def journal(row: JournalRecord, now: datetime) -> Journal:
         lag=lag,
         silence=silence,
         state=_state(row.pending, lag, silence),
+        limit=row.limit,
+        free=row.free,
     )
 
 

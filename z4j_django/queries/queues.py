@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from z4j_django.models import TaskRecord, WorkerRecord
+from z4j_django.models import QueueSample, TaskRecord, WorkerRecord
 from z4j_django.queries import lookups, tasks
 
 #: Queues that a page lists, at most.
@@ -29,6 +29,13 @@ def recent(project: str, since: datetime, limit: int) -> list[str]:
         if row is not None and row[0] == project and row[1] is not None and row[1] >= since:
             found.append(name)
     return found
+
+
+def samples(project: str, name: str, since: datetime, limit: int) -> list[QueueSample]:
+    """The samples of a queue since a moment, the newest last; of many, every so many-th."""
+    mine = QueueSample.objects.filter(project=project, queue=name, at__gte=since)
+    found = list(mine.order_by("-at"))
+    return found[:: -(-len(found) // limit) or 1][::-1]
 
 
 def is_known(name: str) -> bool:

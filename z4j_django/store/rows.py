@@ -154,3 +154,5 @@ class JournalRow(msgspec.Struct):
     pending: int
     oldest: float | None
     seen_at: float
+    limit: int | None
+    free: int | None

@@ -166,7 +166,9 @@ STATISTICS: Final = Merge(
 #: A report is newer than the one before it: the last one stands.
 JOURNALS: Final = Merge(
     key=("host", "directory"),
-    rules=dict.fromkeys(("pid", "segments", "size", "pending", "oldest", "seen_at"), "{n}"),
+    rules=dict.fromkeys(
+        ("pid", "segments", "size", "pending", "oldest", "seen_at", "limit", "free"), "{n}"
+    ),
 )
 
 #: Writes a name as the database wants it: ``offset`` is a word of its own to PostgreSQL.

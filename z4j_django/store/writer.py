@@ -151,6 +151,8 @@ class DatabaseSink:
             pending=status.pending,
             oldest=status.oldest,
             seen_at=status.at,
+            limit=status.limit,
+            free=status.free,
         )
         with transaction.atomic(using=self._alias):
             connection = connections[self._alias]

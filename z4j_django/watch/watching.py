@@ -13,6 +13,7 @@ from z4j_django import logs
 from z4j_django.conditions import registry
 from z4j_django.conditions.base import Thresholds
 from z4j_django.conf import settings
+from z4j_django.models import Lease
 from z4j_django.watch import rounds, sampling
 from z4j_django.watch.lease import DatabaseLease
 
@@ -22,8 +23,6 @@ logger = logs.logger("z4j_django.watch")
 EVERY: Final = 15.0
 #: Seconds for which the lease is taken: as long nobody looks where its holder was killed.
 LEASE: Final = 45.0
-#: The lease's name.
-NAME: Final = "watch"
 
 
 class Watch:
@@ -36,7 +35,7 @@ class Watch:
 
     def __init__(self, project: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.project = project
-        self.lease = DatabaseLease(project, NAME, LEASE)
+        self.lease = DatabaseLease(project, Lease.WATCH, LEASE)
         self._clock = clock
         self._next = clock()
         self._round: Iterator[None] | None = None
@@ -58,6 +57,18 @@ class Watch:
         for _ in run:
             self._round = run
             break
+
+    def run_once(self, seconds: float) -> None:
+        """Sample the queues and make a round, at once, if nobody else has the lease.
+
+        Args:
+            seconds: How long the broker may take to tell.
+        """
+        if (at := self.lease.take()) is not None:
+            self._sampler.begin(at, seconds)
+            self._sampler.collect(wait=True)
+            for _ in self.round(at):
+                pass
 
     def round(self, at: datetime) -> Iterator[None]:
         """A whole round, at a moment by the database's clock."""

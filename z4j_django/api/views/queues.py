@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 from django.urls import path
+from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from z4j_django.api import fields, generic
 from z4j_django.api.endpoints import Endpoint
-from z4j_django.api.parameters import QUEUE
+from z4j_django.api.parameters import QUEUE, Whole
+from z4j_django.conf import settings
 from z4j_django.control import queue_depths
+from z4j_django.models import QueueSample
 from z4j_django.queries import queues
+
+#: Samples of a queue in one answer: those of a day.
+_SAMPLES: Final = 1440
 
 
 class QueueSerializer(serializers.Serializer[Any]):
@@ -34,6 +41,23 @@ class QueueSerializer(serializers.Serializer[Any]):
     )
 
 
+class SampleSerializer(fields.Record):
+    """How a queue was at one moment."""
+
+    class Meta:  # noqa: D106
+        model = QueueSample
+        fields = ("at", "depth", "consumers", "oldest_at", "unknown")
+
+
+class QueueDetail(QueueSerializer):
+    """A queue, and how it was."""
+
+    samples = SampleSerializer(
+        many=True,
+        help_text=f"One a minute, the newest last; of more than {_SAMPLES:,} every so many-th.",
+    )
+
+
 class QueueList(serializers.Serializer[Any]):
     """Queues."""
 
@@ -45,6 +69,9 @@ _ABOUT: Final = (
     f"The broker has {queue_depths.TIMEOUT:g} seconds to tell; where it does not, `known` is false "
     "and `depth` is null. What a worker holds already does not wait any more."
 )
+
+
+_HOURS: Final = Whole("hours", "Of how many hours samples are wanted.", default=24, maximum=2160)
 
 
 class QueuesView(generic.Shown):
@@ -79,9 +106,9 @@ class QueueView(generic.Detail):
             "queues_retrieve",
             "One queue",
             "A queue that a task on record was sent to, that a worker takes tasks from, or in "
-            f"which messages wait. {_ABOUT}",
-            parameters=(QUEUE,),
-            answer=QueueSerializer,
+            f"which messages wait. {_ABOUT} The samples are those of this project.",
+            parameters=(QUEUE, _HOURS),
+            answer=QueueDetail,
             problems=(404,),
         )
     }
@@ -92,7 +119,11 @@ class QueueView(generic.Detail):
         if not generic.may_be(name):
             return None
         depth = queue_depths.count(name, queue_depths.TIMEOUT)
-        return _queue(name, depth) if depth or queues.is_known(name) else None
+        if not (depth or queues.is_known(name)):
+            return None
+        since = timezone.now() - timedelta(hours=self.asked["hours"])
+        samples = queues.samples(settings.PROJECT, name, since, _SAMPLES)
+        return {**_queue(name, depth), "samples": samples}
 
 
 def _queue(name: str, depth: int | None) -> dict[str, Any]:

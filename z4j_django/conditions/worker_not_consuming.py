@@ -1,0 +1,82 @@
+"""A worker that is alive and takes nothing, though it could."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
+from z4j_django.conditions.scene import Hand, Scene, queues_of
+from z4j_django.models import TaskRecord, WorkerRecord
+from z4j_django.options import option
+from z4j_django.values import duration
+
+#: Workers whose newest tasks are looked at.
+_WORKERS: Final = 50
+#: Newest tasks of one worker among which the last that it took is looked for.
+_TASKS: Final = 50
+
+
+class Limits(Thresholds, frozen=True, kw_only=True):
+    """From where on it is wrong."""
+
+    after: Annotated[float, Meta(ge=30, le=86_400), option("Seconds in which it took nothing.")] = (
+        60.0
+    )
+
+
+def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
+    """The online workers with a free slot that leave messages waiting."""
+    for worker, waiting in _candidates(scene, limits.after):
+        last = _last_taken(scene, worker) or worker.started_at
+        if last is None or scene.seconds(last) < limits.after:
+            continue
+        since = max(last, min(waiting.values()))
+        told = ", ".join(f"{scene.samples[name].depth} in {name}" for name in sorted(waiting)[:3])
+        free = (worker.concurrency or 0) - scene.hands.get(worker.hostname, Hand()).started
+        evidence = (
+            f"{worker.hostname} is online, has {free} of {worker.concurrency} slots free, and has "
+            f"taken nothing for {duration(scene.seconds(last))}, while messages wait: {told}."
+        )
+        numbers = {"seconds": scene.seconds(last), "free": free}
+        yield Finding(worker.hostname, since, evidence, numbers)
+
+
+def _candidates(scene: Scene, seconds: float) -> Iterator[tuple[WorkerRecord, dict[str, datetime]]]:
+    """Those that could take something, and since when it waits in which of their queues."""
+    left = _WORKERS
+    for worker in scene.online_workers:
+        hand = scene.hands.get(worker.hostname, Hand())
+        is_new = worker.started_at is None or scene.seconds(worker.started_at) < seconds
+        takes = hand.newest is not None and scene.seconds(hand.newest) < seconds
+        if is_new or takes or hand.started >= (worker.concurrency or 0):
+            continue
+        queues = {name: scene.waits(name, seconds) for name in queues_of(worker)}
+        waiting = {name: since for name, since in queues.items() if since is not None}
+        if waiting and left:
+            left -= 1
+            yield worker, waiting
+
+
+def _last_taken(scene: Scene, worker: WorkerRecord) -> datetime | None:
+    mine = TaskRecord.objects.filter(project=scene.project, worker=worker.hostname)
+    newest = mine.order_by("-id").values_list("received_at", flat=True)[:_TASKS]
+    return max((moment for moment in newest if moment is not None), default=None)
+
+
+CONDITION = Condition(
+    key="worker_not_consuming",
+    title="Worker takes nothing",
+    about="A worker is online and has a free slot, messages wait in a queue of its, and it has "
+    "taken none for a minute.",
+    severity="critical",
+    subject="worker",
+    remedy="Restart it: its consumer has lost the broker. Where its tasks have a rate limit, or "
+    "its consumer was told to stop, that is why.",
+    find=find,
+    thresholds=Limits,
+    filter=of_subject("worker"),
+)
