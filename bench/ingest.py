@@ -1,11 +1,13 @@
 """How fast shippers store a journal, and what a task takes on disk.
 
 Writes a journal as a web process, a worker and two pool processes would, four events a task,
-then times shippers on it; with more than one shipper, each has a journal directory of its own
-and its share of the tasks. All databases and numbers of shippers take turns.
+then times shippers on it, until the statistics are up to date; with more than one shipper, each
+has a journal directory of its own and its share of the tasks. All databases and numbers of
+shippers take turns, and so do the same ``--without`` some part of the store, to tell its cost.
 
     python -m bench.ingest [--short] [--tasks 250000] [--databases postgresql,sqlite,mariadb]
-                           [--shippers 1,2,4] [--rounds 3] [--json [FILE]]
+                           [--shippers 1,2,4] [--without statistics] [--rounds 3]
+                           [--json [FILE]]
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from bench import about, common, tables
 from z4j_django.agent import events, journal
 
 HOSTS = 3
-NAMES = 50
+NAMES = 100
 SHORT = {"tasks": 20_000, "rounds": 3}
 LONG = {"tasks": 250_000, "rounds": 3}
 SIZE = """
@@ -87,17 +89,40 @@ def _write(writer: journal.Journal, kind: str, at: float, **fields: object) -> N
     writer.write(events.encode(events.TaskEvent(kind=kind, at=at, **fields)))
 
 
-def ship(directory: Path) -> None:
+def leave_out_statistics() -> None:
+    """Have nothing counted in this process."""
+    from z4j_django.store import folding
+
+    class Nothing:
+        unknown: dict[str, Any] = {}  # noqa: RUF012
+
+        def __getattr__(self, name: str) -> Any:
+            return lambda *args: {}
+
+    folding.Counts = Nothing
+
+
+#: Parts of the store that a run can do without, to tell what they cost.
+WITHOUT = {"statistics": leave_out_statistics}
+
+
+def ship(directory: Path, without: str) -> None:
     """Store one journal: the work of one timed process."""
-    from z4j_django.agent import shipper, shipper_process
+    from z4j_django.agent import housekeeping, shipper, shipper_process
+    from z4j_django.store import statistics
     from z4j_django.store.writer import database_sink
 
+    if without:
+        WITHOUT[without]()
     sys.setswitchinterval(shipper_process.SWITCH)
-    ships = shipper.Shipper(directory, database_sink())
+    sink = database_sink()
+    ships = shipper.Shipper(directory, sink)
+    turns = housekeeping.Turns(sink.housekeep)
     sys.stdin.readline()  # all start together
     begun, cpu = time.perf_counter(), time.process_time()
-    if not ships.drain(3600.0):
-        raise SystemExit("the journal was not stored")
+    while ships.step() in (0.0, shipper.GATHER):
+        turns.take(unless=False)
+    statistics.compact_all()
     print(
         json.dumps(
             {
@@ -114,7 +139,7 @@ def bytes_on_disk(env: dict[str, str]) -> int:
     return int(common.python(["-c", SIZE], env))
 
 
-def measure(vendor: str, directories: list[Path], tasks: int) -> dict[str, float]:
+def measure(vendor: str, directories: list[Path], tasks: int, without: str) -> dict[str, float]:
     """One run: a shipper for each of ``directories``, into an empty database."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(common.scratch())
@@ -126,6 +151,7 @@ def measure(vendor: str, directories: list[Path], tasks: int) -> dict[str, float
             own = folder / directory.name
             shutil.copytree(directory, own)
             command = [sys.executable, "-m", "bench.ingest", "--ship", str(own)]
+            command += ["--without", without] if without else []
             log = folder / f"{directory.name}.log"
             processes.append((stack.enter_context(common.running(command, env, log)), log))
         for process, _ in processes:
@@ -149,8 +175,12 @@ def measure(vendor: str, directories: list[Path], tasks: int) -> dict[str, float
 def measure_all(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Every database with every number of shippers, in turns."""
     vendors, counts = options.databases.split(","), options.shippers.split(",")
+    left_out = ["", *options.without.split(",")] if options.without else [""]
     results: list[dict[str, Any]] = [
-        {"database": vendor, "shippers": int(count)} for vendor in vendors for count in counts
+        {"database": vendor, "shippers": int(count), "without": part}
+        for vendor in vendors
+        for count in counts
+        for part in left_out
     ]
     for row in results:
         if (reason := common.missing(row["database"])) is not None:
@@ -167,7 +197,8 @@ def measure_all(options: argparse.Namespace) -> list[dict[str, Any]]:
                 if "missing" not in row:
                     count = row["shippers"]
                     tasks = options.tasks // count * count
-                    runs[number].append(measure(row["database"], journals[count], tasks))
+                    found = measure(row["database"], journals[count], tasks, row["without"])
+                    runs[number].append(found)
             common.note(f"round {turn + 1} of {options.rounds}")
     for number, row in enumerate(results):
         for key in runs[number][0] if runs[number] else ():
@@ -180,11 +211,12 @@ def main() -> None:
     parser.add_argument("--tasks", type=int)
     parser.add_argument("--databases", default="postgresql,sqlite,mariadb")
     parser.add_argument("--shippers", default="1,2,4")
+    parser.add_argument("--without", default="", help=f"any of {', '.join(WITHOUT)}")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--ship", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.ship:
-        ship(options.ship)
+        ship(options.ship, options.without)
         return
     common.sized(options, SHORT, LONG)
     results = measure_all(options)

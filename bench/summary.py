@@ -106,7 +106,7 @@ def _shipper(document: tables.Document) -> Iterator[Row]:
 
 def _ingest(document: tables.Document) -> Iterator[Row]:
     for row in document["results"]:
-        if row["shippers"] != 1:
+        if row["shippers"] != 1 or row.get("without"):
             continue
         what = f"One shipper into {tables.VENDORS[row['database']]}"
         if "missing" in row:

@@ -134,7 +134,8 @@ def throughput(document: Document) -> str:
 def ingest(document: Document) -> str:
     rows = []
     for row in document["results"]:
-        cells = [VENDORS[row["database"]], str(row["shippers"])]
+        without = f", without {row['without']}" if row.get("without") else ""
+        cells = [VENDORS[row["database"]] + without, str(row["shippers"])]
         if "missing" in row:
             rows.append([*cells, row["missing"], "", "", "", ""])
             continue

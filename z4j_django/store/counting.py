@@ -11,11 +11,11 @@ know of that either, the store is asked for: :attr:`Counts.unknown`, and :meth:`
 
 from __future__ import annotations
 
-import functools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from time import time as now
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -39,13 +39,12 @@ _COUNTER_OF: Final = {
     events.TASK_REJECTED: COUNTERS.index("rejected"),
     events.TASK_IGNORED: COUNTERS.index("ignored"),
 }
-_clean: Final = functools.lru_cache(maxsize=4096)(clean)
-_SENT: Final = _COUNTER_OF[events.TASK_SENT]
+#: Sends and receipts, which are most of what comes with a message, come before it.
 _STARTED: Final = _COUNTER_OF[events.TASK_STARTED]
 _SAMPLED: Final = COUNTERS.index("sampled")
 
 
-class Count(msgspec.Struct, array_like=True):
+class Count(msgspec.Struct, array_like=True, gc=False):
     """What happened in one minute to the tasks of one name from one queue."""
 
     #: Its begin, in seconds since the epoch.
@@ -75,18 +74,11 @@ class Known(NamedTuple):
         return max((at for at in (sent_at, self.eta) if at is not None), default=None)
 
 
-class _Heard(NamedTuple):
-    """An event that is to be counted."""
+_UNKNOWN: Final = Known("", "", -1, None, None)
 
-    row: TaskRow
-    attempt: int
-    counter: int
-    at: float
-    name: str
-    queue: str
-    runtime: float | None
-    #: Whether it came with the whole message: nobody knows more of the queue and the sending.
-    is_told: bool
+#: An event that is to be counted once the rows are written: the task, attempt, counter, time, name,
+#: queue, run time, and whether it came with the whole message, of which nobody knows more.
+_Heard: TypeAlias = tuple[TaskRow, int, int, float, str, str, float | None, bool]
 
 
 class Counts:
@@ -94,11 +86,14 @@ class Counts:
 
     def __init__(self) -> None:
         self._now = now()
+        self._horizon = self._now + _FAR
         self._heard: list[_Heard] = []
         self._unresolved: list[_Heard] = []
         #: From when on an attempt waited, by project, task and attempt.
         self._due: dict[tuple[str, str, int], float] = {}
-        self._found: dict[tuple[str, int, str, str], Count] = {}
+        #: By project, minute, name and queue; and the same by names and queues as events have them.
+        self._counts: dict[tuple[str, int, str, str], Count] = {}
+        self._known: dict[tuple[str, int, str, str], Count] = {}
 
     def add(self, event: events.TaskEvent, row: TaskRow, attempt: int, at: float) -> None:
         """Count an event of the timeline.
@@ -112,39 +107,34 @@ class Counts:
         counter = _COUNTER_OF.get(event.kind)
         if counter is None:
             return
-        message = event.message
-        queue = ""
+        name, queue, message = event.name, "", event.message
         if message is not None:
             queue = message.queue
-            sent_at = at if counter == _SENT else event.sent_at
-            if sent_at is not None:
-                eta = iso_time(message.eta) if message.eta else None
-                due = sent_at if eta is None else max(sent_at, eta)
-                key = (row.project, row.task_id, attempt)
-                self._due[key] = min(due, self._due.get(key, due))
+            self._hear_when_due(event, message, (row.project, row.task_id, attempt), at)
+            if name and queue and counter < _STARTED:
+                self._count(row.project, at, name, queue).counters[counter] += 1
+                return
         is_told = message is not None and not event.observed
-        self._heard.append(
-            _Heard(row, attempt, counter, at, event.name, queue, event.runtime, is_told)
-        )
+        self._heard.append((row, attempt, counter, at, name, queue, event.runtime, is_told))
 
     def add_sampled(self, event: events.SampledEvent, project: str) -> None:
         """Count a task that a sample left out."""
-        self._count(project, event.at, _clean(event.name), "").counters[_SAMPLED] += 1
+        self._count(project, event.at, event.name, "").counters[_SAMPLED] += 1
 
     def settle(self) -> None:
         """Count what was heard so far, once the rows of the tasks are written."""
         heard, self._heard = self._heard, []
         for one in heard:
-            row = one.row
-            queue = one.queue or row.queue
+            row, attempt, counter, _, name, queue, _, is_told = one
+            queue = queue or row.queue
             due = None
-            if one.counter == _STARTED:
-                due = self._due.get((row.project, row.task_id, one.attempt))
-            is_known = one.is_told or (
-                (queue or row.facts_order < NAMED) and (due is not None or one.counter != _STARTED)
-            )
+            if counter == _STARTED:
+                due = self._due.get((row.project, row.task_id, attempt))
+                is_known = is_told or (due is not None and (queue or row.facts_order < NAMED))
+            else:
+                is_known = is_told or queue or row.facts_order < NAMED
             if is_known:
-                self._count_one(one, queue, due)
+                self._count_heard(one, name or row.name, queue, due)
             else:
                 self._unresolved.append(one)
 
@@ -152,8 +142,8 @@ class Counts:
     def unknown(self) -> Mapping[str, Sequence[str]]:
         """The ids of the tasks of which the store is to be asked, by project."""
         found: dict[str, set[str]] = defaultdict(set)
-        for one in self._unresolved:
-            found[one.row.project].add(one.row.task_id)
+        for row, *_ in self._unresolved:
+            found[row.project].add(row.task_id)
         return {project: sorted(ids) for project, ids in found.items()}
 
     def resolve(self, known: Mapping[tuple[str, str], Known]) -> None:
@@ -164,39 +154,57 @@ class Counts:
         """
         unresolved, self._unresolved = self._unresolved, []
         for one in unresolved:
-            row = one.row
-            due = self._due.get((row.project, row.task_id, one.attempt))
-            queue = one.queue or row.queue
-            if (stored := known.get((row.project, row.task_id))) is not None:
-                queue = queue or stored.queue
-                due = stored.due(one.attempt) if due is None else due
-                if not one.name and not row.name:
-                    one = one._replace(name=stored.name)
-            self._count_one(one, queue, due)
+            row, attempt, _, _, name, queue, _, _ = one
+            stored = known.get((row.project, row.task_id), _UNKNOWN)
+            due = self._due.get((row.project, row.task_id, attempt))
+            self._count_heard(
+                one,
+                name or row.name or stored.name,
+                queue or row.queue or stored.queue,
+                stored.due(attempt) if due is None else due,
+            )
 
     def by_project(self) -> dict[str, list[Count]]:
         """All that was counted."""
         found: dict[str, list[Count]] = defaultdict(list)
-        for (project, *_), count in sorted(self._found.items()):
+        for (project, *_), count in sorted(self._counts.items(), key=itemgetter(0)):
             found[project].append(count)
         return found
 
-    def _count_one(self, one: _Heard, queue: str, due: float | None) -> None:
-        count = self._count(
-            one.row.project, one.at, _clean(one.name) or one.row.name, _clean(queue)
-        )
-        count.counters[one.counter] += 1
-        if one.runtime is not None:
-            bucket = bucket_of(one.runtime)
+    def _hear_when_due(
+        self,
+        event: events.TaskEvent,
+        message: events.Message,
+        key: tuple[str, str, int],
+        at: float,
+    ) -> None:
+        sent_at = at if event.kind == events.TASK_SENT else event.sent_at
+        if sent_at is None:
+            return
+        eta = iso_time(message.eta) if message.eta else None
+        due = sent_at if eta is None or eta < sent_at else eta
+        known = self._due.get(key)
+        if known is None or due < known:
+            self._due[key] = due
+
+    def _count_heard(self, one: _Heard, name: str, queue: str, due: float | None) -> None:
+        row, _, counter, at, _, _, runtime, _ = one
+        count = self._count(row.project, at, name, queue)
+        count.counters[counter] += 1
+        if runtime is not None:
+            bucket = bucket_of(runtime)
             count.runs[bucket] = count.runs.get(bucket, 0) + 1
-        if one.counter == _STARTED and due is not None:
-            bucket = bucket_of(one.at - due)
+        if counter == _STARTED and due is not None:
+            bucket = bucket_of(at - due)
             count.waits[bucket] = count.waits.get(bucket, 0) + 1
 
     def _count(self, project: str, at: float, name: str, queue: str) -> Count:
-        minute = int((at if at <= self._now + _FAR else self._now) // MINUTE) * MINUTE
+        minute = int((at if at <= self._horizon else self._now) // MINUTE)
         key = (project, minute, name, queue)
-        count = self._found.get(key)
+        count = self._known.get(key)
         if count is None:
-            count = self._found[key] = Count(minute, name, queue, [0] * len(COUNTERS), {}, {})
+            name, queue = clean(name), clean(queue)
+            new = Count(minute * MINUTE, name, queue, [0] * len(COUNTERS), {}, {})
+            count = self._counts.setdefault((project, minute, name, queue), new)
+            self._known[key] = count
         return count

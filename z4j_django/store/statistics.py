@@ -26,7 +26,7 @@ from z4j_django.store.roster import Roster
 from z4j_django.store.rows import DeltaRow
 
 #: Seconds between two turns of a compactor, at least; and what of its time it may take.
-EVERY: Final = 2.0
+EVERY: Final = 5.0
 _SHARE: Final = 0.05
 #: Deltas that are added up in one transaction, and their bytes, about: what they become takes
 #: some fifty times as much memory.
@@ -207,14 +207,14 @@ def _standing(
     alias: str, project: str, wanted: Mapping[_Place, Count]
 ) -> Iterator[tuple[_Place, Sequence[Any]]]:
     """The rows that are there, of the places that are wanted."""
-    statistics = _model("Statistic")._default_manager.using(alias)
+    rows = _model("Statistic")._default_manager.using(alias).filter(project=project)
     names = {name for _, _, name, _, _ in wanted}
-    rows = statistics.filter(project=project)
-    rows = rows.filter(name__in=names) if len(names) <= _AT_ONCE else rows
+    named = rows.filter(name__in=names) if len(names) <= _AT_ONCE else rows
     for (step, scope), places in itertools.groupby(sorted(wanted), key=itemgetter(0, 1)):
         times = sorted({at for *_, at in places})
+        of_scope = (named if scope == NAMES else rows).filter(step=step, scope=scope)
         for first in range(0, len(times), _AT_ONCE):
-            part = rows.filter(step=step, scope=scope, at__in=times[first : first + _AT_ONCE])
+            part = of_scope.filter(at__in=times[first : first + _AT_ONCE])
             columns = ("name", "queue", "at", *COUNTERS, "runs", "waits")
             for name, queue, at, *row in part.values_list(*columns):
                 if (place := (step, scope, name, queue, at)) in wanted:
