@@ -35,6 +35,7 @@ INTERNAL: Final = "z4j_django."
 OTHER: Final = f"{INTERNAL}other"
 #: What stands for "not known".
 NOTHING: Final = "-"
+_ERROR_ID: Final = re.compile(r"[0-7][0-9a-f]{15}")
 #: What not every database takes: NUL, and halves of a surrogate pair.
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
@@ -77,6 +78,16 @@ def digest(*texts: str) -> int:
 def release_key(name: str) -> int | None:
     """What stands on records for a release; nothing where it has no name."""
     return digest("release", name) if name else None
+
+
+def error_id(fingerprint: int) -> str:
+    """The id of an error, as people and programs give it: 16 hexadecimal digits."""
+    return f"{fingerprint:016x}"
+
+
+def of_error_id(text: str) -> int | None:
+    """The fingerprint of the error that has this id; nothing where none can have it."""
+    return int(text, 16) if _ERROR_ID.fullmatch(text) else None
 
 
 def word_of(number: float) -> str:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from z4j_django import states
 from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.queries.filter import words
+from z4j_django.values import error_id, release_key
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -38,6 +39,9 @@ WORKERS = ("", "w1@h", "w1@h2", "w2@h")
 SCHEDULES = ("", "nightly", "weekly report")
 PROJECTS = ("default", "other")
 ERRORS = ("builtins.TimeoutError", "Timeout", "requests.Timeout", "app.models.Error", "a.b c")
+#: By their ids.
+CAUSES = {error_id(number): number for number in (17, 2**62 + 1)}
+RELEASES = ("", "shop 7", "7")
 VALUES: tuple[Any, ...] = (
     *(42, "42", 42.0, 4.2, "4.2", 1e22, -0.0, 0, "0", True, "true", False, None, "null", ""),
     *(
@@ -151,6 +155,8 @@ def _record(number: int, dice: random.Random) -> TaskRecord:
         root_id=dice.choice(("", own, own, "task-3")),
         retry_of=dice.choice(("", "", "task-9")),
         exception_type=dice.choice(ERRORS) if failed else "",
+        error=dice.choice((*CAUSES.values(), 18)) if state == "FAILURE" else None,
+        release=release_key(dice.choice(RELEASES)),
         priority=dice.choice((None, -1, 0, 9)),
         retries=dice.randrange(4),
         deliveries=dice.randrange(6),
@@ -179,6 +185,8 @@ def terms() -> st.SearchStrategy[Said]:
         *(_texts(*column) for column in _TEXTS),
         _roots(),
         _errors(),
+        _causes(),
+        _releases(),
         *(_moments(*column) for column in _MOMENTS),
         *(_numbers(*column) for column in _NUMBERS),
         _documents("args"),
@@ -312,6 +320,31 @@ def _errors() -> st.SearchStrategy[Said]:
     return st.builds(one, st.sampled_from((*ERRORS, "timeout")), st.booleans(), st.booleans()).map(
         lambda given: _any_of("error", [given], _column("exception_type"))
     )
+
+
+def _causes() -> st.SearchStrategy[Said]:
+    ids = st.lists(st.sampled_from((*CAUSES, error_id(19))), min_size=1, max_size=3)
+    return ids.map(
+        lambda given: Said(
+            f"error:{','.join(given)}",
+            lambda record: record.error in [CAUSES.get(one, 19) for one in given],
+        )
+    )
+
+
+def _releases() -> st.SearchStrategy[Said]:
+    names = st.lists(st.sampled_from((*RELEASES, "other")), min_size=1, max_size=2)
+    return names.map(
+        lambda given: _any_of(
+            "release",
+            [(words.quote(name), _is(release_key(name))) for name in given],
+            _column("release"),
+        )
+    )
+
+
+def _is(wanted: Any) -> Callable[[Any], bool]:
+    return lambda value: value == wanted
 
 
 def _moments(name: str, column: str) -> st.SearchStrategy[Said]:

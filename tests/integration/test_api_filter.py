@@ -37,6 +37,8 @@ class TestFilter:
         ({"schedule": "nightly"}, "schedule:nightly"),
         ({"project": "default"}, "project:default"),
         ({"error": "PayError"}, "error:PayError"),
+        ({"error": "0f1e2d3c4b5a6978"}, "error:0f1e2d3c4b5a6978"),
+        ({"release": "shop 7"}, 'release:"shop 7"'),
         ({"sent": "2026-03-04"}, "sent:2026-03-04"),
         ({"received": ">1d"}, "received:>1d"),
         ({"started": "2026-03-04.."}, "started:2026-03-04.."),

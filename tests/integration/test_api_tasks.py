@@ -16,7 +16,8 @@ from tests.integration.api_client import ROOT, body, problem
 from tests.integration.pages import NOW, SCRIPT, task
 from z4j_django.api import fields
 from z4j_django.api.serializers import tasks as serializers
-from z4j_django.models import TaskEvent, TaskRecord
+from z4j_django.models import Release, TaskEvent, TaskRecord
+from z4j_django.values import release_key
 
 TASKS = f"{ROOT}tasks/"
 
@@ -92,6 +93,8 @@ def whole(task_id: str = "whole", **fields: Any) -> TaskRecord:
             "origin": "1@web",
             "retry_of": "first",
             "operation": 9,
+            "error": 0x0F1E2D3C4B5A6978,
+            "release": release_key("shop 7"),
             **fields,
         },
     )
@@ -100,6 +103,8 @@ def whole(task_id: str = "whole", **fields: Any) -> TaskRecord:
 class TestRepresentation:
     def test_a_task_is_shown_whole(self, api) -> None:
         record = whole()
+        key = release_key("shop 7")
+        Release.objects.create(key=key, name="shop 7", first_seen=NOW, last_seen=NOW)
         shown = body(api.get(f"{TASKS}whole/"))
         assert shown.pop("url") == f"http://testserver{TASKS}whole/"
         assert shown.pop("row") == record.pk
@@ -109,6 +114,8 @@ class TestRepresentation:
         hidden = {"id", "attempt", "state_order", "facts_order", "next_steps"}
         columns = {field.attname for field in TaskRecord._meta.fields} - hidden
         assert shown.pop("status") == ""
+        assert (shown.pop("error"), shown.pop("release")) == ("0f1e2d3c4b5a6978", "shop 7")
+        columns -= {"error", "release"}
         assert shown.keys() == columns
         for column in columns:
             value = getattr(record, column)

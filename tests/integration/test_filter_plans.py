@@ -18,6 +18,7 @@ from z4j_django.queries import index_ranges, pages, tasks
 from z4j_django.queries.cursors import Cursor, Key, Order
 from z4j_django.queries.filter import index_choice
 from z4j_django.queries.pages import Page
+from z4j_django.values import digest, error_id
 
 TABLE = TaskRecord._meta.db_table
 #: Rows that a page looks through here.
@@ -39,6 +40,7 @@ LEADS = {
     "a state": ("state:FAILURE", {"z4j_task_state"}),
     "all states but one": ("-state:SUCCESS", {"z4j_task_state"}),
     "an error": ("error:ValueError", {"z4j_task_state"}),
+    "an error by its id": (f"error:{error_id(digest('1'))}", {"z4j_task_error"}),
     "a name": ("name:shop.task_3", {"z4j_task_name"}),
     "a beginning of names": ("name:shop.task_7*", {"z4j_task_name"}),
     "too many names": ("name:shop.*", {"primary"}),
@@ -68,6 +70,7 @@ def record(number: int) -> TaskRecord:
     row.retry_of = key(number - 3) if number % 50 == 0 else ""
     row.exception_type = "builtins.ValueError" if number % 50 == 0 else ""
     row.state = "PENDING" if number % 400 == 1 else row.state
+    row.error = digest(str(number // 50 % 10)) if number % 50 == 0 else None
     row.kwargs = {"user_id": number % 100}
     return row
 

@@ -14,6 +14,7 @@ from rest_framework.fields import get_attribute
 
 from z4j_django.api import base
 from z4j_django.queries.filter import words
+from z4j_django.values import error_id
 
 
 def moment(value: datetime | None) -> str | None:
@@ -95,6 +96,21 @@ class TasksAddress(serializers.URLField):
         }
         query = urlencode({name: words.shown(one, "*") for name, one in values.items()})
         return f"{base.uri(self.context['request'], 'tasks')}?{query}"
+
+
+class ErrorId(serializers.CharField):
+    """The id of an error.
+
+    Args:
+        **kwargs: As every field takes them.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> str:
+        """From its fingerprint."""
+        return error_id(value)
 
 
 class Row(serializers.IntegerField):

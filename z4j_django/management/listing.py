@@ -10,7 +10,8 @@ from typing import Any, Final
 from django.utils import timezone
 
 from z4j_django.models import TaskRecord
-from z4j_django.queries import status, tasks
+from z4j_django.queries import releases, status, tasks
+from z4j_django.values import error_id
 
 #: Every column that is no key of the merge; ``row`` is the number of the task's row, and ``status``
 #: what its state does not say.
@@ -22,6 +23,8 @@ FIELDS: Final = (
         for field in TaskRecord._meta.concrete_fields
         if field.editable and not field.primary_key
     ),
+    "error",
+    "release",
 )
 #: Those of JSON where none are named: the large ones are to be asked for.
 LIGHT: Final = tuple(name for name in FIELDS if name not in tasks.HEAVY_FIELDS)
@@ -43,6 +46,8 @@ def told(page: list[TaskRecord], fields: Sequence[str]) -> list[TaskRecord]:
     """A page of tasks, with what their states do not say where that is shown."""
     if "status" in fields:
         status.tell(page)
+    if "release" in fields:
+        releases.tell(page)
     return page
 
 
@@ -63,6 +68,10 @@ def table(rows: Iterable[TaskRecord], fields: Sequence[str]) -> Iterator[str]:
 def _value(task: TaskRecord, name: str) -> Any:
     if name == "runtime":
         return tasks.runtime(task, timezone.now())
+    if name == "error":
+        return task.error and error_id(task.error)
+    if name == "release":
+        return task.release_name
     return task.pk if name == "row" else getattr(task, name)
 
 

@@ -134,6 +134,8 @@ class TaskRecord(models.Model):
 
     #: What its state does not say; ``queries.status`` fills it in where it is shown.
     status: str | None = None
+    #: The name of its release; ``queries.releases`` fills it in likewise.
+    release_name: str | None = None
 
     #: Keys of the merge, see ``z4j_django.store.folding``.
     attempt = models.BigIntegerField(default=0, editable=False)

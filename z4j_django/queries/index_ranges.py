@@ -37,7 +37,7 @@ class IndexRange:
 
     condition: Q = field(default_factory=Q)
     column: str = ""
-    value: str = ""
+    value: str | int = ""
     within: tuple[tuple[str, str], ...] = ()
     span: Span = field(default_factory=Span)
     is_few: bool = False

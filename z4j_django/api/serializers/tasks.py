@@ -17,16 +17,18 @@ from z4j_django.api import base, fields
 from z4j_django.api.pagination import Page
 from z4j_django.conf import settings
 from z4j_django.models import TaskEvent, TaskRecord
-from z4j_django.queries import events, operations, status, tasks
+from z4j_django.queries import events, operations, releases, status, tasks
+from z4j_django.values import error_id
 
 
 class _Tasks(serializers.ListSerializer[Any]):
     """Tasks within something else."""
 
     def to_representation(self, data: Iterable[TaskRecord]) -> list[Any]:
-        """With one query for what is said of all of them."""
+        """With one query for what is said of all of them, and one for their releases."""
         rows = list(data)
         status.tell(rows)
+        releases.tell(rows)
         shown: list[Any] = super().to_representation(rows)
         return shown
 
@@ -45,6 +47,15 @@ class TaskSerializer(fields.Record):
         "empty where there is nothing. The terms `is:` of the filter find them.",
     )
 
+    error = fields.ErrorId(
+        allow_null=True, help_text="Id of the error that its failure is of; null where it is none."
+    )
+    release = serializers.CharField(
+        source="release_name",
+        read_only=True,
+        help_text="The release of the process whose word its state is; empty where that knew none.",
+    )
+
     class Meta:  # noqa: D106
         model = TaskRecord
         list_serializer_class = _Tasks
@@ -54,7 +65,7 @@ class TaskSerializer(fields.Record):
             *("exception_type", "exception_message", "traceback", "retries", "deliveries"),
             *("eta", "expires", "sent_at", "received_at", "started_at", "finished_at", "runtime"),
             *("root_id", "parent_id", "group_id", "group_index", "chord_id", "schedule"),
-            *("origin", "retry_of", "operation"),
+            *("origin", "retry_of", "operation", "error", "release"),
         )
 
     def to_representation(self, instance: TaskRecord) -> dict[str, Any]:
@@ -163,6 +174,7 @@ class Rows:
     def __init__(self, request: Request, names: Sequence[str]) -> None:
         self._root = base.uri(request, "tasks")
         self._tells_status = "status" in names
+        self._tells_release = "release" in names
         self._shown: list[tuple[str, Callable[[TaskRecord], Any]]] = [
             (name, self._way_to(name)) for name in names if name != "retried_as"
         ]
@@ -175,6 +187,8 @@ class Rows:
         """A page of them."""
         if self._tells_status:
             status.tell(records)
+        if self._tells_release:
+            releases.tell(records)
         return [{name: show(record) for name, show in self._shown} for record in records]
 
     def _way_to(self, name: str) -> Callable[[TaskRecord], Any]:
@@ -182,6 +196,10 @@ class Rows:
             return self._url
         if name == "runtime":
             return lambda record: tasks.runtime(record, timezone.now())
+        if name == "error":
+            return lambda record: record.error and error_id(record.error)
+        if name == "release":
+            return operator.attrgetter("release_name")
         if name in _MOMENTS:
             return lambda record: fields.moment(getattr(record, name))
         return operator.attrgetter("pk" if name == "row" else name)

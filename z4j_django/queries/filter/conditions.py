@@ -21,6 +21,7 @@ from z4j_django.queries import lookups, pages, tasks
 from z4j_django.queries.filter.values import Duration, Exact, Prefix, Range, Status, Value, text
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.queries.status import STATUSES
+from z4j_django.values import of_error_id, release_key
 
 Tasks: TypeAlias = QuerySet[TaskRecord]
 #: What one value finds, for use in a queryset.
@@ -146,8 +147,26 @@ def by_status(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
     return found
 
 
+def of_release(value: Value, queryset: Tasks) -> Q:
+    """Records have a number in the place of its name."""
+    return Q(release=release_key(text(value)))
+
+
+def error_of(value: Value) -> int | None:
+    """The fingerprint of the error whose id a value is."""
+    return of_error_id(value.text) if isinstance(value, Exact) else None
+
+
+def along_errors(values: Sequence[Value], queryset: Tasks) -> list[IndexRange]:
+    """The tasks of an error lie together."""
+    found = filter(None, map(error_of, values))
+    return [IndexRange(column="error", value=one) for one in dict.fromkeys(found)]
+
+
 def of_error(value: Value, queryset: Tasks) -> Q:
-    """An exception's type by its whole name, or by what follows the last dot."""
+    """An exception's type by its whole name, or by what follows the last dot; or an error's id."""
+    if fingerprint := error_of(value):
+        return Q(error=fingerprint)
     error = text(value)
     whole, last = _Bytes(F("exception_type")), _Bytes(_Last(F("exception_type")))
     if isinstance(value, Exact):

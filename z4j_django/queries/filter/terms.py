@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +13,8 @@ from typing import Final
 from django.db.models import Q
 
 from z4j_django import states
-from z4j_django.queries import tasks, workers
-from z4j_django.queries.filter import conditions, json_columns, values, words
+from z4j_django.queries import releases, tasks, workers
+from z4j_django.queries.filter import conditions, json_columns, paths, values, words
 from z4j_django.queries.filter.conditions import Condition, Ranges, Tasks, along
 from z4j_django.queries.filter.values import Exact, Json, UnreadableError, Value, hull
 from z4j_django.queries.filter.words import Text, Word
@@ -26,10 +25,6 @@ FREE: Final = ""
 
 #: Ranks of indexes that find few rows.
 FEW: Final = range(60)
-
-#: Keys that lead to a value inside an argument, at most.
-_DEPTH: Final = 12
-_INDEX: Final = re.compile(r"\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +114,7 @@ class Term:
         step = self.path[position]
         if isinstance(step, int):
             return str(step)
-        is_number = _INDEX.fullmatch(step) and not (self.name == "kwargs" and position == 0)
+        is_number = paths.is_place(step) and not (self.name == "kwargs" and position == 0)
         return words.quote(step) if is_number else words.shown(step, ".:")
 
     @property
@@ -284,11 +279,20 @@ _KINDS: Final = (
     Kind(
         "error",
         "pattern",
-        "tasks whose exception is of this type, with its modules or without",
+        "tasks whose exception is of this type, with its modules or without; or that are of the "
+        "error with this id",
         "error:TimeoutError",
         Index(90, conditions.by_failure, is_exact=False, is_range=False),
         "exception_type",
         conditions.of_error,
+    ),
+    Kind(
+        "release",
+        "text",
+        "tasks whose state is the word of a process of this release",
+        "release:2026.11.2",
+        condition=conditions.of_release,
+        suggestions=releases.names,
     ),
     Kind(
         "sent", "moment", "when it was published first", "sent:>2h", Index(_rank_of_sent), "sent_at"
@@ -316,6 +320,16 @@ _KINDS: Final = (
     Kind("kwargs", "json", "a keyword argument, by its name", "kwargs.user_id:42"),
 )
 
+#: What ``error`` is where all of its values are ids of errors.
+_ERROR_ID: Final = Kind(
+    "error",
+    "text",
+    "tasks that are of the error with this id",
+    "error:0f1e2d3c4b5a6978",
+    Index(35, conditions.along_errors),
+    condition=conditions.of_error,
+)
+
 #: All terms, by name. A new one is one more entry.
 TERMS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}
 
@@ -337,6 +351,8 @@ def read(word: Word, now: datetime) -> Term:
         found = tuple(values.read(kind.shape, value, now) for value in word.values)
     except UnreadableError as error:
         raise word.wrong(str(error)) from None
+    if kind.name == _ERROR_ID.name and all(map(conditions.error_of, found)):
+        kind = _ERROR_ID
     return Term(kind, found, word.negated, path)
 
 
@@ -364,27 +380,11 @@ def _free(value: Value) -> str:
 
 
 def _path(word: Word, kind: Kind, steps: list[Text]) -> tuple[int | str, ...]:
-    name = kind.name
-    if kind.shape != "json":
-        if steps:
-            raise word.wrong(f"nothing between {name} and the colon")
-        return ()
-    path = tuple(_step(step) for step in steps)
-    if name == "kwargs" and path:
-        # The names of arguments are keys, whatever they look like.
-        path = (str(steps[0]), *path[1:])
-    if name == "args" and not (path and isinstance(path[0], int)):
-        raise word.wrong("args. and the place of an argument, from 0, such as args.0")
-    if not path or not all(step.pieces for step in steps):
-        raise word.wrong(f"{name}. and a name, such as {kind.example}")
-    if len(path) > _DEPTH:
-        raise word.wrong(f"at most {_DEPTH} names between dots")
-    return path
-
-
-def _step(step: Text) -> int | str:
-    text = str(step)
-    return int(text) if not step.is_quoted and _INDEX.fullmatch(text) else text
+    if kind.shape == "json":
+        return paths.read(word, kind.name, kind.example, steps)
+    if steps:
+        raise word.wrong(f"nothing between {kind.name} and the colon")
+    return ()
 
 
 def _names(given: str) -> str:

@@ -1,0 +1,49 @@
+"""Releases of the project's code: which there are, and what tasks and errors are of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from django.db.models import QuerySet
+
+from z4j_django.models import Release, TaskRecord
+from z4j_django.queries.tasks import CHOICES_LIMIT
+
+#: What stands for a release that is not on record any more.
+FORGOTTEN: Final = "(an old one)"
+
+
+def wanted(project: str) -> QuerySet[Release]:
+    """Those of a project, in no order."""
+    return Release.objects.filter(project=project)
+
+
+def newest(project: str) -> Release | None:
+    """The one of which the first sight is the latest."""
+    return wanted(project).order_by("-first_seen", "-id").first()
+
+
+def names() -> list[str]:
+    """The names of those that came last, the newest first."""
+    found = Release.objects.order_by("-id").values_list("name", flat=True)
+    return list(dict.fromkeys(found[:CHOICES_LIMIT]))
+
+
+def names_of(keys: Iterable[int | None], database: str | None = None) -> dict[int | None, str]:
+    """The names of those that stand on records by these keys; empty for none."""
+    known = {key for key in keys if key}
+    found: dict[int | None, str] = dict.fromkeys(known, FORGOTTEN)
+    if known:
+        rows = Release.objects.using(database).filter(key__in=known)
+        found.update(rows.values_list("key", "name"))
+    return {None: "", 0: "", **found}
+
+
+def tell(records: Iterable[TaskRecord]) -> None:
+    """Fill in the ``release_name`` of some records, in one query at most."""
+    rows = [one for one in records if one.release_name is None]
+    if rows:
+        found = names_of((one.release for one in rows), rows[0]._state.db)
+        for one in rows:
+            one.release_name = found[one.release]
