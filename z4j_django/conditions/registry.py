@@ -9,11 +9,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from z4j_django import options
 from z4j_django.conditions import (
+    beat_stopped,
     chord_stuck,
     delivered_n_times,
     no_workers,
     not_evaluated,
     possibly_lost,
+    schedule_overdue,
 )
 from z4j_django.conditions.base import Condition, Thresholds
 from z4j_django.exceptions import OptionsError
@@ -22,9 +24,11 @@ from z4j_django.exceptions import OptionsError
 #: last which of them could not be.
 _ALL: Final[tuple[Condition, ...]] = (
     no_workers.CONDITION,
+    beat_stopped.CONDITION,
     possibly_lost.CONDITION,
     delivered_n_times.CONDITION,
     chord_stuck.CONDITION,
+    schedule_overdue.CONDITION,
     not_evaluated.CONDITION,
 )
 
