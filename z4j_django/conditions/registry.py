@@ -16,6 +16,7 @@ from z4j_django.conditions import (
     not_evaluated,
     possibly_lost,
     schedule_overdue,
+    task_running_long,
 )
 from z4j_django.conditions.base import Condition, Thresholds
 from z4j_django.exceptions import OptionsError
@@ -26,6 +27,7 @@ _ALL: Final[tuple[Condition, ...]] = (
     no_workers.CONDITION,
     beat_stopped.CONDITION,
     possibly_lost.CONDITION,
+    task_running_long.CONDITION,
     delivered_n_times.CONDITION,
     chord_stuck.CONDITION,
     schedule_overdue.CONDITION,
