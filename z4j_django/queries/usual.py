@@ -41,7 +41,7 @@ def runtimes(project: str, names: Sequence[str], now: datetime) -> dict[str, his
 
 def ended(statistics: QuerySet[Statistic]) -> dict[str, Ended]:
     """The runs of each name in some statistics."""
-    told = statistics.order_by().values_list("name").annotate(Sum(ENDED), Sum("failed"))
+    told = statistics.order_by().values_list("name").annotate(ran=Sum(ENDED), wrong=Sum("failed"))
     return {name: Ended(int(count or 0), int(failed or 0)) for name, count, failed in told}
 
 
