@@ -22,8 +22,9 @@ from z4j_django.conf import settings
 #: Engines that come with Django, and are what they say without an app beside them.
 _ENGINES: Final = "django.db.backends."
 
-#: The broker that was taken.
+#: The broker and the schedules that were taken.
 _broker: Mapping[str, Any] | None = None
+_schedules: Mapping[str, Any] | None = None
 
 
 class ShipperConfig(AppConfig):
@@ -45,13 +46,20 @@ def alias() -> str:
     return str(found)
 
 
-def give(broker: Mapping[str, Any] | None = None) -> bytes:
+def give(
+    broker: Mapping[str, Any] | None = None, schedules: Mapping[str, Any] | None = None
+) -> bytes:
     """What a shipper needs, as JSON; empty where it has to load the whole project.
 
     Args:
         broker: What ``broker.describe`` tells of it.
+        schedules: What ``wiring.schedules`` tells of them.
     """
-    return b"" if why_not() else msgspec.json.encode({**_settings(), "BROKER": broker})
+    return (
+        b""
+        if why_not()
+        else msgspec.json.encode({**_settings(), "BROKER": broker, "SCHEDULES": schedules})
+    )
 
 
 def why_not() -> str:
@@ -70,9 +78,9 @@ def why_not() -> str:
 
 def take(given: bytes) -> None:
     """Configure Django in a process that was given this."""
-    global _broker
+    global _broker, _schedules
     found = msgspec.json.decode(given)
-    _broker = found.pop("BROKER")
+    _broker, _schedules = found.pop("BROKER"), found.pop("SCHEDULES")
     if version := found.pop("PYMYSQL"):
         import pymysql
 
@@ -86,6 +94,11 @@ def take(given: bytes) -> None:
 def broker() -> Mapping[str, Any] | None:
     """The broker that this process was given; ``None`` where it has the project itself."""
     return _broker
+
+
+def schedules() -> Mapping[str, Any] | None:
+    """The schedules that this process was given; ``None`` likewise."""
+    return _schedules
 
 
 def _settings() -> dict[str, Any]:

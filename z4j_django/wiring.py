@@ -16,12 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import router
 from django.utils.crypto import salted_hmac
 
 from z4j_django import broker, handover, logs
-from z4j_django.agent import discovery, releases
+from z4j_django.agent import discovery, releases, timetable
 from z4j_django.agent.config import Config
 from z4j_django.conf import settings
 from z4j_django.exceptions import DiscoveryError
@@ -60,10 +62,32 @@ def agent_config() -> Config:
 
 def hand_over() -> bytes:
     """What a shipper process is given, logged where that is nothing (see ``handover``)."""
-    given = handover.give(_broker())
+    given = handover.give(_broker(), schedules())
     if not given:
         logger.warning("The shipper loads the whole project: %s.", handover.why_not())
     return given
+
+
+def schedules() -> dict[str, Any]:
+    """What is known of the tasks that beat has to send, without a look at any table.
+
+    Returns:
+        ``entries`` of the app's own schedule, as ``agent.timetable`` describes them; and whether
+        the ``tables`` of django-celery-beat are beside ours.
+    """
+    try:
+        entries = timetable.describe(find_celery_app().app, settings.sampling)
+    except Exception as error:  # whatever the app's settings hold
+        logger.debug("The app's schedule can't be read: %s", error)
+        entries = []
+    return {"entries": entries, "tables": _has_beats_tables()}
+
+
+def _has_beats_tables() -> bool:
+    if not apps.is_installed("django_celery_beat"):
+        return False
+    theirs = router.db_for_read(apps.get_model("django_celery_beat", "PeriodicTask"))
+    return theirs == handover.alias()
 
 
 def _broker() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from tests.integration.pages import TASKS, listed, page, superuser, task, text
-from z4j_django.models import TaskRecord, WorkerRecord
+from z4j_django.models import ConditionRecord, TaskRecord, WorkerRecord
 from z4j_django.queries import filter as filters
 from z4j_django.queries import status, workers
 from z4j_django.queries.cursors import Cursor
@@ -73,6 +73,20 @@ def _taken(now: datetime) -> None:
     task("seen-again", worker="again@h", pid=None, started_at=before, **started)
     task("since-again", worker="again@h", pid=80, started_at=since, **started)
     task("nowhere", worker="unknown@h", received_at=before, **received)
+    numbers = {"longer_than": 1800.0}
+    for project in ("default", "other"):
+        ConditionRecord.objects.create(
+            project=project,
+            key="task_running_long",
+            subject="shop.export",
+            numbers=numbers,
+            since=past,
+            last_seen=now,
+        )
+    export = {"state": "STARTED", "name": "shop.export", "worker": "there@h"}
+    task("long", started_at=past, **export)
+    task("short", started_at=now, **export)
+    task("other-long", **{**export, "name": "shop.other"}, started_at=past)
 
 
 SAID = {
@@ -102,6 +116,9 @@ SAID = {
     "seen-again": "",
     "since-again": "",
     "nowhere": "",
+    "long": "running long",
+    "short": "",
+    "other-long": "",
 }
 FOUND = {
     "due": ["both", "due"],
@@ -111,6 +128,7 @@ FOUND = {
     "untaken": ["passed"],
     "silent": ["at-mute"],
     "lost": ["in-again", "at-again", "in-gone", "at-gone"],
+    "long": ["long"],
     "redelivered": ["both", "redelivered"],
     "internal": ["bulk", "z4j_django.probe-1"],
 }
@@ -132,8 +150,11 @@ def test_its_term_finds_those_of_which_it_is_said(name: str) -> None:
     assert {one.task_id for one in filters.parse(f"-is:{name}").matches(ALL)} == left
 
 
-def test_they_are_told_in_one_query(django_assert_num_queries: Any) -> None:
+def test_they_are_told_in_one_query_and_what_runs_in_three(django_assert_num_queries: Any) -> None:
     rows = list(ALL.all())
+    with django_assert_num_queries(3):  # of the projects, and of what is long in them, too
+        status.tell(rows)
+    rows = list(ALL.exclude(state="STARTED"))
     with django_assert_num_queries(1):
         status.tell(rows)
 

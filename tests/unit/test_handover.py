@@ -64,3 +64,21 @@ def test_the_whole_project_is_wanted_only_where_the_database_needs_it(
     assert why in handover.why_not()
     assert bool(handover.why_not()) is bool(why)
     assert bool(handover.give()) is not bool(why)
+
+
+def test_a_process_without_celery_knows_the_schedules_that_it_was_given() -> None:
+    entry = {"name": "tick", "task": "shop.tick", "every": 30.0}
+    given = handover.give(schedules={"entries": [entry], "tables": False})
+    code = """
+import json, sys
+from z4j_django.store.writer import database_sink
+database_sink(sys.stdin.buffer.read())
+from z4j_django.conditions import registry
+from z4j_django.queries import timetable
+[entry] = timetable.entries()
+heavy = {"celery", "django.contrib.admin", "rest_framework"} & sys.modules.keys()
+print(json.dumps([entry.name, str(entry.recurrence), sorted(heavy)]))
+"""
+    command = [sys.executable, "-c", code]
+    made = subprocess.run(command, input=given, capture_output=True, check=True)
+    assert json.loads(made.stdout) == ["tick", "every 30 s", []]

@@ -54,6 +54,11 @@ class Sampling:
             return ALL
         return FAILURES
 
+    def is_whole(self, name: str) -> bool:
+        """Whether all tasks of a name are recorded."""
+        share = self._share(name)
+        return share is not None and share >= 1.0
+
     def _share(self, name: str) -> float | None:
         for pattern, share in self._shares.items():
             if fnmatch.fnmatchcase(name, pattern):

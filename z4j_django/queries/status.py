@@ -32,9 +32,13 @@ from django.utils import timezone
 
 from z4j_django import states
 from z4j_django.models import GroupRecord, TaskRecord, WorkerRecord
-from z4j_django.queries import groups, liveness, lookups, overtaken
+from z4j_django.queries import groups, holding, liveness, lookups, overtaken
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.values import INTERNAL, duration
+
+#: The condition that tells of tasks that run long, and its number that says how long is long.
+RUNNING_LONG: Final = "task_running_long"
+LONGER_THAN: Final = "longer_than"
 
 #: Names that our own tasks have, at most.
 _NAMES_LIMIT: Final = 20
@@ -127,6 +131,22 @@ def _left_by_worker(taken_at: str) -> Q:
 def _lost() -> Q:
     received = Q(state=states.RECEIVED) & _left_by_worker("received_at")
     return received | Q(state=states.STARTED) & _left_by_worker("started_at")
+
+
+def running_longer(name: str, seconds: float, now: datetime) -> Q:
+    """The condition that a task of a name has run for so long, on a worker that is there."""
+    began = Q(state=states.STARTED, name=name, started_at__lte=now - timedelta(seconds=seconds))
+    return began & ~_left_by_worker("started_at") & ~_silent(now)
+
+
+def _long(now: datetime) -> Q:
+    """How long is long for each name, is what was found out last, where any runs long."""
+    held = holding.of_kind(RUNNING_LONG).values_list("project", "subject", "numbers")
+    longer = (
+        Q(project=project) & running_longer(name, numbers[LONGER_THAN], now)
+        for project, name, numbers in held
+    )
+    return reduce(or_, longer, Q(pk__in=[]))
 
 
 def _silence(task: Any, now: datetime) -> str:
@@ -239,6 +259,13 @@ _STATUSES: Final = (
         _TAKEN,
     ),
     Status(
+        "long",
+        "runs for much longer than tasks of its name usually do",
+        _long,
+        lambda task, now: "running long",
+        (states.STARTED,),
+    ),
+    Status(
         "redelivered",
         "was delivered to workers more often than it was tried",
         # Of what took another task's place, no one knows how often that one was tried.
@@ -274,27 +301,34 @@ def tell(records: Iterable[TaskRecord], now: datetime | None = None) -> None:
     now = now or timezone.now()
     by_key: dict[int, TaskRecord] = {}
     database: str | None = None
+    asked: set[str] = set()
     for record in records:
         if record.status is None:
             record.status = ""
-            if any(one.may_hold(record) for one in _STATUSES):
+            if may_hold := {one.name for one in _STATUSES if one.may_hold(record)}:
                 by_key[record.pk], database = record, record._state.db
+                asked |= may_hold
     if not by_key:
         return
-    for row in _rows(TaskRecord.objects.using(database).filter(pk__in=by_key), now):
-        said = [one.words(row, now) for one in _STATUSES if getattr(row, f"is_{one.name}")]
+    statuses = [one for one in _STATUSES if one.name in asked]
+    rows = TaskRecord.objects.using(database).filter(pk__in=by_key)
+    for row in _rows(rows, statuses, now):
+        said = [one.words(row, now) for one in statuses if getattr(row, f"is_{one.name}")]
         by_key[row.pk].status = ", ".join(said)
 
 
-def _rows(queryset: QuerySet[TaskRecord], now: datetime) -> QuerySet[Any]:
-    """Those of ``queryset`` of which there is something to say, and what."""
-    holds = {f"is_{one.name}": one.holds(now) for one in _STATUSES}
+def _rows(
+    queryset: QuerySet[TaskRecord], statuses: Iterable[Status], now: datetime
+) -> QuerySet[Any]:
+    """Those of ``queryset`` of which there is one of the statuses to say, and which."""
+    holds = {f"is_{one.name}": one.holds(now) for one in statuses}
     told = {
         name: Case(When(one, then=Value(True)), default=Value(False), output_field=BooleanField())
         for name, one in holds.items()
     }
     found = queryset.filter(reduce(or_, holds.values())).annotate(**told)
-    header_failed = Case(When(holds["is_unsent"], then=_HEADER_FAILED), default=Value(False))
+    unsent = holds.get("is_unsent", Q(pk__in=[]))
+    header_failed = Case(When(unsent, then=_HEADER_FAILED), default=Value(False))
     return found.only("eta", "sent_at", "deliveries", "worker").annotate(
         **_WORKER_SAYS, header_failed=header_failed
     )

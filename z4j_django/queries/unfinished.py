@@ -31,7 +31,7 @@ def oldest(project: str, state: str, since: datetime, look: int = LOOK) -> Query
     first = sent.values_list("id", flat=True).first()
     if first is None:
         return TaskRecord.objects.none()
-    last = _place(state, Order(down=False), Key(first), look)
+    last = _place(state, Order(down=False), Key(first - 1), look)
     found = TaskRecord.objects.filter(project=project, state=state, id__gte=first)
     return found if last is None else found.filter(id__lt=last)
 

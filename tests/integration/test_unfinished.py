@@ -1,0 +1,43 @@
+"""Both ends of the tasks of a state, a bounded number of them."""
+
+from __future__ import annotations
+
+import pytest
+from django.db.models import QuerySet
+
+from tests.integration.finding import ago
+from tests.integration.pages import task
+from z4j_django.models import TaskRecord
+from z4j_django.queries import unfinished
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _tasks() -> None:
+    """Ten that wait, sent a minute apart, among others that do not."""
+    for number in range(10):
+        task(f"t{number}", state="PENDING", sent_at=ago(minutes=10 - number))
+        task(f"done{number}", state="SUCCESS", sent_at=ago(minutes=10 - number))
+
+
+def ids(rows: QuerySet[TaskRecord]) -> list[str]:
+    return list(rows.order_by("id").values_list("task_id", flat=True))
+
+
+def test_the_newest_are_no_more_than_asked_for() -> None:
+    assert ids(unfinished.newest("default", "PENDING", 3)) == ["t7", "t8", "t9"]
+    assert len(ids(unfinished.newest("default", "PENDING", 99))) == 10
+
+
+def test_the_oldest_are_those_since_a_moment() -> None:
+    since = ago(minutes=8, seconds=30)
+    assert ids(unfinished.oldest("default", "PENDING", since, 3)) == ["t2", "t3", "t4"]
+    assert len(ids(unfinished.oldest("default", "PENDING", since, 99))) == 8
+    assert ids(unfinished.oldest("default", "PENDING", ago(seconds=1), 3)) == []
+
+
+def test_others_projects_take_their_share_of_what_is_looked_at() -> None:
+    task("theirs", state="PENDING", project="other")
+    assert ids(unfinished.newest("default", "PENDING", 3)) == ["t8", "t9"]
+    assert ids(unfinished.newest("other", "PENDING", 3)) == ["theirs"]

@@ -1,0 +1,92 @@
+"""When a schedule comes next, compared with Celery's own word."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from celery import Celery, schedules
+from hypothesis import given
+from hypothesis import strategies as st
+
+from z4j_django.queries.recurrence import Crontab, Interval, crontab
+
+NOON = datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+
+
+def of(text: str, zone: ZoneInfo = ZoneInfo("UTC")) -> Crontab:  # noqa: B008 - it is constant
+    return crontab(zone, *text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("* * * * *", "2026-03-04 12:01"),
+        ("*/15 * * * *", "2026-03-04 12:15"),
+        ("0 12 * * *", "2026-03-05 12:00"),
+        ("30 3 * * mon-fri", "2026-03-05 03:30"),
+        ("0 0 1 * *", "2026-04-01 00:00"),
+        ("5,35 22-2/2 * * *", "2026-03-04 22:05"),
+        ("0 0 29 feb *", "2028-02-29 00:00"),
+        ("0 9 * jan,Jul sunday", "2026-07-05 09:00"),
+        # Celery wants both the day of the month and that of the week.
+        ("0 0 13 * 5", "2026-03-13 00:00"),
+    ],
+)
+def test_a_crontab_comes_next(text: str, expected: str) -> None:
+    assert of(text).after(NOON) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
+
+
+def test_a_crontab_keeps_to_its_zone() -> None:
+    daily = of("0 3 * * *", BERLIN)
+    assert daily.after(NOON) == datetime(2026, 3, 5, 2, 0, tzinfo=UTC)
+    summer = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    assert daily.after(summer) == datetime(2026, 7, 2, 1, 0, tzinfo=UTC)
+
+
+def test_a_moment_without_a_zone_has_a_next_without_one() -> None:
+    assert of("0 * * * *").after(datetime(2026, 3, 4, 12)) == datetime(2026, 3, 4, 13)
+
+
+def test_a_crontab_that_never_comes_has_no_next() -> None:
+    assert of("0 0 31 2 *").after(NOON) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["60 * * * *", "* * 0 * *", "x * * * *", "*/0 * * * *", "1- * * * *"]
+)
+def test_what_is_no_crontab_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever it says
+        of(text)
+
+
+def test_an_interval_comes_so_long_after_the_last() -> None:
+    assert Interval(90.0).after(NOON) == NOON + timedelta(seconds=90)
+    assert str(Interval(86_400.0)) == "every 86,400 s"
+
+
+def numbers(low: int, high: int) -> st.SearchStrategy[str]:
+    lists = st.lists(st.integers(low, high), min_size=1, max_size=3)
+    steps = st.integers(1, high).map(lambda step: f"*/{step}")
+    texts = lists.map(lambda found: ",".join(map(str, found)))
+    return st.one_of(st.just("*"), steps, texts)
+
+
+@given(
+    st.tuples(numbers(0, 59), numbers(0, 23), numbers(1, 28), numbers(1, 12), numbers(0, 6)),
+    st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),
+)
+def test_it_is_what_celery_says(fields: tuple[str, ...], moment: datetime) -> None:
+    app = Celery(set_as_current=False)
+    given = dict(zip(FIELDS, fields, strict=True))
+    theirs = schedules.crontab(nowfun=lambda: moment, app=app, **given)  # type: ignore[arg-type]
+    ours = of(" ".join(fields))
+    assert ours.minute == theirs.minute
+    assert ours.day_of_week == theirs.day_of_week
+    expected = moment + theirs.remaining_estimate(moment)
+    found = ours.after(moment)
+    assert found is not None
+    assert abs((found - expected).total_seconds()) < 1

@@ -1,0 +1,188 @@
+"""The schedules that beat has to keep to, and when it last did.
+
+The tables of django-celery-beat are read as they are: a shipper has our app alone, and their
+models are full of Celery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import connections, router
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from z4j_django import handover
+from z4j_django.models import TaskRecord
+from z4j_django.queries.cursors import Order
+from z4j_django.queries.index_ranges import IndexRange, compiled, rows
+from z4j_django.queries.recurrence import Crontab, Interval, Recurrence, crontab
+
+#: Periodic tasks that are read, and of how many the newest task is sought in one statement.
+LIMIT: Final = 1_000
+_AT_ONCE: Final = 50
+#: Seconds of each of django-celery-beat's periods.
+_PERIODS: Final[Mapping[str, float]] = {
+    "microseconds": 1e-6,
+    "seconds": 1.0,
+    "minutes": 60.0,
+    "hours": 3_600.0,
+    "days": 86_400.0,
+}
+_TABLES: Final = ("periodictask", "intervalschedule", "crontabschedule")
+_TASK: Final = ("name", "task", "last_run_at", "date_changed", "start_time", "expires")
+_INTERVAL: Final = ("every", "period")
+_CRONTAB: Final = (
+    "minute",
+    "hour",
+    "day_of_month",
+    "month_of_year",
+    "day_of_week",
+    "timezone",
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task that beat sends again and again.
+
+    Attributes:
+        name: The entry's name.
+        task: The task's.
+        recurrence: When it comes.
+        since: When it became what it is, where that is known: it owes nothing of before.
+        last_run_at: When beat sent it last, where beat keeps that in the database.
+        expires: When it ends.
+    """
+
+    name: str
+    task: str
+    recurrence: Recurrence
+    since: datetime | None = None
+    last_run_at: datetime | None = None
+    expires: datetime | None = None
+
+
+def entries() -> list[Entry]:
+    """All that are enabled and come again, of the app's settings and of django-celery-beat.
+
+    What is in both, beat has taken from the settings into its tables.
+    """
+    given = handover.schedules()
+    if given is None:
+        from z4j_django import wiring  # which imports Celery, as this process has done
+
+        given = wiring.schedules()
+    found = {entry.name: entry for entry in map(_of_settings, given["entries"])}
+    if given["tables"]:
+        for name, entry in _of_tables():
+            found.pop(name, None)
+            if entry is not None:
+                found[name] = entry
+    return list(found.values())
+
+
+def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:
+    """When the newest task that each of the schedules published was sent, as far as on record."""
+    found: dict[str, datetime] = {}
+    for first in range(0, len(names), _AT_ONCE):
+        ids = _newest(project, names[first : first + _AT_ONCE])
+        sent = TaskRecord.objects.filter(pk__in=ids).values_list(
+            "schedule", Coalesce("sent_at", "received_at", "started_at")
+        )
+        found.update((name, at) for name, at in sent if at is not None)
+    return found
+
+
+def _newest(project: str, names: Sequence[str]) -> list[int]:
+    mine = TaskRecord.objects.filter(project=project, retry_of="").only("id")
+    parts = [compiled(_first(mine, name)) for name in names]
+    statements = [part for part in parts if part is not None]
+    union = " UNION ALL ".join(
+        f"SELECT id FROM ({sql}) part_{number}"  # noqa: S608 - compiled by Django
+        for number, (sql, _) in enumerate(statements)
+    )
+    with connections[mine.db].cursor() as cursor:
+        cursor.execute(union, [value for _, values in statements for value in values])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _first(mine: Any, name: str) -> Any:
+    return rows(mine, IndexRange(column="schedule", value=name), Order(), None)[:1]
+
+
+def _of_settings(given: Mapping[str, Any]) -> Entry:
+    if (seconds := given.get("every")) is not None:
+        return Entry(given["name"], given["task"], Interval(seconds))
+    fields = {name: frozenset(numbers) for name, numbers in given["crontab"].items()}
+    words = f"{given['words']} {given['zone']}"
+    recurrence = Crontab(**fields, zone=_zone(given["zone"]), words=words)
+    return Entry(given["name"], given["task"], recurrence)
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return timezone.get_default_timezone()
+
+
+def _of_tables() -> Iterator[tuple[str, Entry | None]]:
+    """Each periodic task on record; without an entry where it is off, or can't be foretold."""
+    for row in _rows():
+        name, task, last_run_at, changed, start, expires, *rest = row
+        enabled, one_off, every, period, *fields = rest
+        recurrence = _recurrence(every, period, fields) if enabled and not one_off else None
+        if recurrence is None:
+            yield name, None
+            continue
+        known = [at for at in (_moment(changed), _moment(start)) if at is not None]
+        since = max(known, default=None)
+        yield name, Entry(name, task, recurrence, since, _moment(last_run_at), _moment(expires))
+
+
+def _recurrence(every: int | None, period: str, fields: Sequence[str]) -> Recurrence | None:
+    if every is not None and period in _PERIODS:
+        return Interval(every * _PERIODS[period])
+    if fields[0] is None:
+        return None
+    *texts, zone = fields
+    try:
+        return crontab(_zone(zone), *texts)
+    except ValueError:
+        return None
+
+
+def _rows() -> list[Any]:
+    connection = connections[router.db_for_read(TaskRecord)]
+    quote = connection.ops.quote_name
+    task, interval, cron = (quote(f"django_celery_beat_{name}") for name in _TABLES)
+
+    def columns(table: str, names: Sequence[str]) -> list[str]:
+        return [f"{table}.{quote(name)}" for name in names]
+
+    wanted = columns(task, (*_TASK, "enabled", "one_off"))
+    wanted += columns(interval, _INTERVAL) + columns(cron, _CRONTAB)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(wanted)} FROM {task} "  # noqa: S608 - names of our own
+            f"LEFT JOIN {interval} ON {interval}.id = {task}.interval_id "
+            f"LEFT JOIN {cron} ON {cron}.id = {task}.crontab_id "
+            f"ORDER BY {task}.id LIMIT {LIMIT}"
+        )
+        return list(cursor.fetchall())
+
+
+def _moment(value: Any) -> datetime | None:
+    """A moment as the drivers have it, who know nothing of its field."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if value is None or not settings.USE_TZ or timezone.is_aware(value):
+        return value  # type: ignore[no-any-return]
+    zone = connections[router.db_for_read(TaskRecord)].timezone
+    return timezone.make_aware(value, zone)
