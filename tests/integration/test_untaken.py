@@ -57,7 +57,7 @@ def test_one_that_a_later_one_has_passed_was_not_taken() -> None:
         {"queue": ""},
         {"state": "REVOKED"},
     ],
-    ids=str,
+    ids="-".join,
 )
 def test_what_is_on_its_way_or_was_taken_or_waits_for_its_moment_is_none(
     columns: dict[str, Any],
