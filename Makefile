@@ -49,7 +49,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m bench.report $(FIGURES)
 
 # A million tasks under kill -9, for hours; CI runs the short form with the other tests.
-CHAOS := --tasks 1000000 --kills 5000 --outages 20 --outage 60
+CHAOS := --tasks 1000000 --kills 5000 --outages 20 --outage 60 --full-disks 20
 chaos: $(VENV)/.dev
 	$(BIN)/python -m tests.process.chaos --broker redis --database postgresql $(CHAOS)
 
