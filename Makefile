@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lowest newest contract api-schema verb-tables bench chaos lint clean
+.PHONY: demo test lowest newest contract api-schema verb-tables bench chaos celery-suite lint clean
 
 # Worker, beat and site on 127.0.0.1; Ctrl-C stops all of them.
 demo: $(VENV)/.demo
@@ -49,9 +49,15 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m bench.report $(FIGURES)
 
 # A million tasks under kill -9, for hours; CI runs the short form with the other tests.
-CHAOS := --tasks 1000000 --kills 5000 --outages 20 --outage 60
+CHAOS := --tasks 1000000 --kills 5000 --outages 20 --outage 60 --full-disks 20
 chaos: $(VENV)/.dev
 	$(BIN)/python -m tests.process.chaos --broker redis --database postgresql $(CHAOS)
+
+# Celery's own integration suite, with the app and without, and the records against its result
+# backend: half an hour. SUITE= names other tests of it.
+CELERY := 5.7.0
+celery-suite: $(VENV)-suite/.test
+	$(VENV)-suite/bin/python -m tests.celery_suite $(SUITE)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -60,7 +66,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest .demo
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest $(VENV)-suite .demo
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -80,4 +86,14 @@ $(VENV)-lowest/.test: pyproject.toml
 $(VENV)-newest/.test: pyproject.toml
 	$(NEWEST_PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade "django>=6.1" --editable ".[test]"
+	@touch $@
+
+$(VENV)-suite/.test: pyproject.toml tests/celery_suite/requirements.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --editable . "celery[redis]==$(CELERY)" \
+		--requirement tests/celery_suite/requirements.txt
+	$(@D)/bin/python -m pip download --quiet --no-deps --no-binary celery --dest $(@D) \
+		celery==$(CELERY)
+	mkdir -p $(@D)/source
+	tar -xzf $(@D)/celery-$(CELERY).tar.gz -C $(@D)/source --strip-components 1 celery-$(CELERY)/t
 	@touch $@

@@ -15,7 +15,7 @@ def main() -> int:
     """Run it; 1 where something is lost or doubled."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
-    from tests.process.chaos import trial
+    from tests.process.chaos import disks, trial
     from tests.process.chaos.storm import Plan
 
     parser = argparse.ArgumentParser(prog="tests.process.chaos", description=__doc__)
@@ -26,11 +26,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=210)
     parser.add_argument("--outages", type=int, default=3)
     parser.add_argument("--outage", type=float, default=8.0, help="seconds of each")
+    parser.add_argument("--full-disks", type=int, default=0, help="of the journal; for root only")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", action="store_true", help="leave all files behind")
     options = vars(parser.parse_args())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and clean up
     as_json, keep = options.pop("json"), options.pop("keep")
+    if not disks.can_mount():
+        options["full_disks"] = 0
     report = trial.run(Plan(**options), keep)
     trial.fill_a_disk(report)
     print(report.as_json() if as_json else report.as_text())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from tests.process.chaos.ledger import ENDS, Ledger, Life, Line
+from tests.process.chaos.ledger import ENDS, FINISHES, Ledger, Life, Line
 from tests.process.harness.records import Records
 from z4j_django import states
 
@@ -23,6 +23,7 @@ _STATE_OF: Final = {
     "retry": states.RETRY,
     "failed": states.FAILURE,
     "succeeded": states.SUCCESS,
+    "rejected": states.REJECTED,
 }
 
 
@@ -48,7 +49,7 @@ class Verdict:
     untold: int = 0
     #: Events whose process was killed before it could tell the ledger.
     ahead: int = 0
-    #: Tasks of which one of these two is true.
+    #: Tasks of which one of these is true.
     uncertain: set[str] = field(default_factory=set)
     #: Records whose state or counters are not what their events or the ledger say.
     wrong: list[str] = field(default_factory=list)
@@ -72,8 +73,18 @@ def compare_events(ledger: Ledger, records: Records) -> Verdict:
     verdict.doubled = found - known
     ahead = _excuse_those_cut_short(verdict.doubled, ledger.lives.values(), known, missing)
     verdict.untold, verdict.ahead = untold.total(), len(ahead)
-    verdict.uncertain = {key.task_id for key in [*untold, *ahead]}
+    verdict.uncertain = {key.task_id for key in [*untold, *ahead, *verdict.lost]}
     return verdict
+
+
+def cut_short(ledger: Ledger, full: Iterable[tuple[int, int]]) -> int:
+    """Processes that were killed while the disk was full, each perhaps between loss and count."""
+    last = [life.lines[-1].true_time for life in ledger.lives.values() if _is_cut(life)]
+    return sum(began <= time <= ended for time in last for began, ended in full)
+
+
+def _is_cut(life: Life) -> bool:
+    return bool(life.lines) and not life.ended
 
 
 def compare_records(ledger: Ledger, records: Records, verdict: Verdict) -> None:
@@ -189,7 +200,7 @@ def _newest_attempts(ledger: Ledger) -> dict[str, _Truth]:
     for task_id, told in attempts.items():
         retries = max(one.line.retries for one in told)
         told = sorted((one for one in told if one.line.retries == retries), key=_true_time)
-        told = [one for one in told if one.line.kind in ("succeeded", "failed")] or told
+        told = [one for one in told if one.line.kind in FINISHES] or told
         newest[task_id] = _Truth(told)
     return newest
 

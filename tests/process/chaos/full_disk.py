@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.process.chaos import accounting, servers
-from tests.process.chaos.ledger import Ledger
+from tests.process.chaos import accounting, disks, servers
+from tests.process.chaos.ledger import ENDS, Ledger
 from tests.process.chaos.storm import APP, DEPTH, environment_of, reset_clocks
 from tests.process.harness.processes import PATIENCE, Program
 from tests.process.harness.scene import Scene, unique_queue
@@ -69,16 +66,11 @@ class Outcome:
         )
 
 
-def can_mount() -> bool:
-    """Whether this user may mount a disk of a few pages."""
-    return os.geteuid() == 0 and sys.platform == "linux"
-
-
 def run(folder: Path) -> Outcome:
     """Fill the disk under a worker and a publisher, give it room again, and count."""
     database = servers.SQLite(folder / "db.sqlite3")
     scene = Scene(folder, database.url, None, unique_queue())
-    with contextlib.closing(scene), _small_disk(scene.journal):
+    with contextlib.closing(scene), disks.disk(scene.journal, SMALL):
         for name in ("results", "ledger"):
             (folder / name).mkdir()
         reset_clocks(scene)
@@ -86,11 +78,11 @@ def run(folder: Path) -> Outcome:
         environment = environment_of(scene, None, SHIPPER="external")
         ledger = Ledger(folder / "ledger")
         worker, publisher = _start(scene, environment)
-        wait_until(lambda: not _room(scene.journal), PATIENCE, "a full disk")
+        wait_until(lambda: not disks.room(scene.journal), PATIENCE, "a full disk")
         _wait_for_lines(ledger)
         _drain(scene)
-        wait_until(lambda: not _room(scene.journal), PATIENCE, "a disk that is full again")
-        _mount(scene.journal, f"remount,size={LARGE}")
+        wait_until(lambda: not disks.room(scene.journal), PATIENCE, "a disk that is full again")
+        disks.resize(scene.journal, LARGE)
         _wait_for_lines(ledger)
         _stop(worker, publisher, ledger)
         _drain(scene)
@@ -141,7 +133,7 @@ def _count(ledger: Ledger, scene: Scene) -> Outcome:
     verdict = accounting.compare_events(ledger, scene.records)
     losses = JournalLoss.objects.using(scene.records.alias)
     counted = ledger.counted
-    ended = counted["succeeded"] + counted["failed"] + counted["retry"]
+    ended = sum(counted[kind] for kind in ENDS)
     return Outcome(
         ended=ended,
         unended=counted["started"] - ended + len(ledger.waiting),
@@ -149,22 +141,3 @@ def _count(ledger: Ledger, scene: Scene) -> Outcome:
         told=sum(losses.values_list("count", flat=True)),
         doubled=verdict.doubled.total() + verdict.ahead,
     )
-
-
-def _room(folder: Path) -> int:
-    return os.statvfs(folder).f_bavail
-
-
-def _mount(folder: Path, options: str) -> None:
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    subprocess.run(command, check=True)
-
-
-@contextlib.contextmanager
-def _small_disk(folder: Path) -> Iterator[None]:
-    folder.mkdir(mode=0o700)
-    _mount(folder, f"size={SMALL},mode=0700")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)

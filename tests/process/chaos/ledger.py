@@ -11,8 +11,10 @@ from typing import Final, NamedTuple
 from tests.process.project.chaos.ledger import BYE, SUFFIX
 
 HELLO: Final = "hello"
+#: How a task ends: Celery rejects one whose retry can't be sent.
+FINISHES: Final = frozenset({"succeeded", "failed", "rejected"})
 #: How a run ends.
-ENDS: Final = frozenset({"succeeded", "failed", "retry"})
+ENDS: Final = FINISHES | {"retry"}
 
 
 class Line(NamedTuple):

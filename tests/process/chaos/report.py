@@ -20,8 +20,13 @@ class Report:
     broken: Counter[str] = field(default_factory=Counter)
     outages: int = 0
     outage_seconds: float = 0.0
+    full_disks: int = 0
     events: int = 0
+    #: Not on record, and not told as lost either.
     lost: int = 0
+    #: Not on record; and told as lost, on a full disk.
+    missing: int = 0
+    told: int = 0
     doubled: int = 0
     untold: int = 0
     ahead: int = 0
@@ -44,6 +49,7 @@ class Report:
 
     def as_text(self) -> str:
         """For the eye."""
+        losses = f"{self.missing:,} events missing, {self.told:,} told as lost"
         rows = {
             "broker, database": f"{self.broker}, {self.database} (seed {self.seed})",
             "tasks published": f"{self.tasks:,}",
@@ -51,6 +57,7 @@ class Report:
             "kills": f"{self.kills.total()} ({_counts(self.kills)})",
             "outages": f"{self.outages}, {self.outage_seconds:.0f} s in all",
             "broken besides": _counts(self.broken) or "nothing",
+            "full disks": f"{self.full_disks}, {losses}",
             "events on record": f"{self.events:,}",
             "lost": self.lost,
             "doubled": self.doubled,
@@ -59,7 +66,7 @@ class Report:
             "order misled by clocks": self.misled,
             "segments read to the end": self.segments,
             "seconds": f"{self.seconds:.0f}",
-            "full disk": self.full_disk,
+            "a small disk": self.full_disk,
             "verdict": "passed" if self.passed else "FAILED",
         }
         width = max(map(len, rows)) + 2

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.process.chaos import servers
+from tests.process.chaos import disks, servers
 from tests.process.chaos.ledger import Ledger
 from tests.process.chaos.report import Report
 from tests.process.harness.processes import PATIENCE, Program, children, kill
@@ -27,6 +27,9 @@ MAINS: Final = 2
 PUBLISHERS: Final = 2
 #: What is killed, and how often of a hundred.
 VICTIMS: Final = {"child": 62, "shipper": 14, "publisher": 14, "worker": 10}
+#: The journal's disk, where it is one of its own; and seconds for which it is full.
+DISK: Final = "4g"
+FULL: Final = 4.0
 #: Seconds by which a clock is set.
 STEPS: Final = (-60.0, -30.0, -1.0, 0.0, 1.0, 30.0, 60.0)
 #: Seconds without a start after which the workers are stuck: a killed child took their lock.
@@ -51,6 +54,7 @@ class Plan:
         outage: Seconds of each.
         broken: How often connections are broken, and how often clocks are set. A transaction is
             broken as often as there are outages.
+        full_disks: How often the journal's disk is full.
     """
 
     broker: str
@@ -61,6 +65,7 @@ class Plan:
     outages: int = 3
     outage: float = 6.0
     broken: int = 12
+    full_disks: int = 0
 
 
 class Storm:
@@ -87,13 +92,16 @@ class Storm:
         self.dice = random.Random(plan.seed)
         self.ledger = Ledger(scene.folder / "ledger")
         self.report = Report(plan.broker, plan.database, plan.seed)
-        self.kept = scene.folder / "kept"
+        self.kept = scene.journal.parent / "kept"  # on the same disk
         self.kept.mkdir()
         self._clocks = [0.0] * clock.CLOCKS
         self._environment = environment_of(scene, broker)
         self._mains: list[Program] = []
         self._publishers: list[Program] = []
         self._back_at: float | None = None
+        self._full_since: int | None = None
+        #: When the disk was full, on the clock that nobody sets.
+        self.full: list[tuple[int, int]] = []
         self._moved_at, self._rescues = time.monotonic(), 0
 
     def run(self) -> None:
@@ -116,6 +124,7 @@ class Storm:
         actions += [self._set_clocks] * self.plan.broken
         actions += [self._break_connections] * (self.plan.broken if self.broker else 0)
         actions += [self._break_transaction] * self.plan.outages
+        actions += [self._fill_disk] * self.plan.full_disks
         planned = [(dice.uniform(0.02, 0.98) * tasks, action) for action in actions]
         for number in range(self.plan.outages):
             planned.append((tasks * (number + 0.7) / (self.plan.outages + 0.5), self._take_away))
@@ -129,6 +138,8 @@ class Storm:
         if self._back_at is not None and time.monotonic() >= self._back_at:
             self.database.come_back()
             self._back_at = None
+        if self._full_since and time.monotonic_ns() >= self._full_since + FULL * 1e9:
+            self._give_room()
         for number, program in enumerate(self._mains):
             if program.process.poll() is not None:
                 program.clean_up()  # its pool may have outlived it
@@ -214,6 +225,19 @@ class Storm:
             return True
         return False
 
+    def _fill_disk(self) -> bool:
+        if self._full_since is not None:
+            return False
+        self._full_since = time.monotonic_ns()
+        disks.fill(self.scene.journal.parent)
+        return True
+
+    def _give_room(self) -> None:
+        if self._full_since is not None:
+            disks.resize(self.scene.journal.parent, DISK)
+            self.full.append((self._full_since, time.monotonic_ns()))
+            self._full_since = None
+
     def _free_stuck_workers(self) -> None:
         """Celery's pool for brokers without an event loop shares a lock that a kill may take."""
         for program in self._mains:
@@ -237,6 +261,7 @@ class Storm:
             wait_until(lambda: time.monotonic() >= self._back_at, self.plan.outage + 1, "the end")
             self.database.come_back()
             self._back_at = None
+        self._give_room()
         self._end(self._publishers)
         self._publishers = []
         seconds = SETTLED[self.plan.broker]
@@ -285,6 +310,9 @@ def storm(plan: Plan, folder: Path) -> Iterator[Storm]:
         broker = stack.enter_context(servers.broker(plan.broker, folder))
         scene = Scene(folder, database.url, broker.url if broker else None, queue)
         stack.callback(scene.close)
+        if plan.full_disks:
+            stack.enter_context(disks.disk(folder / "disk", DISK))
+            scene.journal = folder / "disk" / "journal"
         reset_clocks(scene)
         (folder / "results").mkdir()
         (folder / "ledger").mkdir()

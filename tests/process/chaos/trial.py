@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.process.chaos import accounting, full_disk
+from tests.process.chaos import accounting, disks, full_disk
+from tests.process.chaos.ledger import FINISHES
 from tests.process.chaos.report import Report
 from tests.process.chaos.storm import Plan, Storm, storm
 from tests.process.harness.scene import Scene
@@ -17,6 +18,8 @@ from z4j_django.models import JournalLoss
 
 #: Faults of one kind that are told in full.
 _TOLD: Final = 20
+#: Events of workers, and not of tasks, that may be lost while a disk is full.
+_OWN_EVENTS: Final = 8
 
 
 def run(plan: Plan, keep: bool = False) -> Report:
@@ -42,7 +45,7 @@ def run(plan: Plan, keep: bool = False) -> Report:
 
 def fill_a_disk(report: Report) -> None:
     """Add to a report what a full disk does, where this user can have one."""
-    if not full_disk.can_mount():
+    if not disks.can_mount():
         report.full_disk = "skipped: only root may mount a small one"
         return
     with tempfile.TemporaryDirectory(prefix="z4j-chaos-") as folder:
@@ -56,16 +59,36 @@ def _judge(raging: Storm) -> Report:
     verdict = accounting.compare_events(ledger, records)
     accounting.compare_records(ledger, records, verdict)
     report.tasks = len(ledger.task_ids)
-    report.ended = sum(ledger.counted[kind] for kind in ("succeeded", "failed"))
+    report.ended = sum(ledger.counted[kind] for kind in FINISHES)
     report.events = verdict.events
-    report.lost, report.doubled = verdict.lost.total(), verdict.doubled.total()
+    report.doubled = verdict.doubled.total()
     report.untold, report.ahead = verdict.untold, verdict.ahead
     report.misled = len(verdict.misled)
-    report.faults += [f"lost: {key} x {count}" for key, count in verdict.lost.most_common(_TOLD)]
+    report.full_disks = len(raging.full)
+    _weigh_losses(raging, verdict)
     report.faults += [f"doubled: {key} x {n}" for key, n in verdict.doubled.most_common(_TOLD)]
     report.faults += [f"wrong: {text}" for text in verdict.wrong[:_TOLD]]
     report.faults += _what_is_left(raging)
     return report
+
+
+def _weigh_losses(raging: Storm, verdict: accounting.Verdict) -> None:
+    """What is missing is told, if the disk was full; and is not missing at all, if it never was.
+
+    Whoever was killed on a full disk may have lost an event and not counted it, or counted one that
+    the ledger has not. What workers say of themselves is told, too, and not in the ledger.
+    """
+    report, losses = raging.report, _losses(raging.scene)
+    report.told, report.missing = sum(loss.count for loss in losses), verdict.lost.total()
+    cut = accounting.cut_short(raging.ledger, raging.full)
+    report.lost = max(0, report.missing - report.told - cut)
+    if report.lost:
+        lost = verdict.lost.most_common(_TOLD)
+        report.faults += [f"lost: {key} x {count}" for key, count in lost]
+    granted = verdict.untold + cut + _OWN_EVENTS * len(raging.full) if raging.full else 0
+    if report.told > report.missing + granted:
+        told = [f"{loss.count} {loss.reason} {loss.detail}" for loss in losses[:_TOLD]]
+        report.faults.append(f"told as lost, and {report.missing:,} are missing: {told}")
 
 
 def _what_is_left(raging: Storm) -> list[str]:
@@ -75,8 +98,6 @@ def _what_is_left(raging: Storm) -> list[str]:
         faults.append(f"shippers are left: {scene.shippers()}")
     if scene.segments():
         faults.append(f"segments are left: {scene.segments()}")
-    for loss in _losses(scene)[:_TOLD]:
-        faults.append(f"told as lost: {loss.count} {loss.reason} {loss.detail}")
     cursors = dict(scene.records.cursors.values_list("segment", "offset"))
     for path in raging.kept.iterdir():
         size = path.stat().st_size

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from celery import Task, signals
-from celery.exceptions import Retry
+from celery.exceptions import Reject, Retry
 from celery.worker.request import Request
 from django.conf import settings
 
@@ -86,6 +86,9 @@ class LedgerTask(Task):
         except Retry:
             outcome = "retry"
             raise
+        except Reject:
+            outcome = "rejected"
+            raise
         finally:
             book.write(outcome, request.id, request.retries)
         return value
@@ -107,7 +110,9 @@ def _begin_main(**kwargs: Any) -> None:
     def received(request: Any, **kwargs: Any) -> None:
         book.write("received", request.id, request.request_dict["retries"])
 
-    def failed(task_id: str, **kwargs: Any) -> None:
+    def failed(task_id: str, exception: Any, **kwargs: Any) -> None:
+        if isinstance(exception, Reject):
+            return  # Celery 5.7 tells a rejection as a failure, too
         if os.getpid() == main and LedgerRequest.failing is not None:
             retries = LedgerRequest.failing.request_dict["retries"]
             book.write("failed", task_id, retries)

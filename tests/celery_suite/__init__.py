@@ -1,0 +1,1 @@
+"""Celery's own integration suite, run with the app installed and without."""
