@@ -57,6 +57,21 @@ def test_the_tables_hold_any_text_whatever_the_databases_default_is() -> None:
     assert {row.worker, row.exception_type, row.exception_message, row.traceback} == {CRAB}
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="of PostgreSQL's types")
+def test_identifiers_are_compared_by_their_bytes_and_their_types_make_arrays() -> None:
+    """Before 5.2.11, Django inserts many rows with arrays of the types as a field has them."""
+    field = TaskRecord._meta.get_field("task_id")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT collation_name FROM information_schema.columns "
+            "WHERE table_name = %s AND column_name = 'task_id'",
+            [TaskRecord._meta.db_table],
+        )
+        assert cursor.fetchall() == [("C",)]
+        cursor.execute(f"SELECT '{{}}'::{field.db_type(connection)}[]")
+        assert cursor.fetchall() == [([],)]
+
+
 def test_no_column_leaves_its_character_set_to_the_database() -> None:
     columns = [
         field for model in apps.get_app_config(APP).get_models() for field in model._meta.fields

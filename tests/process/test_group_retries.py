@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 
+import celery
 import pytest
 
 from tests.process.conftest import SceneMaker
@@ -105,7 +106,8 @@ print(json.dumps({"last": sent.id, "body": listed.id, "group": listed.parent.id,
     chord = table.publish(code)
     table.wait_for_ends(chord["members"])
     ask = f"print(app.AsyncResult({chord['last']!r}).get(timeout=20, propagate=False))"
-    assert "is broken" in table.scene.script(ask, table.environment)
+    if celery.VERSION >= (5, 7):  # 5.6 fails no step behind the header: whoever waits, waits on
+        assert "is broken" in table.scene.script(ask, table.environment)
     table.mend_all()
     body = table.body(table.retry(chord["group"], members="failed", keep_ids=True))
     assert body.task_id == chord["body"]

@@ -12,7 +12,7 @@ PROJECT_HELP: Final = "The project that it belongs to."
 
 
 class _AnyText(models.Field):  # type: ignore[type-arg]  # not generic at run time
-    """Says on each database what the column is to hold, whatever that database's default is."""
+    """Says what the column is to hold, whatever its database's default is."""
 
     #: By the database's vendor: what follows the type.
     text_options: ClassVar = {"mysql": " CHARACTER SET utf8mb4"}
@@ -52,7 +52,12 @@ class IdentifierField(AnyCharField):
     search for a prefix from its index.
     """
 
-    text_options: ClassVar = {
-        "mysql": " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-        "postgresql": ' COLLATE "C"',
-    }
+    text_options: ClassVar = {"mysql": " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"}
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        """The column's type, and on PostgreSQL its collation.
+
+        It is no part of the type there: of that, Django makes arrays to insert many rows with.
+        """
+        found = super().db_parameters(connection)
+        return {**found, "collation": "C"} if connection.vendor == "postgresql" else found
