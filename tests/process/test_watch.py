@@ -35,7 +35,7 @@ def test_a_light_shipper_tells_of_a_queue_without_a_consumer_and_the_command_of_
         told = wait_until(
             lambda: evidence(scene, "queue_without_consumer"), PATIENCE, "a condition that holds"
         )
-        assert told.startswith(f"Nobody takes tasks from the queue {lost}: 1 messages wait, ")
+        assert told.startswith(f"Nobody takes tasks from the queue {lost}: 1 message waits, ")
         samples = QueueSample.objects.using(scene.records.alias)
         assert samples.filter(queue=scene.queue, depth=0, unknown="").exists()
         lease = Lease.objects.using(scene.records.alias)
