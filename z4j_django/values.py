@@ -132,3 +132,8 @@ def duration(seconds: float | None) -> str:
         return f"{hours}h {minutes:02d}m"
     days, hours = divmod(hours, 24)
     return f"{days}d {hours:02d}h"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """How many there are of something: ``1 byte``, ``2,000 bytes``."""
+    return f"{count:,} {one if count == 1 else many}"

@@ -93,7 +93,7 @@ class TestSilentWorkers:
         task("b", worker="w@h", state=states.RECEIVED)
         [gone] = find("worker_gone")
         assert gone.severity == "critical"
-        assert gone.evidence.endswith(" ago, and ran 1 tasks and had taken 1 more.")
+        assert gone.evidence.endswith(" ago, and ran 1 task and had taken 1 more.")
 
 
 class TestWorkerThatTakesNothing:
@@ -178,7 +178,7 @@ class TestQueueBackingUp:
     def test_it_is_far_above_its_own_past(self) -> None:
         samples("mail", *[30] * 60, 150, 200, 300, 400, 500)
         [one] = find("queue_backing_up")
-        assert one.evidence == "500 messages wait in the queue mail; usually 30 at most do."
+        assert one.evidence == "500 messages wait in the queue mail; usually 30 at most."
         assert (one.since, one.numbers) == (ago(240), {"depth": 500, "usual": 30})
 
     def test_one_that_is_always_deep_is_well(self) -> None:

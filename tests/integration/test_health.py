@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from tests.integration.pages import NOW, SCRIPT, TASKS, page, superuser, text
 from z4j_django.agent import events
+from z4j_django.conditions import capture
 from z4j_django.models import JournalCursor, JournalLoss, JournalRecord, WorkerRecord
 from z4j_django.queries import health
 
@@ -72,7 +74,6 @@ def test_losses_are_summed_by_reason_for_a_day_and_ever() -> None:
         health.Loss(events.UNWRITTEN, recent=3, ever=7),
         health.Loss(events.OVER_CAP, recent=0, ever=5),
     )
-    assert found.recently_lost == 3
 
 
 def test_no_more_losses_are_summed_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +105,7 @@ def test_positions_of_many_segments_are_found() -> None:
 def test_all_is_well_where_a_shipper_reports_and_nothing_is_lost() -> None:
     journal(NOW)
     worker("here", timedelta())
-    assert health.health(NOW).troubles() == []
+    assert capture.words(NOW) == []
 
 
 def test_troubles_are_told_in_words() -> None:
@@ -112,24 +113,36 @@ def test_troubles_are_told_in_words() -> None:
     journal(NOW - timedelta(hours=3), host="web2", pending=1)
     worker("silent", timedelta(minutes=3))
     loss(NOW, 3)
-    assert health.health(NOW).troubles() == [
-        "The journal of web1 (/var/tmp/j) is behind: the oldest event has waited for 1 minute.",
+    assert capture.words(NOW) == [
         "The journal of web2 (/var/tmp/j) is silent: no shipper has reported for 3 hours, with "
         "1 byte to store.",
-        "1 worker is silent: no word for 2 minutes or longer.",
-        "Events were lost in the last 24 hours: 3 unwritten.",
+        "3 events were lost (unwritten), the last 0 seconds ago.",
+        "The journal of web1 (/var/tmp/j) is behind: the oldest event has waited for 1m 35s.",
+        "silent says nothing: it was last heard of 3m 00s ago.",
     ]
+    assert len(capture.words(NOW, workers=False)) == 3
+
+
+def test_a_condition_that_is_switched_off_is_no_trouble(settings: Any) -> None:
+    journal(NOW, oldest=NOW - timedelta(seconds=95), pending=9)
+    settings.Z4J = {"CONDITIONS": {"journal_behind": False}}
+    assert capture.words(NOW) == []
 
 
 def test_silence_is_a_trouble() -> None:
-    assert health.health(NOW).troubles() == ["Nobody ships: no shipper has ever reported."]
+    assert capture.words(NOW) == ["Nobody ships: no shipper has ever reported."]
     journal(NOW - timedelta(minutes=2))
-    assert health.health(NOW).troubles() == ["Nobody ships: no shipper has reported for 2 minutes."]
+    assert capture.words(NOW) == ["Nobody ships: no shipper has reported for 2 minutes."]
 
 
 def test_the_health_costs_three_queries(django_assert_num_queries) -> None:
     with django_assert_num_queries(3):
         health.health(NOW)
+
+
+def test_the_troubles_of_a_page_cost_two(django_assert_num_queries) -> None:
+    with django_assert_num_queries(2):
+        capture.words(NOW, workers=False)
 
 
 @pytest.mark.parametrize("address", [INDEX, APP_INDEX])
@@ -141,7 +154,7 @@ def test_the_first_pages_show_how_capture_stands(address: str) -> None:
     assert "web1:/var/tmp/j" in shown
     assert "<td>77\xa0bytes</td>" in shown
     assert "unwritten: 3 in the last 24 hours, 3 ever" in shown
-    assert "is behind: the oldest event has waited for 5 minutes." in shown
+    assert "is behind: the oldest event has waited for 5m 0" in shown
 
 
 def test_the_lists_say_that_records_may_be_missing() -> None:

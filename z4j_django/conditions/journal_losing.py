@@ -14,6 +14,7 @@ from z4j_django.conditions.scene import Scene
 from z4j_django.models import JournalLoss
 from z4j_django.options import option
 from z4j_django.queries import health
+from z4j_django.values import counted
 
 
 class Limits(Thresholds, frozen=True, kw_only=True):
@@ -31,8 +32,8 @@ def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
     rows = lost.values_list("reason").annotate(count=Sum("count"), first=Min("at"), last=Max("at"))
     for reason, count, first, last in rows.order_by("reason"):
         ago = health.span(max(scene.now - last, timedelta()))
-        noun = "event was" if count == 1 else "events were"
-        words = f"{count:,} {noun} lost ({reason}), the last {ago} ago."
+        events = counted(count, "event was", "events were")
+        words = f"{events} lost ({reason}), the last {ago} ago."
         yield Finding(reason, first, words, {"count": count})
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from z4j_django.conditions.base import Condition, Finding, Thresholds
 from z4j_django.conditions.scene import Scene
 from z4j_django.queries.health import span
+from z4j_django.values import counted
 
 
 def find(scene: Scene, limits: Thresholds) -> Iterator[Finding]:
@@ -22,9 +23,10 @@ def find(scene: Scene, limits: Thresholds) -> Iterator[Finding]:
         yield Finding("", since, words, {"seconds": last.total_seconds()})
     for journal in journals:
         if journal.state == "silent":
+            left = counted(journal.pending, "byte", "bytes")
             words = (
                 f"The journal of {journal.host} ({journal.directory}) is silent: no shipper has "
-                f"reported for {span(journal.silence)}, with {journal.pending:,} bytes to store."
+                f"reported for {span(journal.silence)}, with {left} to store."
             )
             numbers = {"seconds": journal.silence.total_seconds(), "bytes": journal.pending}
             yield Finding(journal.place, journal.seen_at, words, numbers)

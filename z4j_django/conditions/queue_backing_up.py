@@ -56,7 +56,7 @@ def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
         if found is not None:
             since, usual = found
             depth = _depth(of_queue[-1])
-            evidence = f"{depth} messages wait in the queue {name}; usually {usual:.0f} at most do."
+            evidence = f"{depth:,} messages wait in the queue {name}; usually {usual:,.0f} at most."
             yield Finding(name, since, evidence, {"depth": depth, "usual": usual})
             continue
         found = _too_much(of_queue, _wait, limits.wait, limits)

@@ -12,7 +12,7 @@ from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subjec
 from z4j_django.conditions.scene import Scene, queues_of
 from z4j_django.options import option
 from z4j_django.queries import liveness
-from z4j_django.values import duration
+from z4j_django.values import counted, duration
 
 
 class Limits(Thresholds, frozen=True, kw_only=True):
@@ -32,9 +32,10 @@ def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
             continue
         if (since := scene.waits(queue, limits.after)) is None:
             continue
+        waiting = counted(sample.depth or 0, "message waits", "messages wait")
         evidence = (
-            f"Nobody takes tasks from the queue {queue}: {sample.depth} messages wait, the oldest "
-            f"for {duration(scene.seconds(since))}."
+            f"Nobody takes tasks from the queue {queue}: {waiting}, the oldest for "
+            f"{duration(scene.seconds(since))}."
         )
         left = _left(scene, queue)
         if left is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 
-from z4j_django import options
+from z4j_django import logs, options
 from z4j_django.conditions import (
     beat_stopped,
     chord_stuck,
@@ -33,7 +34,10 @@ from z4j_django.conditions import (
     worker_silent,
 )
 from z4j_django.conditions.base import Condition, Thresholds
+from z4j_django.conf import settings
 from z4j_django.exceptions import OptionsError
+
+logger = logs.logger("z4j_django.conditions")
 
 #: In the order in which they are evaluated and told: what explains the most comes first, and
 #: last which of them could not be.
@@ -64,6 +68,20 @@ _ALL: Final[tuple[Condition, ...]] = (
 
 #: The same by their keys.
 CONDITIONS: Final[Mapping[str, Condition]] = {one.key: one for one in _ALL}
+
+
+def current() -> dict[str, Thresholds]:
+    """Those of the settings; the defaults where these are wrong, as a check says, too."""
+    try:
+        return thresholds(settings.CONDITIONS)
+    except ImproperlyConfigured as error:
+        _log_once(str(error))
+        return thresholds({})
+
+
+@functools.cache
+def _log_once(problem: str) -> None:
+    logger.warning("All conditions have their defaults: %s", problem)
 
 
 def thresholds(given: Mapping[str, Any]) -> dict[str, Thresholds]:

@@ -15,7 +15,7 @@ from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subjec
 from z4j_django.conditions.scene import Scene, queues_of
 from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.options import option
-from z4j_django.values import duration
+from z4j_django.values import counted, duration
 
 #: Workers whose tasks are looked at, and tasks of them.
 _WORKERS: Final = 50
@@ -76,7 +76,7 @@ def _finding(scene: Scene, worker: WorkerRecord, tasks: Sequence[Any]) -> Findin
         f"longer than they use to, the longest for {duration(longest)}: {told}."
     )
     if waiting:
-        evidence += f" {waiting} messages wait in its queues."
+        evidence += f" {counted(waiting, 'message waits', 'messages wait')} in its queues."
     numbers = {"slots": worker.concurrency or 0, "longest": longest, "waiting": waiting}
     return Finding(worker.hostname, since, evidence, numbers, "critical" if waiting else None)
 

@@ -11,7 +11,7 @@ from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subjec
 from z4j_django.conditions.scene import Hand, Scene
 from z4j_django.models import WorkerRecord
 from z4j_django.options import option
-from z4j_django.values import duration
+from z4j_django.values import counted, duration
 
 #: Seconds of silence after which a worker counts as gone.
 AFTER: Final = 600.0
@@ -44,7 +44,7 @@ def silences(scene: Scene, after: float, until: float) -> Iterator[tuple[WorkerR
 def finding(scene: Scene, worker: WorkerRecord, silence: float, what: str) -> Finding:
     """What is told of a silent worker; with tasks in its hands it is worse."""
     hand = scene.hands.get(worker.hostname, Hand())
-    has = f"ran {hand.started} tasks and had taken {hand.received} more"
+    has = f"ran {counted(hand.started, 'task', 'tasks')} and had taken {hand.received:,} more"
     evidence = f"{worker.hostname} {what}: it was last heard of {duration(silence)} ago"
     if hand.started or hand.received:
         evidence += f", and {has}"

@@ -35,7 +35,7 @@ def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
         if last is None or scene.seconds(last) < limits.after:
             continue
         since = max(last, min(waiting.values()))
-        told = ", ".join(f"{scene.samples[name].depth} in {name}" for name in sorted(waiting)[:3])
+        told = ", ".join(f"{scene.samples[name].depth:,} in {name}" for name in sorted(waiting)[:3])
         free = (worker.concurrency or 0) - scene.hands.get(worker.hostname, Hand()).started
         evidence = (
             f"{worker.hostname} is online, has {free} of {worker.concurrency} slots free, and has "

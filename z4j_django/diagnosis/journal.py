@@ -16,6 +16,7 @@ from django.template.defaultfilters import filesizeformat
 
 from z4j_django import conf, exceptions, handover, wiring
 from z4j_django.agent import inspection, private
+from z4j_django.conditions import capture
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import Finding, Visit, error, ok, reason, warning
 from z4j_django.queries import health
@@ -119,10 +120,10 @@ def elsewhere(visit: Visit) -> Iterator[Finding]:
     """What the database says of all hosts: silent journals and workers, losses."""
     if not visit.database:
         return
-    found = records.read(visit.timeout, health.health)
-    for trouble in found.troubles():
-        yield warning(trouble, "See docs/how-to/when-records-are-missing.md, or z4j_status.")
-    if not found.recently_lost:
+    found = records.read(visit.timeout, capture.troubles)
+    for condition, finding in found:
+        yield warning(finding.evidence, condition.remedy)
+    if not any(condition.key == "journal_losing" for condition, _ in found):
         yield ok("No event was lost in the last 24 hours.")
 
 

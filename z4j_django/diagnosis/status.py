@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
 from z4j_django import wiring
 from z4j_django.agent import inspection
+from z4j_django.conditions import capture
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import reason
 from z4j_django.diagnosis.journal import size
@@ -25,6 +26,7 @@ class Status:
         view: The journal of this host.
         lag: What of it is not stored; ``None`` where the database does not say.
         health: What is on record; ``None`` likewise.
+        troubles: What someone should look at, in words.
         problem: Why the database does not say.
     """
 
@@ -32,6 +34,7 @@ class Status:
     view: inspection.View
     lag: inspection.Lag | None
     health: health.Health | None
+    troubles: Sequence[str] = ()
     problem: str = ""
 
 
@@ -49,9 +52,10 @@ def read(seconds: float) -> Status:
     now = time.time()
     try:
         lag = records.lag(view, seconds)
-        return Status(now, view, lag, records.read(seconds, health.health))
+        found, troubles = records.read(seconds, lambda: (health.health(), capture.words()))
+        return Status(now, view, lag, found, troubles)
     except Exception as problem:  # whatever a driver raises
-        return Status(now, view, None, None, reason(problem))
+        return Status(now, view, None, None, problem=reason(problem))
 
 
 def document(found: Status) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def document(found: Status) -> dict[str, Any]:
         "journals": [_plain(journal) for journal in found.health.journals],
         "losses": [asdict(loss) for loss in found.health.losses],
         "workers": asdict(found.health.workers),
-        "troubles": found.health.troubles(),
+        "troubles": list(found.troubles),
     }
 
 
@@ -100,7 +104,7 @@ def lines(found: Status) -> Iterator[str]:
         f"Workers: {count.online} online, {count.silent} silent, {count.gone} gone without a word, "
         f"{count.offline} offline"
     )
-    for trouble in found.health.troubles():
+    for trouble in found.troubles:
         yield f"! {trouble}"
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from z4j_django.agent import events
 from z4j_django.models import JournalCursor, JournalLoss, JournalRecord, WorkerRecord
 from z4j_django.queries import liveness
+from z4j_django.values import counted
 
 #: A shipper reports every 10 s; a journal of which so long nothing was heard is silent.
 SILENT_AFTER = timedelta(minutes=1)
@@ -93,31 +94,6 @@ class Health:
     journals: tuple[Journal, ...]
     losses: tuple[Loss, ...]
     workers: Workers = Workers()
-
-    @property
-    def recently_lost(self) -> int:
-        """Events lost in the last day."""
-        return sum(loss.recent for loss in self.losses)
-
-    def troubles(self) -> list[str]:
-        """What someone should look at, in words; nothing where all is well."""
-        found = [_words(journal) for journal in self.journals if journal.state in _TROUBLED]
-        if not self.journals:
-            found.append("Nobody ships: no shipper has ever reported.")
-        elif all(journal.state == "stopped" for journal in self.journals):
-            last = min(journal.silence for journal in self.journals)
-            found.append(f"Nobody ships: no shipper has reported for {span(last)}.")
-        if self.workers.silent:
-            few = _plural(self.workers.silent, "worker is", "workers are")
-            found.append(f"{few} silent: no word for {span(liveness.SILENT_AFTER)} or longer.")
-        if self.recently_lost:
-            recent = [loss for loss in self.losses if loss.recent]
-            reasons = ", ".join(f"{loss.recent} {loss.reason}" for loss in recent)
-            found.append(f"Events were lost in the last 24 hours: {reasons}.")
-        return found
-
-
-_TROUBLED = ("behind", "silent")
 
 
 def capture(now: datetime | None = None) -> Health:
@@ -207,25 +183,11 @@ def span(value: timedelta) -> str:
     seconds = int(value.total_seconds())
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
-            return _plural(seconds // size, unit, f"{unit}s")
-    return _plural(seconds, "second", "seconds")
+            return counted(seconds // size, unit, f"{unit}s")
+    return counted(seconds, "second", "seconds")
 
 
 def _state(pending: int, lag: timedelta, silence: timedelta) -> JournalState:
     if silence > SILENT_AFTER:
         return "silent" if pending else "stopped"
     return "behind" if lag > BEHIND_AFTER else "shipping"
-
-
-def _words(journal: Journal) -> str:
-    where = f"The journal of {journal.host} ({journal.directory})"
-    if journal.state == "silent":
-        return (
-            f"{where} is silent: no shipper has reported for {span(journal.silence)}, with "
-            f"{_plural(journal.pending, 'byte', 'bytes')} to store."
-        )
-    return f"{where} is behind: the oldest event has waited for {span(journal.lag)}."
-
-
-def _plural(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"

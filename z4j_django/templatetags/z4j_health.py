@@ -8,6 +8,7 @@ from django import template
 from django.db import DatabaseError, router, transaction
 from django.urls import NoReverseMatch, reverse
 
+from z4j_django.conditions import capture
 from z4j_django.models import JournalRecord
 from z4j_django.queries import health
 
@@ -20,7 +21,7 @@ SHOWN = 10
 @register.inclusion_tag("admin/z4j_django/troubles.html", takes_context=True)
 def z4j_troubles(context: template.Context) -> dict[str, Any]:
     """Why records may be missing, as the admin shows its messages; nothing where all is well."""
-    return {"troubles": health.capture().troubles(), "url": _url(context)}
+    return {"troubles": capture.words(workers=False), "url": _url(context)}
 
 
 @register.inclusion_tag("admin/z4j_django/health.html", takes_context=True)
@@ -31,12 +32,12 @@ def z4j_health(context: template.Context) -> dict[str, Any]:
 
     if not _may_view(context):
         return {}
-    found, problem = _read()
+    found, troubles = _read()
     if found is None:
-        return {"shown": True, "troubles": [problem]}
+        return {"shown": True, "troubles": troubles}
     return {
         "shown": True,
-        "troubles": found.troubles(),
+        "troubles": troubles,
         "journals": [
             {
                 "badge": journals.badge(journal.state),
@@ -53,13 +54,13 @@ def z4j_health(context: template.Context) -> dict[str, Any]:
     }
 
 
-def _read() -> tuple[health.Health | None, str]:
-    """The health, or why it can't be read: the first page must not need this app's tables."""
+def _read() -> tuple[health.Health | None, list[str]]:
+    """The health and its troubles, or why there is none: the first page needs no table of ours."""
     try:
         with transaction.atomic(using=router.db_for_read(JournalRecord)):
-            return health.health(), ""
+            return health.health(), capture.words()
     except DatabaseError as error:
-        return None, f"The records of the tasks can't be read: {type(error).__name__}."
+        return None, [f"The records of the tasks can't be read: {type(error).__name__}."]
 
 
 def _may_view(context: template.Context) -> bool:

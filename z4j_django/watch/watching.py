@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
-from django.core.exceptions import ImproperlyConfigured
-
-from z4j_django import logs
 from z4j_django.conditions import registry
-from z4j_django.conditions.base import Thresholds
-from z4j_django.conf import settings
 from z4j_django.models import Lease
 from z4j_django.watch import rounds, sampling
 from z4j_django.watch.lease import DatabaseLease
-
-logger = logs.logger("z4j_django.watch")
 
 #: Seconds between two rounds.
 EVERY: Final = 15.0
@@ -73,14 +66,5 @@ class Watch:
     def round(self, at: datetime) -> Iterator[None]:
         """A whole round, at a moment by the database's clock."""
         self._sampler.begin(at)
-        yield from rounds.evaluate(self.project, at, self._thresholds(), self._told)
+        yield from rounds.evaluate(self.project, at, registry.current(), self._told)
         self.lease.tell_done(at)
-
-    def _thresholds(self) -> Mapping[str, Thresholds]:
-        try:
-            return registry.thresholds(settings.CONDITIONS)
-        except ImproperlyConfigured as error:  # the check says so, too
-            if str(error) not in self._told:
-                self._told.add(str(error))
-                logger.warning("All conditions have their defaults: %s", error)
-            return registry.thresholds({})

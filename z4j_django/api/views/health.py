@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from z4j_django.api import fields, generic
 from z4j_django.api.endpoints import Endpoint
+from z4j_django.conditions import capture
 from z4j_django.models import JournalRecord
 from z4j_django.queries import health
 
@@ -83,7 +84,7 @@ class HealthView(generic.Shown):
         """By what is on record."""
         sees_workers = self.sees("workerrecord")
         found = health.health() if sees_workers else health.capture()
-        troubles = found.troubles()
+        troubles = capture.words(found.at, workers=sees_workers)
         shown = {**vars(found), "healthy": not troubles, "troubles": troubles}
         return self.answer(shown if sees_workers else {**shown, "workers": None})
 
