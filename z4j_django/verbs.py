@@ -8,17 +8,13 @@ options, and the tables of the docs. What carries it out stands in ``operations`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Final, Literal
 
-from msgspec import UNSET, Meta, UnsetType
-
-from z4j_django import json_text
-from z4j_django.options import Moment, Options, Seconds, option
-from z4j_django.secrets import placeholders
-from z4j_django.values import GREATEST_ID, SHORT
+from z4j_django import verb_options
+from z4j_django.options import Options
 
 Role = Literal["operator", "admin"]
-Noun = Literal["task", "group", "queue"]
+Noun = Literal["task", "group", "queue", "error"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +47,7 @@ MAY_RUN_BULK: Final = Permission(
 MAY_PURGE: Final = Permission(
     "purge_queue", "Can purge queues and restore what was purged", "admin"
 )
+MAY_RESOLVE_ERRORS: Final = Permission("resolve_error", "Can resolve and ignore errors", "operator")
 MAY_CONTROL_WORKERS: Final = Permission(
     "control_worker", "Can control workers", "admin", "reserved for the control of workers"
 )
@@ -65,176 +62,10 @@ PERMISSIONS: Final = (
     MAY_RETRY_GROUPS,
     MAY_RUN_BULK,
     MAY_PURGE,
+    MAY_RESOLVE_ERRORS,
     MAY_CONTROL_WORKERS,
     MAY_CONTROL_SCHEDULES,
 )
-
-
-def _queue_name(name: str) -> str:
-    if not name.isprintable() or len(name.encode(errors="replace")) > SHORT:
-        return f"A queue's name has at most {SHORT} bytes, and can be printed."
-    return ""
-
-
-def _sendable(value: Any) -> str:
-    """What is wrong with arguments; what the record shows in place of a value is none."""
-    try:
-        json_text.plain(value)
-    except json_text.JSONTextError as error:
-        return f"This can't be sent: {error}."
-    if place := placeholders.place_of(value):
-        return f"The value at {place[:SHORT]} is masked or cut; it can't be sent as it stands."
-    return ""
-
-
-_Queue = Annotated[
-    str, Meta(min_length=1, max_length=SHORT, extra_json_schema={"format": "z4j-queue"})
-]
-
-
-class NoOptions(Options, frozen=True):
-    """Nothing: an empty object, or no body at all."""
-
-
-class RetryOptions(Options, frozen=True):
-    """How a task is retried; without any of it exactly as it was, now."""
-
-    apart: ClassVar = (("countdown", "eta"),)
-
-    args: Annotated[
-        list[Any] | UnsetType,
-        option(
-            "Other arguments, all of them. By default those that it had.",
-            label="Arguments",
-            metavar="JSON",
-            check=_sendable,
-            once=True,
-            items={},
-        ),
-    ] = UNSET
-    kwargs: Annotated[
-        dict[str, Any] | UnsetType,
-        option(
-            "Other keyword arguments, all of them. By default those that it had.",
-            label="Keyword arguments",
-            metavar="JSON",
-            check=_sendable,
-            once=True,
-            additionalProperties={},
-        ),
-    ] = UNSET
-    queue: Annotated[
-        _Queue | UnsetType,
-        option(
-            "The queue to send it to. By default the one that it had.",
-            argument="to_queue",
-            metavar="NAME",
-            check=_queue_name,
-        ),
-    ] = UNSET
-    countdown: Annotated[
-        Seconds | UnsetType,
-        option("Seconds until it may begin, a year at most. By default none.", metavar="S"),
-    ] = UNSET
-    eta: Annotated[
-        Moment | UnsetType,
-        option(
-            "When it may begin, a year ahead at most; instead of a countdown.",
-            label="ETA",
-            metavar="MOMENT",
-        ),
-    ] = UNSET
-    expires: Annotated[
-        Seconds | Moment | UnsetType,
-        option(
-            "Seconds from now, or the moment, after which it is not to run any more. By default "
-            "never.",
-            metavar="S|MOMENT",
-        ),
-    ] = UNSET
-    force: Annotated[
-        bool,
-        option(
-            "Also what still waits or runs, or was retried before, and may then run twice; and a "
-            "member of a chord, which then does not complete it."
-        ),
-    ] = False
-    keep_ids: Annotated[
-        bool,
-        option(
-            "Leave the ids of the tasks that follow it as they are, for whoever waits for their "
-            "results."
-        ),
-    ] = False
-
-
-class TerminateOptions(Options, frozen=True):
-    """How a task is terminated."""
-
-    #: Those that end a task, or ask it to end.
-    signal: Annotated[
-        Literal["SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGUSR1"],
-        option(
-            "What the process that runs it is sent. `SIGKILL` leaves it no time to clean up; "
-            "`SIGUSR1` raises `SoftTimeLimitExceeded` in it.",
-            metavar="NAME",
-            prefix="SIG",
-        ),
-    ] = "SIGTERM"
-
-
-class RetryGroupOptions(Options, frozen=True):
-    """How a group or chord is run again."""
-
-    members: Annotated[
-        Literal["all", "failed", "body"],
-        option(
-            "`all` of them; what `failed` or never ran, and then the chord's body with all "
-            "results, those that stood replayed from the result backend; or the chord's `body` "
-            "alone, with the results as they stand."
-        ),
-    ] = "all"
-    keep_ids: Annotated[
-        bool,
-        option(
-            "The chord's body and what follows it keep their ids, so that whoever waits for the "
-            "first result gets this one.",
-            label="Keep the ids",
-        ),
-    ] = False
-    force: Annotated[
-        bool, option("Also where members still wait or run: they may then run twice.")
-    ] = False
-
-
-class PurgeOptions(Options, frozen=True):
-    """The name of the queue, typed back."""
-
-    confirm: Annotated[
-        _Queue,
-        option("The queue's name once more, exactly.", label="Name of the queue", metavar="NAME"),
-    ]
-
-
-class RestoreOptions(Options, frozen=True):
-    """The purge that is to be undone."""
-
-    operation: Annotated[
-        Annotated[int, Meta(ge=1, le=GREATEST_ID - 1)],
-        option("The number of the operation that purged the queue."),
-    ]
-
-
-class BulkOptions(Options, frozen=True):
-    """What many at once may be told besides."""
-
-    rate: Annotated[
-        Annotated[float, Meta(ge=0.01, le=100_000)] | UnsetType,
-        option(
-            "Tasks a second, at most; a worker carries it out. By default as fast as it goes.",
-            metavar="N",
-        ),
-    ] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +90,7 @@ class Verb:
     name: str
     noun: Noun
     permission: Permission
-    options: type[Options] = NoOptions
+    options: type[Options] = verb_options.NoOptions
     label: str
     summary: str
     about: str
@@ -279,7 +110,7 @@ RETRY: Final = Verb(
     name="retry",
     noun="task",
     permission=MAY_RETRY,
-    options=RetryOptions,
+    options=verb_options.RetryOptions,
     label="Retry",
     summary="Retry a task",
     about="Publishes the original message again under a new id: same queue, priority, headers, "
@@ -304,7 +135,7 @@ TERMINATE: Final = Verb(
     name="terminate",
     noun="task",
     permission=MAY_TERMINATE,
-    options=TerminateOptions,
+    options=verb_options.TerminateOptions,
     label="Terminate",
     summary="Terminate a task",
     about="Sends a signal to the process that runs it, in the middle of whatever it does. What "
@@ -319,7 +150,7 @@ RETRY_GROUP: Final = Verb(
     name="retry_group",
     noun="group",
     permission=MAY_RETRY_GROUPS,
-    options=RetryGroupOptions,
+    options=verb_options.RetryGroupOptions,
     label="Retry",
     summary="Run a group or chord again",
     about="All of it, what failed of it, or the chord's body alone. Nothing is published unless "
@@ -330,7 +161,7 @@ PURGE_QUEUE: Final = Verb(
     name="purge_queue",
     noun="queue",
     permission=MAY_PURGE,
-    options=PurgeOptions,
+    options=verb_options.PurgeOptions,
     label="Purge",
     summary="Purge a queue",
     about="Takes out as many messages as lie in it now, and keeps them; `restore` puts them back. "
@@ -342,7 +173,7 @@ RESTORE: Final = Verb(
     name="restore",
     noun="queue",
     permission=MAY_PURGE,
-    options=RestoreOptions,
+    options=verb_options.RestoreOptions,
     label="Put back",
     summary="Put back what a purge removed",
     about="Publishes each message as it was, straight to its queue.",
@@ -350,9 +181,44 @@ RESTORE: Final = Verb(
     "not put back twice.",
 )
 
+RESOLVE_ERRORS: Final = Verb(
+    name="resolve_errors",
+    noun="error",
+    permission=MAY_RESOLVE_ERRORS,
+    options=verb_options.ResolveErrorsOptions,
+    label="Resolve",
+    summary="Say that an error is resolved",
+    about="Closes it. It is open again, and has regressed, when a task fails so after this moment.",
+    promise="Is resolved.",
+)
+IGNORE_ERRORS: Final = Verb(
+    name="ignore_errors",
+    noun="error",
+    permission=MAY_RESOLVE_ERRORS,
+    options=verb_options.IgnoreErrorsOptions,
+    label="Ignore",
+    summary="Ignore an error",
+    about="Closes it for ever, until a moment, or until it was seen some more times. Its failures "
+    "count on.",
+    promise="Is ignored.",
+)
+REOPEN_ERRORS: Final = Verb(
+    name="reopen_errors",
+    noun="error",
+    permission=MAY_RESOLVE_ERRORS,
+    label="Reopen",
+    summary="Open an error again",
+    about="Takes back that it is resolved or ignored.",
+    promise="Is open.",
+)
+
 #: All there are, by their names.
 VERBS: Final[dict[str, Verb]] = {
-    verb.name: verb for verb in (RETRY, CANCEL, TERMINATE, RETRY_GROUP, PURGE_QUEUE, RESTORE)
+    verb.name: verb
+    for verb in (
+        *(RETRY, CANCEL, TERMINATE, RETRY_GROUP, PURGE_QUEUE, RESTORE),
+        *(RESOLVE_ERRORS, IGNORE_ERRORS, REOPEN_ERRORS),
+    )
 }
 
 

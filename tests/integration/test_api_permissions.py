@@ -20,7 +20,14 @@ from tests.integration.operators import Pretence, kept, operation
 from tests.integration.pages import NOW
 from z4j_django import permissions, verbs
 from z4j_django.api import urls
-from z4j_django.models import GroupRecord, Lease, Operation, TaskRecord, WorkerRecord
+from z4j_django.models import (
+    ErrorGroup,
+    GroupRecord,
+    Lease,
+    Operation,
+    TaskRecord,
+    WorkerRecord,
+)
 from z4j_django.watch import lease
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +113,7 @@ def tries(schedules: None) -> dict[str, Try]:
     kept("a", group_id="g")
     GroupRecord.objects.create(group_id="g", first_seen=NOW)
     WorkerRecord.objects.create(hostname="w", last_seen=NOW)
+    error = ErrorGroup.objects.create(fingerprint=7, first_seen=NOW, last_seen=NOW)
     purge = operation("purge_queue", ("mail",), parameters={"queue": "mail"})
     running = operation("retry", ("a",), state="running", finished_at=None)
     Lease.objects.create(name="watch", until=lease.now(), done_at=lease.now())
@@ -132,6 +140,12 @@ def tries(schedules: None) -> dict[str, Try]:
         "GET groups/{group_id}/": get("groups", "g"),
         "GET groups/{group_id}/graph/": get("groups", "g", "graph"),
         "POST groups/{group_id}/retry/": post("groups", "g", "retry"),
+        "GET errors/": get("errors"),
+        "GET errors/{error_id}/": get("errors", error.error_id),
+        "POST errors/{error_id}/resolve/": post("errors", error.error_id, "resolve"),
+        "POST errors/{error_id}/ignore/": post("errors", error.error_id, "ignore"),
+        "POST errors/{error_id}/reopen/": post("errors", error.error_id, "reopen"),
+        "GET releases/": get("releases"),
         "GET queues/": get("queues"),
         "GET queues/{name}/": get("queues", "mail"),
         "POST queues/{name}/purge/": post("queues", "mail", "purge", confirm="mail"),

@@ -227,7 +227,7 @@ class TestOneTask:
 
     def test_it_takes_few_queries(self, api, django_assert_max_num_queries) -> None:
         whole()
-        with django_assert_max_num_queries(5):
+        with django_assert_max_num_queries(6):
             api.get(f"{TASKS}whole/")
 
 

@@ -15,8 +15,10 @@ pytestmark = pytest.mark.django_db
 TABLE = {
     None: "",
     "z4j viewer": "",
-    "z4j operator": "bulk cancel retry retry_group terminate",
-    "z4j admin": "bulk cancel purge_queue restore retry retry_group terminate",
+    "z4j operator": "bulk cancel ignore_errors reopen_errors resolve_errors retry retry_group "
+    "terminate",
+    "z4j admin": "bulk cancel ignore_errors purge_queue reopen_errors resolve_errors restore retry "
+    "retry_group terminate",
 }
 
 

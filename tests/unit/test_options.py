@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, Meta, UnsetType
 
-from z4j_django import operations, options, verbs
+from z4j_django import operations, options, verb_options, verbs
 from z4j_django.exceptions import OperationError, OptionsError
 from z4j_django.secrets.masking import MASK
 
@@ -101,7 +101,7 @@ def test_mistakes_are_cut() -> None:
 
 @pytest.mark.parametrize("name", ["SIGKILL", "KILL", "kill", " sigkill "])
 def test_a_signal_has_a_short_name_for_people(name: str) -> None:
-    assert options.read(verbs.TerminateOptions, {"signal": name}, UTC).signal == "SIGKILL"
+    assert options.read(verb_options.TerminateOptions, {"signal": name}, UTC).signal == "SIGKILL"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_signal_has_a_short_name_for_people(name: str) -> None:
 )
 def test_a_program_gives_a_signal_its_whole_name(name: object, zone: Any) -> None:
     with pytest.raises(OptionsError, match="one of: SIGTERM"):
-        options.read(verbs.TerminateOptions, {"signal": name}, zone)
+        options.read(verb_options.TerminateOptions, {"signal": name}, zone)
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
@@ -163,12 +163,12 @@ def test_json_and_back_changes_nothing(values: dict[str, Any]) -> None:
 
 
 def test_the_schema_says_what_is_read() -> None:
-    found = options.schema(verbs.RetryOptions, verbs.BulkOptions, in_bulk=True)
+    found = options.schema(verb_options.RetryOptions, verb_options.BulkOptions, in_bulk=True)
     assert "args" not in found["properties"]
     assert found["properties"]["countdown"]["maximum"] == 31_622_400
     assert found["properties"]["rate"]["minimum"] == 0.01
     assert found["not"] == {"anyOf": [{"required": ["countdown", "eta"]}]}
-    assert options.schema(verbs.PurgeOptions)["required"] == ["confirm"]
+    assert options.schema(verb_options.PurgeOptions)["required"] == ["confirm"]
 
 
 class TestARetrysArguments:
@@ -190,7 +190,7 @@ class TestARetrysArguments:
         ],
     )
     def test_are_refused_in_words(self, given: dict[str, Any], name: str, words: str) -> None:
-        [(where, reason)] = mistakes(verbs.RetryOptions, **given).items()
+        [(where, reason)] = mistakes(verb_options.RetryOptions, **given).items()
         assert where == name
         assert reason.startswith(words)
 

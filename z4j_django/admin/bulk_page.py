@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
 
-from z4j_django import operations, permissions, verbs
+from z4j_django import operations, permissions, verb_options, verbs
 from z4j_django.admin import formatting, forms
 from z4j_django.admin.acting import ActingPage
 from z4j_django.admin.forecasts import forecast
@@ -70,7 +70,7 @@ class BulkPage(ActingPage):
         return self.outcome(operation)
 
     def _form(self, data: Any = None) -> forms.OptionsForm:
-        return forms.form_for(verbs.BulkOptions, self.verb.options)(data)
+        return forms.form_for(verb_options.BulkOptions, self.verb.options)(data)
 
     @property
     def _selection(self) -> Selection:

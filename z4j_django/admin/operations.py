@@ -251,6 +251,8 @@ class OperationAdmin(ActingAdmin):
         """A target in words that lead to its page, where this user may see it."""
         if kind == OperationTarget.Kind.QUEUE:
             return formatting.joined(formatting.plain("queue"), formatting.plain(target))
+        if kind == OperationTarget.Kind.ERROR:
+            return formatting.joined(formatting.plain("error"), formatting.identifier(target))
         if kind == OperationTarget.Kind.GROUP:
             group = found.groups.get(target)
             if group is None or not self.may_view(request, type(group)):

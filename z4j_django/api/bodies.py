@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from z4j_django import options, verbs
+from z4j_django import options, verb_options, verbs
 from z4j_django.conf import settings
 from z4j_django.exceptions import OptionsError
 from z4j_django.options import Moment, Options, option
@@ -82,4 +82,6 @@ def targets_of(members: Mapping[str, Any]) -> Targets:
 
 def bulk_forms() -> dict[str, tuple[type[Options], ...]]:
     """What the body of each verb that can be done in bulk has in it, beside the verb."""
-    return {verb.name: (Targets, verbs.BulkOptions, verb.options) for verb in verbs.in_bulk()}
+    return {
+        verb.name: (Targets, verb_options.BulkOptions, verb.options) for verb in verbs.in_bulk()
+    }

@@ -19,6 +19,8 @@ TAGS: Final = {
     "attention": "What is wrong now, since when, and what to do.",
     "tasks": "Every task that was published or run, with its timeline and its workflow.",
     "groups": "Groups and chords, with their members.",
+    "errors": "Failures by their causes: what is new, what came back, and what it has in common.",
+    "releases": "The releases of the project's code that tasks ran in.",
     "queues": "The queues on record, and how many messages wait in each.",
     "workers": "The workers on record, and the health of what records them.",
     "schedules": "The periodic tasks of django-celery-beat.",

@@ -216,6 +216,7 @@ TASK_ID: Final = InPath(
 GROUP_ID: Final = InPath(
     "group_id", "The id of the group or chord, as Celery has it.", format="z4j-group-id"
 )
+ERROR_ID: Final = InPath("error_id", "The error's id: 16 hexadecimal digits.", format="z4j-error")
 QUEUE: Final = InPath("name", "The queue's name.", format="z4j-queue")
 HOSTNAME: Final = InPath(
     "hostname", "The worker's name, as `celery status` has it.", format="z4j-worker"

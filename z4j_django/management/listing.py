@@ -1,4 +1,4 @@
-"""Tasks as a command prints them: which columns, and how each value is shown."""
+"""Tasks, and other rows, as a command prints them: which columns, and how each value is shown."""
 
 from __future__ import annotations
 
@@ -51,12 +51,18 @@ def told(page: list[TaskRecord], fields: Sequence[str]) -> list[TaskRecord]:
     return page
 
 
-def document(task: TaskRecord, fields: Sequence[str]) -> dict[str, Any]:
-    """A task as JSON has it: moments in UTC, lengths of time in seconds."""
-    return {name: _plain(_value(task, name)) for name in fields}
+def document(row: Any, fields: Sequence[str]) -> dict[str, Any]:
+    """A row as JSON has it: moments in UTC, lengths of time in seconds."""
+    return {name: _plain(_value(row, name)) for name in fields}
 
 
-def table(rows: Iterable[TaskRecord], fields: Sequence[str]) -> Iterator[str]:
+def lines(row: Any, fields: Sequence[str]) -> Iterator[str]:
+    """One row, a line for each column that says something."""
+    cells = ((name, cell(_value(row, name))) for name in fields)
+    yield from (f"{name:15} {text}" for name, text in cells if text != _NOTHING)
+
+
+def table(rows: Iterable[Any], fields: Sequence[str]) -> Iterator[str]:
     """Lines with aligned columns, the first of which names them."""
     cells = [fields, *([cell(_value(task, name)) for name in fields] for task in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -65,7 +71,9 @@ def table(rows: Iterable[TaskRecord], fields: Sequence[str]) -> Iterator[str]:
         yield "  ".join(padded).rstrip()
 
 
-def _value(task: TaskRecord, name: str) -> Any:
+def _value(task: Any, name: str) -> Any:
+    if not isinstance(task, TaskRecord):
+        return getattr(task, name)
     if name == "runtime":
         return tasks.runtime(task, timezone.now())
     if name == "error":

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser
 
-from z4j_django import operations, permissions, states, verbs
+from z4j_django import operations, permissions, states, verb_options, verbs
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError
 from z4j_django.management import operating, option_arguments
@@ -49,7 +49,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="FILTER",
         help="tasks that a filter finds, as in the admin's search, such as 'sent:<2h -name:mail.*'",
     )
-    option_arguments.add(parser, verbs.BulkOptions)
+    option_arguments.add(parser, verb_options.BulkOptions)
 
 
 def act(

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from z4j_django.models.fields import PROJECT_HELP, AnyCharField, AnyTextField, IdentifierField
+from z4j_django.values import RELEASE_LENGTH, error_id
 
 
 class ErrorGroup(models.Model):
@@ -53,6 +54,12 @@ class ErrorGroup(models.Model):
     )
     #: Key of the release that resolved it: what was first seen before that does not reopen it.
     resolved_release = models.BigIntegerField(null=True, blank=True, editable=False)
+    resolved_in = AnyCharField(
+        max_length=RELEASE_LENGTH,
+        blank=True,
+        default="",
+        help_text="The release that resolved it; empty where none was known.",
+    )
     ignored_until = models.DateTimeField(
         null=True, blank=True, help_text="The moment until which it is ignored, if there is one."
     )
@@ -82,6 +89,11 @@ class ErrorGroup(models.Model):
         if not self.name and not self.exception_type:
             return "everything else"
         return f"{self.exception_type} in {self.name or 'an unnamed task'}"
+
+    @property
+    def error_id(self) -> str:
+        """Its id, as people and programs give it."""
+        return error_id(self.fingerprint)
 
 
 class ErrorRelease(models.Model):

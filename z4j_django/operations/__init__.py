@@ -18,6 +18,7 @@ Each returns the operation, with an outcome for each target, and raises
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from z4j_django import permissions, verbs
 from z4j_django.control.queue_depths import count_messages
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation
-from z4j_django.operations import auditing, groups, queues, restoring, tasks
+from z4j_django.operations import auditing, errors, groups, queues, restoring, tasks
 from z4j_django.operations.bulk_operations import abort, bulk, preview
 from z4j_django.options import meant
 
@@ -34,9 +35,12 @@ __all__ = [
     "bulk",
     "cancel",
     "count_messages",
+    "ignore_errors",
     "perform",
     "preview",
     "purge_queue",
+    "reopen_errors",
+    "resolve_errors",
     "restore",
     "retry",
     "retry_group",
@@ -56,7 +60,7 @@ def perform(
 
     Args:
         verb: One of ``verbs.VERBS``.
-        target: What it acts on: ids of tasks, the id of a group, the name of a queue.
+        target: What it acts on: ids of tasks or errors, the id of a group, the name of a queue.
         options: The verb's, by their names; all of them are meant.
         actor: Who asks.
         **how: ``project`` and ``surface``; for queues ``progress``.
@@ -73,6 +77,7 @@ _OTHERS: Final[dict[str, Callable[..., Operation]]] = {
     verbs.RETRY_GROUP.name: groups.perform,
     verbs.PURGE_QUEUE.name: queues.purge,
     verbs.RESTORE.name: restoring.restore,
+    **{verb.name: functools.partial(errors.perform, verb.name) for verb in verbs.of("error")},
 }
 
 
@@ -88,7 +93,7 @@ def retry(
 
     Queue, priority, headers, stamps, time limits, callbacks and the rest of a chain stay as they
     were; what was said of when it may run does not. ``result_id`` of each target is the new id.
-    Options: :class:`z4j_django.verbs.RetryOptions`.
+    Options: :class:`z4j_django.verb_options.RetryOptions`.
     """
     given = meant(options)
     return perform("retry", task_ids, given, actor=actor, project=project, surface=surface)
@@ -115,7 +120,7 @@ def terminate(
 ) -> Operation:
     """End tasks that run, by a signal to the process that runs each; and cancel those that wait.
 
-    Options: :class:`z4j_django.verbs.TerminateOptions`; ``KILL`` is ``SIGKILL``.
+    Options: :class:`z4j_django.verb_options.TerminateOptions`; ``KILL`` is ``SIGKILL``.
     """
     given = meant(options)
     return perform("terminate", task_ids, given, actor=actor, project=project, surface=surface)
@@ -132,7 +137,7 @@ def retry_group(
     """Run a group or chord again. Nothing is published unless all of it can be.
 
     The operation's targets are the tasks that were published, by their old ids.
-    Options: :class:`z4j_django.verbs.RetryGroupOptions`.
+    Options: :class:`z4j_django.verb_options.RetryGroupOptions`.
     """
     given = meant(options)
     return perform("retry_group", group_id, given, actor=actor, project=project, surface=surface)
@@ -186,3 +191,46 @@ def restore(
     """
     how: dict[str, Any] = {"progress": progress, "surface": surface}
     return perform("restore", None, {"operation": operation_id}, actor=actor, **how)
+
+
+def resolve_errors(
+    error_ids: Iterable[str] | str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+    **options: Any,
+) -> Operation:
+    """Say of errors that they are resolved, until a task fails so again.
+
+    Options: :class:`z4j_django.verb_options.ResolveErrorsOptions`.
+    """
+    how: dict[str, Any] = {"project": project, "surface": surface}
+    return perform("resolve_errors", error_ids, meant(options), actor=actor, **how)
+
+
+def ignore_errors(
+    error_ids: Iterable[str] | str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+    **options: Any,
+) -> Operation:
+    """Ignore errors, for ever or for a while.
+
+    Options: :class:`z4j_django.verb_options.IgnoreErrorsOptions`.
+    """
+    how: dict[str, Any] = {"project": project, "surface": surface}
+    return perform("ignore_errors", error_ids, meant(options), actor=actor, **how)
+
+
+def reopen_errors(
+    error_ids: Iterable[str] | str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Take back that errors are resolved or ignored."""
+    return perform("reopen_errors", error_ids, {}, actor=actor, project=project, surface=surface)

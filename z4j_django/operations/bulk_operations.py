@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.db.models import Q
 from django.utils import timezone
 
-from z4j_django import control, logs, permissions, verbs, wiring
+from z4j_django import control, logs, permissions, verb_options, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
@@ -116,7 +116,7 @@ def bulk(
     """
     _require_bulk(verb)
     read = auditing.options_of(verb, meant(options), surface=surface, in_bulk=True)
-    pace = read_options(verbs.BulkOptions, {} if rate is None else {"rate": rate})
+    pace = read_options(verb_options.BulkOptions, {} if rate is None else {"rate": rate})
     parameters = {**read.as_json(), **pace.as_json()}
     if selection is not None and task_ids is None:
         with _refusals():

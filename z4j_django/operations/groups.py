@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from z4j_django import control, permissions, states, verbs, wiring
+from z4j_django import control, permissions, states, verb_options, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.control import results, workflow_publishing
 from z4j_django.exceptions import OperationError
@@ -45,7 +45,7 @@ class Plan:
         known: The tasks that were on record when it was made.
     """
 
-    options: verbs.RetryGroupOptions
+    options: verb_options.RetryGroupOptions
     group: planning.GroupPlan
     new_group_id: str
     ids: dict[str, str]

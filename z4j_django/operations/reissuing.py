@@ -15,7 +15,7 @@ from z4j_django.control import bodies, publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.operations import edited, signatures
 from z4j_django.options import given
-from z4j_django.verbs import RetryOptions
+from z4j_django.verb_options import RetryOptions
 
 #: What a pickled signature has in it, and hardly any argument.
 _SIGNATURE: Final = b"subtask_type"

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from django.db.models import QuerySet
 
-from z4j_django import permissions, states, verbs, wiring
+from z4j_django import permissions, states, verb_options, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.control import bodies, publishing
 from z4j_django.exceptions import OperationError
@@ -117,7 +117,7 @@ def preview(
 class _Retry(Handler):
     """Retries one target after the other, over one connection."""
 
-    def __init__(self, options: verbs.RetryOptions) -> None:
+    def __init__(self, options: verb_options.RetryOptions) -> None:
         self._options = options
         self._publisher: publishing.Publisher | None = None
         #: Whether the broker let a message wait in vain: the next would wait as long.

@@ -214,7 +214,7 @@ def _task_ids(operation: Operation, rows: Sequence[OperationTarget]) -> set[str]
     """The tasks among the targets and what was published, and those that a retry names besides."""
     kinds = OperationTarget.Kind
     ids = {row.target for row in rows if row.kind == kinds.TASK}
-    ids |= {row.result_id for row in rows if row.kind != kinds.QUEUE}
+    ids |= {row.result_id for row in rows if row.kind not in (kinds.QUEUE, kinds.ERROR)}
     return ids | _named(operation, "body_id", "new_body_id")
 
 

@@ -33,6 +33,7 @@ _GROUPS: Final = sql.Merge(
         "name": sql.STANDS,
         "exception_type": sql.STANDS,
         "state": sql.STANDS,
+        "resolved_in": sql.STANDS,
         "count": sql.SUM,
         "first_seen": sql.SMALLER,
         "message": _NEWEST,

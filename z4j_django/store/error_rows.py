@@ -29,6 +29,7 @@ class ErrorRow(msgspec.Struct):
     traceback: str = ""
     count: int = 1
     state: str = "open"
+    resolved_in: str = ""
 
 
 class ErrorReleaseRow(msgspec.Struct):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from z4j_django import operations, verbs
+from z4j_django import operations, verb_options, verbs
 from z4j_django.api import base, generic, operating, problems
-from z4j_django.api.parameters import GROUP_ID, PROJECT, QUEUE, TASK_ID, Parameter
-from z4j_django.models import GroupRecord, TaskRecord
+from z4j_django.api.parameters import ERROR_ID, GROUP_ID, PROJECT, QUEUE, TASK_ID, Parameter
+from z4j_django.models import ErrorGroup, GroupRecord, TaskRecord
 from z4j_django.models.primary import primary
+from z4j_django.values import of_error_id
 
 
 @dataclass(frozen=True)
@@ -25,19 +27,26 @@ class _Noun:
         address: The first part of its addresses.
         parameter: Which names it in them.
         model: Of what must be on record, if anything.
+        find: Finds it among the rows of its project, by what the address says.
         single: Whether one thing is acted on, whose refusal is an error.
     """
 
     address: str
     parameter: Parameter
     model: type[Model] | None = None
+    find: Callable[[QuerySet[Any], str], Any] | None = None
     single: bool = True
+
+
+def _error(rows: QuerySet[ErrorGroup], error_id: str) -> ErrorGroup | None:
+    return rows.filter(fingerprint=of_error_id(error_id) or 0).first()
 
 
 _NOUNS: Final[dict[str, _Noun]] = {
     "task": _Noun("tasks", TASK_ID, TaskRecord),
     "group": _Noun("groups", GROUP_ID, GroupRecord, single=False),
     "queue": _Noun("queues", QUEUE),
+    "error": _Noun("errors", ERROR_ID, ErrorGroup, _error),
 }
 
 
@@ -63,9 +72,13 @@ class VerbView(base.View):
     def _require(self, model: type[Model], value: str) -> None:
         """See that what the address names is on record."""
         column = self.noun.parameter.name
-        rows = primary(model).filter(project=self.asked["project"]).only(column)
+        rows = primary(model).filter(project=self.asked["project"])
+        if self.noun.find is not None:
+            found = self.noun.find(rows, value)
+        else:
+            found = generic.named(rows.only(column), column, value)
         # Operations take an id without the white space around it: that would be another one.
-        if value != value.strip() or generic.named(rows, column, value) is None:
+        if value != value.strip() or found is None:
             noun = model._meta.verbose_name
             raise problems.NotFound(f"There is no {noun} of this id on record.")
 
@@ -77,7 +90,7 @@ def routes() -> list[Any]:
 
 def _route(verb: verbs.Verb) -> Any:
     noun = _NOUNS[verb.noun]
-    word = verb.name.removesuffix(f"_{verb.noun}")
+    word = verb.name.removesuffix("s").removesuffix(f"_{verb.noun}")
     on_record = noun.model is not None
     endpoint = operating.endpoint(
         f"{noun.address}_{word}",
@@ -85,7 +98,7 @@ def _route(verb: verbs.Verb) -> Any:
         f"{verb.about} {verb.more}".strip(),
         noun.parameter,
         *((PROJECT,) if on_record else ()),
-        body=None if verb.options is verbs.NoOptions else verb.options,
+        body=None if verb.options is verb_options.NoOptions else verb.options,
         problems=(404, 409) if on_record else (409,),
     )
     members = {"verb": verb.name, "noun": noun, "endpoints": {"post": endpoint}}

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from z4j_django import operations, options, permissions, verbs
+from z4j_django import operations, options, permissions, verb_options, verbs
 from z4j_django.api import base, bodies, fields, generic, operating, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import OPERATION, PROJECT
@@ -60,7 +60,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
 _TASKS: Final = "taskrecord"
 #: Members of a body that are no options of its verb.
-_BESIDE: Final = {*described(bodies.Targets), *described(verbs.BulkOptions)}
+_BESIDE: Final = {*described(bodies.Targets), *described(verb_options.BulkOptions)}
 
 
 class OperationsView(reading.OperationsView):
@@ -89,7 +89,7 @@ class OperationsView(reading.OperationsView):
         verb = _verb(members.pop("verb", None))
         permissions.require(request.user, verb)
         chosen = bodies.targets_of(members)
-        pace = options.part(verbs.BulkOptions, members).as_json()
+        pace = options.part(verb_options.BulkOptions, members).as_json()
         given = {name: one for name, one in members.items() if name not in _BESIDE}
         # None of them is anything but an option from here on.
         auditing.options_of(verb, given, surface="api", in_bulk=True)
@@ -155,7 +155,7 @@ class AbortView(base.View):
 
     def post(self, request: Request, id: int) -> Response:
         """Ask for its abort."""
-        options.read(verbs.NoOptions, operating.members_of(request))
+        options.read(verb_options.NoOptions, operating.members_of(request))
         found = queries.find(id)
         if found is None or not operating.may_know_of(request, found):
             raise problems.NotFound("There is no operation of this number.")

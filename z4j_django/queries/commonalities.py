@@ -1,0 +1,217 @@
+"""What the failures of an error have in common, against successes of the same task.
+
+A sample of both: the newest failures, and successes from all of the time in which these failed, so
+that an hour or a release counts for as much in both. Looked at are the queue, the worker, the
+release, the hour, and arguments that are plain values and not masked.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from z4j_django import states
+from z4j_django.models import ErrorGroup, TaskRecord
+from z4j_django.queries import filter as filters
+from z4j_django.queries import releases
+from z4j_django.queries.cursors import Cursor
+from z4j_django.queries.filter import terms
+from z4j_django.secrets import placeholders
+from z4j_django.values import clean
+
+#: Tasks of each kind that are looked at, at most, and those that are read at once.
+SAMPLE: Final = 1_000
+_PAGE: Final = 100
+#: Seconds after which no more are read.
+PATIENCE: Final = 2.0
+#: Facts that are told, at most.
+TOLD: Final = 5
+#: Fewer tasks of a kind say nothing.
+FEWEST: Final = 5
+#: By how much the shares have to differ, and how many standard errors that has to be.
+_DIFFERENCE: Final = 0.15
+_ERRORS: Final = 3.0
+#: Arguments of one task that are looked at, and characters of a name and of a value.
+_ARGUMENTS: Final = 50
+_NAME: Final = 60
+_VALUE: Final = 100
+
+_COLUMNS: Final = (
+    *("queue", "worker", "release", "project", "sent_at", "received_at", "started_at"),
+    *("args", "kwargs"),
+)
+_Fact = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What holds of many of the failures, and of few of the successes.
+
+    Attributes:
+        name: ``queue``, ``worker``, ``release``, ``hour``, ``args[0]``, ``kwargs.tenant``.
+        value: What it is.
+        failures: The share of the failures of which it holds, from 0 to 1.
+        successes: That of the successes.
+    """
+
+    name: str
+    value: str
+    failures: float
+    successes: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} = {self.value}: {self.failures:.0%} of failures, "
+            f"{self.successes:.0%} of successes"
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The facts that tell failures from successes.
+
+    Attributes:
+        facts: That whose shares differ most comes first.
+        failures: How many of these were looked at.
+        successes: How many of those.
+    """
+
+    facts: list[Fact]
+    failures: int
+    successes: int
+
+
+def of(error: ErrorGroup, clock: Callable[[], float] = time.monotonic) -> Comparison:
+    """What the failures of an error have in common.
+
+    Args:
+        error: Which.
+        clock: Seconds, monotonic.
+    """
+    until = clock() + PATIENCE
+    own = filters.term("error", error.error_id) & _of_project(error)
+    failed = _read(own, Cursor(), SAMPLE, lambda: clock() < until - PATIENCE / 2)
+    succeeded: list[TaskRecord] = []
+    if len(failed) >= FEWEST:
+        span = failed[-1].pk, failed[0].pk
+        succeeded = list(_successes(error, span, lambda: clock() < until))
+    facts = _facts(failed, succeeded) if len(succeeded) >= FEWEST else []
+    return Comparison(facts, len(failed), len(succeeded))
+
+
+def _of_project(error: ErrorGroup) -> filters.Filter:
+    return filters.Filter((terms.exactly("project", error.project),))
+
+
+def _successes(
+    error: ErrorGroup, span: tuple[int, int], goes_on: Callable[[], bool]
+) -> Iterator[TaskRecord]:
+    """Successes of the same task from all parts of a span of rows, and then from before it."""
+    wanted = _of_project(error)
+    wanted &= filters.Filter((terms.exactly("state", states.SUCCESS),))
+    if error.name:
+        wanted &= filters.Filter((terms.exactly("name", error.name),))
+    first, last = span
+    parts = SAMPLE // _PAGE
+    begin = last + 1
+    count = 0
+    for part in range(1, parts + 1):
+        end = last - (last - first) * part // parts
+        for row in _read(wanted, Cursor(before=begin), _PAGE, goes_on, pages=1):
+            if row.pk >= end:
+                count += 1
+                yield row
+        begin = end
+    if count < SAMPLE // 2:
+        yield from _read(wanted, Cursor(before=begin), SAMPLE // 2, goes_on, pages=5)
+
+
+def _read(
+    wanted: filters.Filter,
+    cursor: Cursor,
+    limit: int,
+    goes_on: Callable[[], bool],
+    pages: int = SAMPLE,
+) -> list[TaskRecord]:
+    """The newest tasks that a filter finds, as far as there is time to look for them."""
+    queryset: QuerySet[TaskRecord] = TaskRecord.objects.only(*_COLUMNS)
+    found: list[TaskRecord] = []
+    if not goes_on():
+        return found
+    for page in wanted.pages(queryset, limit, _PAGE, cursor=cursor, order="-id"):
+        found += page
+        pages -= 1
+        if not pages or not goes_on():
+            break
+    return found
+
+
+def _facts(failed: Sequence[TaskRecord], succeeded: Sequence[TaskRecord]) -> list[Fact]:
+    """Those that stand out; of one name no more than its first value."""
+    failures, successes = _count(failed), _count(succeeded)
+    found: dict[str, Fact] = {}
+    for (name, value), count in failures.items():
+        share, others = count / len(failed), successes[name, value] / len(succeeded)
+        known = found.get(name)
+        if known is not None and known.failures - known.successes >= share - others:
+            continue
+        if _stands_out(share, others, len(failed), len(succeeded)):
+            found[name] = Fact(name, value, share, others)
+    ranked = sorted(
+        found.values(), key=lambda one: (one.successes - one.failures, one.name, one.value)
+    )
+    return ranked[:TOLD]
+
+
+def _stands_out(share: float, others: float, failed: int, succeeded: int) -> bool:
+    """Whether a difference is large, and larger than chance would make it."""
+    difference = share - others
+    both = (share * failed + others * succeeded) / (failed + succeeded)
+    error = math.sqrt(both * (1 - both) * (1 / failed + 1 / succeeded))
+    return difference >= _DIFFERENCE and difference > _ERRORS * error
+
+
+def _count(rows: Sequence[TaskRecord]) -> Counter[_Fact]:
+    releases.tell(rows)
+    found: Counter[_Fact] = Counter()
+    for row in rows:
+        found.update(set(_of_task(row)))
+    return found
+
+
+def _of_task(row: TaskRecord) -> Iterator[_Fact]:
+    for name, value in (("queue", row.queue), ("worker", row.worker)):
+        if value:
+            yield name, _shown(value) or value[:_VALUE]
+    if row.release_name:
+        yield "release", row.release_name
+    at = row.started_at or row.received_at or row.sent_at
+    if at is not None:
+        yield "hour", f"{timezone.localtime(at) if timezone.is_aware(at) else at:%H}"
+    if isinstance(row.args, list) and not placeholders.is_chosen(row.args):
+        for place, value in enumerate(row.args[:_ARGUMENTS]):
+            if (shown := _shown(value)) is not None:
+                yield f"args[{place}]", shown
+    if isinstance(row.kwargs, Mapping) and not placeholders.is_chosen(row.kwargs):
+        for key in list(row.kwargs)[:_ARGUMENTS]:
+            shown = _shown(row.kwargs[key])
+            if shown is not None and len(key) <= _NAME and not placeholders.place_of(key):
+                yield f"kwargs.{clean(key)}", shown
+
+
+def _shown(value: Any) -> str | None:
+    """A plain value in a few words; none of one that is masked, cut, long or made of others."""
+    if isinstance(value, str):
+        is_whole = len(value) <= _VALUE and not placeholders.place_of(value)
+        return (value or '""') if is_whole else None
+    if value is None or isinstance(value, bool | int | float):
+        return json.dumps(value)
+    return None

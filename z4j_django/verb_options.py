@@ -1,0 +1,214 @@
+"""What may be said of a verb besides, see ``verbs``. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from z4j_django import json_text
+from z4j_django.options import Moment, Options, Seconds, option
+from z4j_django.secrets import placeholders
+from z4j_django.values import GREATEST_ID, RELEASE_LENGTH, SHORT
+
+
+def _queue_name(name: str) -> str:
+    if not name.isprintable() or len(name.encode(errors="replace")) > SHORT:
+        return f"A queue's name has at most {SHORT} bytes, and can be printed."
+    return ""
+
+
+def _sendable(value: Any) -> str:
+    """What is wrong with arguments; what the record shows in place of a value is none."""
+    try:
+        json_text.plain(value)
+    except json_text.JSONTextError as error:
+        return f"This can't be sent: {error}."
+    if place := placeholders.place_of(value):
+        return f"The value at {place[:SHORT]} is masked or cut; it can't be sent as it stands."
+    return ""
+
+
+_Queue = Annotated[
+    str, Meta(min_length=1, max_length=SHORT, extra_json_schema={"format": "z4j-queue"})
+]
+
+
+class NoOptions(Options, frozen=True):
+    """Nothing: an empty object, or no body at all."""
+
+
+class RetryOptions(Options, frozen=True):
+    """How a task is retried; without any of it exactly as it was, now."""
+
+    apart: ClassVar = (("countdown", "eta"),)
+
+    args: Annotated[
+        list[Any] | UnsetType,
+        option(
+            "Other arguments, all of them. By default those that it had.",
+            label="Arguments",
+            metavar="JSON",
+            check=_sendable,
+            once=True,
+            items={},
+        ),
+    ] = UNSET
+    kwargs: Annotated[
+        dict[str, Any] | UnsetType,
+        option(
+            "Other keyword arguments, all of them. By default those that it had.",
+            label="Keyword arguments",
+            metavar="JSON",
+            check=_sendable,
+            once=True,
+            additionalProperties={},
+        ),
+    ] = UNSET
+    queue: Annotated[
+        _Queue | UnsetType,
+        option(
+            "The queue to send it to. By default the one that it had.",
+            argument="to_queue",
+            metavar="NAME",
+            check=_queue_name,
+        ),
+    ] = UNSET
+    countdown: Annotated[
+        Seconds | UnsetType,
+        option("Seconds until it may begin, a year at most. By default none.", metavar="S"),
+    ] = UNSET
+    eta: Annotated[
+        Moment | UnsetType,
+        option(
+            "When it may begin, a year ahead at most; instead of a countdown.",
+            label="ETA",
+            metavar="MOMENT",
+        ),
+    ] = UNSET
+    expires: Annotated[
+        Seconds | Moment | UnsetType,
+        option(
+            "Seconds from now, or the moment, after which it is not to run any more. By default "
+            "never.",
+            metavar="S|MOMENT",
+        ),
+    ] = UNSET
+    force: Annotated[
+        bool,
+        option(
+            "Also what still waits or runs, or was retried before, and may then run twice; and a "
+            "member of a chord, which then does not complete it."
+        ),
+    ] = False
+    keep_ids: Annotated[
+        bool,
+        option(
+            "Leave the ids of the tasks that follow it as they are, for whoever waits for their "
+            "results."
+        ),
+    ] = False
+
+
+class TerminateOptions(Options, frozen=True):
+    """How a task is terminated."""
+
+    #: Those that end a task, or ask it to end.
+    signal: Annotated[
+        Literal["SIGTERM", "SIGKILL", "SIGINT", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGUSR1"],
+        option(
+            "What the process that runs it is sent. `SIGKILL` leaves it no time to clean up; "
+            "`SIGUSR1` raises `SoftTimeLimitExceeded` in it.",
+            metavar="NAME",
+            prefix="SIG",
+        ),
+    ] = "SIGTERM"
+
+
+class RetryGroupOptions(Options, frozen=True):
+    """How a group or chord is run again."""
+
+    members: Annotated[
+        Literal["all", "failed", "body"],
+        option(
+            "`all` of them; what `failed` or never ran, and then the chord's body with all "
+            "results, those that stood replayed from the result backend; or the chord's `body` "
+            "alone, with the results as they stand."
+        ),
+    ] = "all"
+    keep_ids: Annotated[
+        bool,
+        option(
+            "The chord's body and what follows it keep their ids, so that whoever waits for the "
+            "first result gets this one.",
+            label="Keep the ids",
+        ),
+    ] = False
+    force: Annotated[
+        bool, option("Also where members still wait or run: they may then run twice.")
+    ] = False
+
+
+class PurgeOptions(Options, frozen=True):
+    """The name of the queue, typed back."""
+
+    confirm: Annotated[
+        _Queue,
+        option("The queue's name once more, exactly.", label="Name of the queue", metavar="NAME"),
+    ]
+
+
+class RestoreOptions(Options, frozen=True):
+    """The purge that is to be undone."""
+
+    operation: Annotated[
+        Annotated[int, Meta(ge=1, le=GREATEST_ID - 1)],
+        option("The number of the operation that purged the queue."),
+    ]
+
+
+class ResolveErrorsOptions(Options, frozen=True):
+    """Since which release an error is resolved."""
+
+    release: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=RELEASE_LENGTH)] | UnsetType,
+        option(
+            "The release that resolves it, which may be one to come. By default the newest there "
+            "is. Failures in releases that were first seen before it do not open it again.",
+            metavar="NAME",
+        ),
+    ] = UNSET
+
+
+class IgnoreErrorsOptions(Options, frozen=True):
+    """How long an error is ignored; without any of it for ever."""
+
+    apart: ClassVar = (("until", "more"),)
+
+    until: Annotated[
+        Moment | UnsetType,
+        option(
+            "The moment until which it is ignored, a year ahead at most. It is open again when it "
+            "is seen after that.",
+            metavar="MOMENT",
+        ),
+    ] = UNSET
+    more: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000_000)] | UnsetType,
+        option(
+            "How many more failures are ignored; with the last of them it is open again.",
+            metavar="N",
+        ),
+    ] = UNSET
+
+
+class BulkOptions(Options, frozen=True):
+    """What many at once may be told besides."""
+
+    rate: Annotated[
+        Annotated[float, Meta(ge=0.01, le=100_000)] | UnsetType,
+        option(
+            "Tasks a second, at most; a worker carries it out. By default as fast as it goes.",
+            metavar="N",
+        ),
+    ] = UNSET
