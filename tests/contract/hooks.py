@@ -6,12 +6,14 @@ cursor, this makes one up that really is. No check is changed here.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.generation.meta import TestPhase
@@ -125,6 +127,11 @@ def _token(row: int) -> str:
     return Key(row).token()
 
 
+def _place() -> str:
+    """A place in the list of names."""
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode((-2.0, "shop.add"))).decode()
+
+
 _FORMATS: Final[dict[str, st.SearchStrategy[str]]] = {
     "z4j-filter": _filters(),
     "z4j-state": _SHAPES["state"],
@@ -146,6 +153,8 @@ _FORMATS: Final[dict[str, st.SearchStrategy[str]]] = {
     "z4j-group-id": _known("groups"),
     "z4j-queue": _known("queues").filter(str.isprintable),
     "z4j-worker": _known("workers"),
+    "z4j-task-name": _known("counted").filter(str.isprintable),
+    "z4j-place": st.just(_place()),
 }
 for _name, _strategy in _FORMATS.items():
     schemathesis.openapi.format(_name, _strategy)
@@ -182,6 +191,9 @@ def _as_terms(query: dict[str, Any]) -> dict[str, Any]:
 
 def _together(name: str, query: dict[str, Any]) -> dict[str, Any]:
     """Parameters that go with one another."""
+    if name in ("statistics_series", "task_types_list", "task_types_retrieve"):
+        # Which steps a range may have, and which ranges there are, no schema says.
+        return {key: query[key] for key in query if key not in ("since", "until", "step")}
     if "since" in query:
         return {key: query[key] for key in query if key not in ("ordering", "limit", "cursor")}
     if "cursor" in query and name == "tasks_list":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from datetime import timedelta
 from typing import Any, Final
 
@@ -45,6 +46,7 @@ def main() -> None:
     _tasks()
     _others()
     _schedules()
+    _statistics()
     json.dump({"token": _token(), **_on_record()}, sys.stdout)
 
 
@@ -168,10 +170,33 @@ def _schedules() -> None:
         )
 
 
+def _statistics() -> None:
+    from z4j_django import counters, histograms
+    from z4j_django.models import Statistic
+
+    now = int(time.time())
+    Statistic.objects.bulk_create(
+        Statistic(
+            step=step,
+            scope=counters.NAMES,
+            name=text,
+            queue=text,
+            at=now // step * step,
+            **dict.fromkeys(counters.COUNTERS, number),
+            runs=histograms.packed({number: 1, 2 * number: 3}),
+            waits=histograms.packed({0: number}),
+        )
+        for step in counters.STEPS
+        for number, text in enumerate(
+            sorted({text[:200].rstrip(" ") for text in ("shop.add", *HOSTILE)}), start=1
+        )
+    )
+
+
 def _on_record() -> dict[str, Any]:
     from django.apps import apps
 
-    from z4j_django.models import GroupRecord, Operation, TaskRecord, WorkerRecord
+    from z4j_django.models import GroupRecord, Operation, Statistic, TaskRecord, WorkerRecord
 
     def values(queryset: Any, column: str) -> list[Any]:
         return sorted(set(queryset.values_list(column, flat=True)) - {""})
@@ -184,6 +209,7 @@ def _on_record() -> dict[str, Any]:
         "workers": values(WorkerRecord.objects.all(), "hostname"),
         "operations": values(Operation.objects.all(), "pk"),
         "schedules": values(apps.get_model("django_celery_beat", "PeriodicTask").objects, "pk"),
+        "counted": values(Statistic.objects.all(), "name"),
         "rows": values(TaskRecord.objects.all(), "pk"),
     }
 

@@ -25,6 +25,7 @@ from z4j_django.models import (
     GroupRecord,
     Lease,
     Operation,
+    Statistic,
     TaskRecord,
     WorkerRecord,
 )
@@ -115,6 +116,7 @@ def tries(schedules: None) -> dict[str, Try]:
     WorkerRecord.objects.create(hostname="w", last_seen=NOW)
     error = ErrorGroup.objects.create(fingerprint=7, first_seen=NOW, last_seen=NOW)
     purge = operation("purge_queue", ("mail",), parameters={"queue": "mail"})
+    Statistic.objects.create(step=86_400, scope="names", name="shop.add", at=0)
     running = operation("retry", ("a",), state="running", finished_at=None)
     Lease.objects.create(name="watch", until=lease.now(), done_at=lease.now())
 
@@ -146,6 +148,9 @@ def tries(schedules: None) -> dict[str, Try]:
         "POST errors/{error_id}/ignore/": post("errors", error.error_id, "ignore"),
         "POST errors/{error_id}/reopen/": post("errors", error.error_id, "reopen"),
         "GET releases/": get("releases"),
+        "GET statistics/": get("statistics"),
+        "GET task-types/": get("task-types"),
+        "GET task-types/{name}/": get("task-types", "shop.add"),
         "GET queues/": get("queues"),
         "GET queues/{name}/": get("queues", "mail"),
         "POST queues/{name}/purge/": post("queues", "mail", "purge", confirm="mail"),

@@ -21,6 +21,8 @@ TAGS: Final = {
     "groups": "Groups and chords, with their members.",
     "errors": "Failures by their causes: what is new, what came back, and what it has in common.",
     "releases": "The releases of the project's code that tasks ran in.",
+    "statistics": "What happened, counted: over time, of a name, from a queue, or to all.",
+    "task-types": "The names of tasks, with what happened to the tasks of each.",
     "queues": "The queues on record, and how many messages wait in each.",
     "workers": "The workers on record, and the health of what records them.",
     "schedules": "The periodic tasks of django-celery-beat.",

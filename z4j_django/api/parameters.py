@@ -12,7 +12,7 @@ from typing import Any, Final
 from django.http import QueryDict
 
 from z4j_django.conf import settings
-from z4j_django.values import GREATEST_ID, PROJECT_LENGTH, SHORT
+from z4j_django.values import GREATEST_ID, PROJECT_LENGTH, SHORT, iso_time
 
 #: What a text of the query has to be: no database stores a NUL.
 _STORABLE: Final = r"^[^\u0000]*$"
@@ -158,6 +158,20 @@ class Whole(Parameter):
         raise ValueError(f"It has to be a whole number from 1 to {maximum}.")
 
 
+class Time(Parameter):
+    """A moment, in seconds since the epoch; by default None."""
+
+    def __init__(self, name: str, help: str) -> None:
+        super().__init__(name, help, default=None, format="date-time")
+
+    def read(self, given: str) -> float:
+        """The moment, in UTC where it names no zone."""
+        at = iso_time(given)
+        if at is None:
+            raise ValueError("It has to be a time as ISO 8601 has it: 2026-11-28T12:00:00Z.")
+        return at
+
+
 class Fields(Parameter):
     """``?fields=``: the fields of a representation that are wanted, each once, in its order.
 
@@ -220,6 +234,11 @@ ERROR_ID: Final = InPath("error_id", "The error's id: 16 hexadecimal digits.", f
 QUEUE: Final = InPath("name", "The queue's name.", format="z4j-queue")
 HOSTNAME: Final = InPath(
     "hostname", "The worker's name, as `celery status` has it.", format="z4j-worker"
+)
+TASK_NAME: Final = InPath(
+    "name",
+    "The name of the tasks. A slash in it is written as `%2F`.",
+    format="z4j-task-name",
 )
 OPERATION: Final = _number("The operation's number.")
 SCHEDULE: Final = _number("The number of the periodic task.")

@@ -25,6 +25,7 @@ from z4j_django.api.views import (
     releases,
     schedules,
     schema,
+    statistics,
     tasks,
     workers,
 )
@@ -54,6 +55,7 @@ urlpatterns = [
     *groups.urlpatterns,
     *errors.urlpatterns,
     *releases.urlpatterns,
+    *statistics.urlpatterns,
     *queues.urlpatterns,
     *workers.urlpatterns,
     *schedules.urlpatterns,

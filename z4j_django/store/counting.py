@@ -203,7 +203,8 @@ class Counts:
         key = (project, minute, name, queue)
         count = self._known.get(key)
         if count is None:
-            name, queue = clean(name), clean(queue)
+            # MySQL takes a text for the same with spaces at its end.
+            name, queue = clean(name).rstrip(" "), clean(queue).rstrip(" ")
             new = Count(minute * MINUTE, name, queue, [0] * len(COUNTERS), {}, {})
             count = self._counts.setdefault((project, minute, name, queue), new)
             self._known[key] = count

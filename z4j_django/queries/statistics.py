@@ -1,0 +1,315 @@
+"""Statistics: series over time, and one row a task name, counted and not read off the records.
+
+They are a few seconds behind. Percentiles are read off histograms, and so are approximate, by √2
+at the most. All that is read is bounded by the range and by the number of names and queues that
+have statistics of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from django.db.models import QuerySet, Sum
+
+from z4j_django import histograms
+from z4j_django.conf import settings
+from z4j_django.counters import ALL, COUNTERS, DAY, HOUR, MINUTE, NAMES, QUEUES, STEPS
+from z4j_django.histograms import Histogram
+from z4j_django.models import Statistic
+from z4j_django.values import INTERNAL, OTHER
+
+#: Seconds of a point of a series, by the words for them.
+STEP_WORDS: Final = {
+    "1m": MINUTE,
+    "5m": 5 * MINUTE,
+    "15m": 15 * MINUTE,
+    "1h": HOUR,
+    "6h": 6 * HOUR,
+    "1d": DAY,
+}
+#: Points of a series at most; and at most as many where nobody says how long each is to be.
+POINTS: Final = 400
+_CHOSEN: Final = 100
+#: Seconds of a range.
+LONGEST: Final = 90 * DAY
+DEFAULT_RANGE: Final = HOUR
+#: With what a range is compared: the same, so many seconds before.
+BEFORE: Final = {"hour": HOUR, "day": DAY, "week": 7 * DAY}
+#: Seconds up to which a range over all names is counted by minutes, and by hours.
+_BY_MINUTES: Final = 2 * HOUR
+_BY_HOURS: Final = 4 * DAY
+#: Queues of one name.
+QUEUES_LIMIT: Final = 200
+
+_PERCENTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_SUMS: Final = {f"sum_{name}": Sum(name) for name in COUNTERS}
+Ordering = Literal["name", "started", "failed", "failure_share", "retried"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """From when to when, in whole steps. All are seconds; times since the epoch.
+
+    Attributes:
+        since: The begin.
+        until: The end, which is not part of it.
+        step: Of a point of a series; of a table, by what it is counted.
+    """
+
+    since: int
+    until: int
+    step: int
+
+    @property
+    def seconds(self) -> int:
+        """How long it is."""
+        return self.until - self.since
+
+    @property
+    def counted(self) -> int:
+        """The longest step of the statistics of which its own is made."""
+        return max(step for step in STEPS if self.step % step == 0)
+
+    def before(self, what: str) -> Range:
+        """The same an hour, a day or a week before: one of :data:`BEFORE`."""
+        return Range(self.since - BEFORE[what], self.until - BEFORE[what], self.step)
+
+
+@dataclass
+class Counted:
+    """What happened, and how long it took.
+
+    Attributes:
+        counters: By the names of ``counters.COUNTERS``.
+        seconds: How long it was counted.
+        runs: Run times; empty where they were not asked for.
+        waits: From when the messages were sent, or due, to the start.
+    """
+
+    counters: dict[str, int]
+    seconds: int
+    runs: Histogram = field(default_factory=dict)
+    waits: Histogram = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """Runs that began in a second."""
+        return self.counters["started"] / self.seconds
+
+    @property
+    def failure_share(self) -> float | None:
+        """How many of the runs that ended well or badly failed; ``None`` where none did end."""
+        ended = sum(self.counters[name] for name in ("succeeded", "failed", "ignored"))
+        return self.counters["failed"] / ended if ended else None
+
+    @property
+    def runtime(self) -> dict[str, float | None]:
+        """The percentiles of the run time, in seconds, about."""
+        return _percentiles(self.runs)
+
+    @property
+    def wait(self) -> dict[str, float | None]:
+        """Those of the wait."""
+        return _percentiles(self.waits)
+
+
+@dataclass
+class Point(Counted):
+    """A point of a series: ``at``, in seconds since the epoch, is its begin."""
+
+    at: int = 0
+
+
+@dataclass
+class TaskType(Counted):
+    """All tasks of one name; ``earlier`` is what it is compared with, where it is."""
+
+    name: str = ""
+    earlier: Counted | None = None
+
+
+@dataclass
+class OfQueue(Counted):
+    """All of one name from one queue."""
+
+    queue: str = ""
+
+
+def valid_steps(since: float, until: float) -> list[str]:
+    """The words for the steps that a series over a range can have: not too many, and kept."""
+    kept = settings.retention.statistics
+    age = time.time() - since
+    found = []
+    for word, step in STEP_WORDS.items():
+        counted = Range(0, 0, step).counted
+        limit = kept[counted].total_seconds() if counted in kept else age
+        if step <= max(until - since, MINUTE) <= step * POINTS and age <= limit + step:
+            found.append(word)
+    return found or ["1d"]
+
+
+def series_range(since: float, until: float, step: str = "") -> Range:
+    """A range for a series.
+
+    Args:
+        since: The begin, in seconds since the epoch.
+        until: The end.
+        step: One of :data:`STEP_WORDS`; by default one that makes a readable number of points.
+
+    Raises:
+        ValueError: If there is no such range or step; names the valid ones.
+    """
+    _see_that_it_is(since, until)
+    valid = valid_steps(since, until)
+    if step and step not in valid:
+        raise ValueError(f"Over this range a step has to be one of {', '.join(valid)}.")
+    few = [word for word in valid if (until - since) <= STEP_WORDS[word] * _CHOSEN]
+    return _whole(since, until, STEP_WORDS[step or (few or valid[-1:])[0]])
+
+
+def table_range(since: float, until: float) -> Range:
+    """A range for a table: counted by minutes, hours or days, whatever is not too many rows.
+
+    Raises:
+        ValueError: If there is no such range.
+    """
+    _see_that_it_is(since, until)
+    length = until - since
+    for step, longest in ((MINUTE, _BY_MINUTES), (HOUR, _BY_HOURS)):
+        age = settings.retention.statistics.get(step)
+        if length <= longest and (age is None or time.time() - since <= age.total_seconds()):
+            return _whole(since, until, step)
+    return _whole(since, until, DAY)
+
+
+def series(project: str, within: Range, name: str = "", queue: str = "") -> list[Point]:
+    """A point for each step of a range: of a name, of a queue, of both, or of all."""
+    rows = _rows(project, within, NAMES if name else QUEUES if queue else ALL)
+    if name:
+        rows = rows.filter(name=name)
+    if queue:
+        rows = rows.filter(queue=queue)
+    points = {
+        at: Point(dict.fromkeys(COUNTERS, 0), within.step, at=at)
+        for at in range(within.since, within.until, within.step)
+    }
+    for at, *row in rows.values_list("at", *COUNTERS, "runs", "waits"):
+        _add(points[at - (at - within.since) % within.step], row)
+    return list(points.values())
+
+
+def task_types(project: str, within: Range, order: Ordering = "started") -> list[TaskType]:
+    """All names that did anything in a range, without percentiles, in an order.
+
+    Numbers come the greatest first, and names of one number in the alphabet's order.
+    """
+    rows = _rows(project, within, NAMES).filter(name__gt="")
+    found = [
+        TaskType(counters, within.seconds, name=name)
+        for name, counters in _sums(rows, "name").items()
+        if name == OTHER or not name.startswith(INTERNAL)
+    ]
+    return sorted(found, key=lambda one: place(one, order))
+
+
+def place(one: TaskType, order: Ordering) -> tuple[float, str]:
+    """Where a name stands in an order."""
+    if order == "name":
+        return 0.0, one.name
+    value = one.failure_share if order == "failure_share" else one.counters[order]
+    return -(value or 0.0), one.name
+
+
+def fill(project: str, within: Range, found: Sequence[TaskType], before: str = "") -> None:
+    """Read what only a page of names needs: histograms, and what they are compared with.
+
+    Args:
+        project: Whose.
+        within: The range that they were counted in.
+        found: The names of the page.
+        before: One of :data:`BEFORE`, to compare.
+    """
+    by_name = {one.name: one for one in found}
+    rows = _rows(project, within, NAMES).filter(name__in=list(by_name))
+    for name, *histogram in rows.values_list("name", "runs", "waits"):
+        _add_histograms(by_name[name], histogram)
+    if before:
+        earlier = within.before(before)
+        rows = _rows(project, earlier, NAMES).filter(name__in=list(by_name))
+        sums = _sums(rows, "name")
+        for one in found:
+            counters = sums.get(one.name, dict.fromkeys(COUNTERS, 0))
+            one.earlier = Counted(counters, earlier.seconds)
+
+
+def task_type(project: str, within: Range, name: str, before: str = "") -> TaskType:
+    """One name; with no counts where nothing happened to it."""
+    name = name.rstrip(" ")  # as it is counted
+    found = TaskType(dict.fromkeys(COUNTERS, 0), within.seconds, name=name)
+    sums = _sums(_rows(project, within, NAMES).filter(name=name), "name")
+    found.counters.update(sums.get(name, {}))
+    fill(project, within, [found], before)
+    return found
+
+
+def of_queues(project: str, within: Range, name: str) -> list[OfQueue]:
+    """One name by queue, the busiest queues first."""
+    rows = _rows(project, within, NAMES).filter(name=name)
+    found: dict[str, OfQueue] = {}
+    for queue, *row in rows.values_list("queue", *COUNTERS, "runs", "waits"):
+        if queue not in found:
+            found[queue] = OfQueue(dict.fromkeys(COUNTERS, 0), within.seconds, queue=queue)
+        _add(found[queue], row)
+    busiest = sorted(found.values(), key=lambda one: (-one.counters["started"], one.queue))
+    return busiest[:QUEUES_LIMIT]
+
+
+def is_known(project: str, name: str) -> bool:
+    """Whether a task of this name was ever counted."""
+    return _of(project, DAY, NAMES).filter(name=name).exists()
+
+
+def _see_that_it_is(since: float, until: float) -> None:
+    if not 0 <= since < until:
+        raise ValueError("A range has to end after it begins.")
+    if until - since > LONGEST:
+        raise ValueError(f"A range has at most {LONGEST // DAY} days.")
+
+
+def _whole(since: float, until: float, step: int) -> Range:
+    """A range that is widened to whole steps."""
+    return Range(int(since // step) * step, -int(-until // step) * step, step)
+
+
+def _of(project: str, step: int, scope: str) -> QuerySet[Statistic]:
+    return Statistic.objects.filter(project=project, step=step, scope=scope)
+
+
+def _rows(project: str, within: Range, scope: str) -> QuerySet[Statistic]:
+    return _of(project, within.counted, scope).filter(at__gte=within.since, at__lt=within.until)
+
+
+def _sums(rows: QuerySet[Statistic], column: str) -> dict[str, dict[str, int]]:
+    """The counters by the values of a column."""
+    found = rows.order_by().values_list(column).annotate(**_SUMS)
+    return {value: dict(zip(COUNTERS, map(int, sums), strict=True)) for value, *sums in found}
+
+
+def _add(one: Counted, row: Sequence[Any]) -> None:
+    """Add the counters and the histograms of a row."""
+    for name, count in zip(COUNTERS, row, strict=False):
+        one.counters[name] += count
+    _add_histograms(one, row[len(COUNTERS) :])
+
+
+def _add_histograms(one: Counted, columns: Iterable[Any]) -> None:
+    for histogram, column in zip((one.runs, one.waits), columns, strict=True):
+        histograms.add(histogram, histograms.unpacked(bytes(column)))
+
+
+def _percentiles(histogram: Mapping[int, int]) -> dict[str, float | None]:
+    found = dict(histogram)
+    return {name: histograms.percentile(found, share) for name, share in _PERCENTILES.items()}
