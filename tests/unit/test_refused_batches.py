@@ -117,6 +117,9 @@ def test_a_bare_event_tells_what_happened_to_what_and_when() -> None:
         result=msgspec.Raw(msgspec.json.encode(events.REFUSED)),
     )  # fmt: skip
     assert events.decode(events.encode(bare)) == ([bare], 0)
+    sampled = events.SampledEvent("caf\xe9", 7.0)
+    assert events.bared(sampled) == events.SampledEvent("caf?", 7.0)
+    assert events.decode(events.encode(sampled)) == ([sampled], 0)
     online = events.WorkerEvent(events.WORKER_ONLINE, "caf\xe9", 1.0, "\N{CRAB}", 2, ["\N{CRAB}"])
     assert events.bared(online) == events.WorkerEvent(
         events.WORKER_ONLINE, "caf?", 1.0, concurrency=2

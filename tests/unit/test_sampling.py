@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,11 +85,20 @@ def test_what_is_kept_whole_is_known_by_name() -> None:
     assert sampling.whole == {"shop.tick"}
 
 
-def test_noise_that_ends_well_leaves_nothing(recorder: Recorder) -> None:
+def test_noise_that_ends_well_is_counted_and_no_more(recorder: Recorder) -> None:
+    before = time.time()
     tick.apply()
+    [counted] = recorder.events
+    assert isinstance(counted, events.SampledEvent)
+    assert counted.name == "shop.tick"
+    assert before <= counted.at <= time.time()
+    assert len(events.encode(counted)) < 80
+    assert recorder.losses == []
+
+
+def test_noise_that_is_published_leaves_nothing(recorder: Recorder) -> None:
     tick.apply_async()
     assert recorder.events == []
-    assert recorder.losses == []
 
 
 def test_noise_that_fails_is_kept_with_its_start(recorder: Recorder) -> None:

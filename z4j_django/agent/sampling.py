@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from celery._state import get_current_app
 
-#: Everything; failures, retries, revokes and rejections with all that led to them; nothing.
+#: Everything; failures, retries, revokes and rejections with all that led to them, while the rest
+#: is only counted; nothing.
 ALL: Final = "all"
 FAILURES: Final = "failures"
 NOTHING: Final = "nothing"

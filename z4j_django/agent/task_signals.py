@@ -254,13 +254,7 @@ class TaskSignals(SignalHandlers):
 
     @never_raises
     def task_unknown(
-        self,
-        sender: Any,
-        message: Any,
-        exc: Any,
-        name: str,
-        id: str,
-        **kwargs: Any,
+        self, sender: Any, message: Any, exc: Any, name: str, id: str, **kwargs: Any
     ) -> None:
         """The worker has no task of this name."""
         text = f"No task named {name!r} is registered in this worker."
@@ -327,9 +321,12 @@ class TaskSignals(SignalHandlers):
             if request is None:
                 request = self._request_of(task_id, task)
             keep = messages.kept(messages.stamp(request.__dict__))
-            if keep == NOTHING or (keep == FAILURES and kind in _GOOD_ENDS):
+            if keep == NOTHING:
                 return
             if keep == FAILURES:
+                if kind in _GOOD_ENDS:
+                    self.recorder.record(events.SampledEvent(task.name, time.time()))
+                    return
                 self._record_what_led_to_it(task_id, task, request, run)
         now = time.time()
         if run is None:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from tests.process.chaos.ledger import ENDS, FINISHES, Ledger, Life, Line
 from tests.process.harness.records import Records
-from z4j_django import states
+from z4j_django import counters, states
 
 #: Rows that are fetched at once.
 _CHUNK: Final = 5_000
@@ -109,6 +109,34 @@ def compare_records(ledger: Ledger, records: Records, verdict: Verdict) -> None:
                 told = f"{task_id} is {row[0]} at {fold.at}, and was last: {truth.told}"
                 (verdict.wrong if truth.in_order else verdict.misled).append(told)
     verdict.wrong += [f"{task_id} has events and no record" for task_id in expected.keys() - seen]
+
+
+def compare_statistics(records: Records) -> list[str]:
+    """Compare every counter with the timeline: by time, by name and in all.
+
+    The timeline has no queue, and a start whose message came later had none to tell: what all
+    queues have together has to be right.
+    """
+    names = dict(records.tasks.values_list("task_id", "name").iterator(_CHUNK))
+    expected: Counter[tuple[int, str, int, str, str]] = Counter()
+    rows = records.events.values_list("task_id", "kind", "at")
+    for task_id, kind, at in rows.iterator(_CHUNK):
+        counter = kind.removeprefix("task_").replace("retry", "retried")
+        for step in counters.STEPS:
+            begin = int(at.timestamp() // step) * step
+            expected[step, counters.NAMES, begin, names[task_id], counter] += 1
+            expected[step, counters.QUEUES, begin, "", counter] += 1
+            expected[step, counters.ALL, begin, "", counter] += 1
+    found: Counter[tuple[int, str, int, str, str]] = Counter()
+    for row in records.statistics.iterator(_CHUNK):
+        for counter in counters.COUNTERS:
+            found[row.step, row.scope, row.at, row.name, counter] += getattr(row, counter)
+    places = sorted(expected.keys() | {place for place, count in found.items() if count})
+    return [
+        f"{place} is counted {found[place]} times, and happened {expected[place]} times"
+        for place in places
+        if found[place] != expected[place]
+    ]
 
 
 @dataclass

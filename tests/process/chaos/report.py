@@ -31,6 +31,8 @@ class Report:
     untold: int = 0
     ahead: int = 0
     misled: int = 0
+    #: Rows of statistics, each counter of which was held to the timeline.
+    statistics: int = 0
     segments: int = 0
     seconds: float = 0.0
     #: What the phase with a full disk says, if it was run.
@@ -64,6 +66,7 @@ class Report:
             "ends not told": f"{self.untold} (killed between the task's last line and its signal)",
             "ahead of the ledger": f"{self.ahead} (killed between the signal and the ledger)",
             "order misled by clocks": self.misled,
+            "statistics compared": f"{self.statistics:,}",
             "segments read to the end": self.segments,
             "seconds": f"{self.seconds:.0f}",
             "a small disk": self.full_disk,

@@ -68,6 +68,9 @@ def _judge(raging: Storm) -> Report:
     _weigh_losses(raging, verdict)
     report.faults += [f"doubled: {key} x {n}" for key, n in verdict.doubled.most_common(_TOLD)]
     report.faults += [f"wrong: {text}" for text in verdict.wrong[:_TOLD]]
+    report.statistics = records.statistics.count()
+    wrong = accounting.compare_statistics(records)
+    report.faults += [f"wrong: {text}" for text in wrong[:_TOLD]]
     report.faults += _what_is_left(raging)
     return report
 

@@ -12,7 +12,14 @@ from django.db.models import QuerySet
 
 from example_project import environment
 from z4j_django import states
-from z4j_django.models import GroupRecord, JournalCursor, TaskEvent, TaskRecord, WorkerRecord
+from z4j_django.models import (
+    GroupRecord,
+    JournalCursor,
+    Statistic,
+    TaskEvent,
+    TaskRecord,
+    WorkerRecord,
+)
 
 
 class Records:
@@ -57,6 +64,11 @@ class Records:
     def cursors(self) -> QuerySet[JournalCursor]:
         """All cursors."""
         return JournalCursor.objects.using(self.alias)
+
+    @property
+    def statistics(self) -> QuerySet[Statistic]:
+        """All statistics."""
+        return Statistic.objects.using(self.alias)
 
     def task(self, task_id: str) -> TaskRecord:
         """One task."""

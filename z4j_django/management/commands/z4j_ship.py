@@ -17,6 +17,7 @@ from z4j_django import conf, exceptions, logs, wiring
 from z4j_django.agent import inspection, shipper_process, takeover
 from z4j_django.diagnosis import records
 from z4j_django.management import stopping
+from z4j_django.store import statistics
 from z4j_django.store.writer import database_sink
 
 logger = logs.logger("z4j_django.ship")
@@ -80,6 +81,8 @@ class Command(BaseCommand):
             )
         # Others go on writing: what counts for a drain is what was there when it began.
         left = _left(before if drain else inspection.look(directory), timeout)
+        if drain and not left:
+            statistics.compact_all()  # no shipper may come that would
         logger.info("Stopped: %s", left or "everything is stored.")
         return bool(left)
 
