@@ -124,11 +124,17 @@ class Listeners:
         return True
 
 
-def tracer(task: celery.Task, *args: object) -> Callable[[], object]:
-    """Runs a task as a pool child does."""
+def tracer(task: celery.Task, *args: object, **headers: object) -> Callable[[], object]:
+    """Runs a task as a pool child does, with these headers besides."""
     task = app.tasks[task.name]  # a worker has no proxies
     trace = build_tracer(task.name, task, app=app)
-    request = {"id": "0a1b2c3d", "hostname": "w1@host", "retries": 0, "delivery_info": {}}
+    request = {
+        "id": "0a1b2c3d",
+        "hostname": "w1@host",
+        "retries": 0,
+        "delivery_info": {},
+        **headers,
+    }
     return lambda: trace("0a1b2c3d", args, {}, dict(request))
 
 
@@ -160,6 +166,10 @@ def operations() -> dict[str, tuple[Callable[[], object], float]]:
         "publish": (lambda: nothing.apply_async((1, 2), {"user_id": 42}), 0.25),
         "receive": (receive(received), 1.0),
         "run": (tracer(nothing, 1, 2), 1.0),
+        "run, left out by a sample": (
+            tracer(nothing, 1, 2, z4j={"at": time.time(), "keep": "failures"}),
+            1.0,
+        ),
         "fail, traceback of 20 frames": (tracer(fails, 18), 0.2),
         "retry": (tracer(raises, "retry"), 0.25),
         "ignore": (tracer(raises, "ignore"), 0.25),

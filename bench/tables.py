@@ -16,6 +16,7 @@ EVENTS = {
     "task_succeeded": "task_succeeded",
     "run": "task_started, task_succeeded",
     "one task": "all four",
+    "run, left out by a sample": "sampled",
     "fail, traceback of 20 frames": "task_started, task_failed",
     "retry": "task_started, task_retry",
     "ignore": "task_started, task_ignored",
