@@ -134,7 +134,7 @@ def test_each_name_has_what_happened_to_it() -> None:
     assert one.runtime["p99"] == pytest.approx(9.0, rel=0.42)
     assert one.wait["p95"] == pytest.approx(2.0, rel=0.42)
     assert [(each.queue, each.counters["started"]) for each in of_queues(within)] == [
-        ("mail", 4),
+        ("work", 4),
         ("slow", 1),
     ]
 
