@@ -206,8 +206,8 @@ class TaskTypesView(generic.Shown):
             "task_types_list",
             "List the names of tasks",
             "Each name of which anything happened in a range, with what happened. The range is "
-            "widened to whole minutes; one of more than two hours to hours, and one of more than "
-            f"four days to days, which are those of UTC. {_ABOUT}",
+            "widened to whole minutes; one of more than an hour to hours, and one of more than "
+            f"two days to days, which are those of UTC. {_ABOUT}",
             parameters=(
                 PROJECT,
                 *_RANGE,
