@@ -19,7 +19,7 @@ from z4j_django import control, wiring
 from z4j_django.agent import discovery, events, journal, shipper
 from z4j_django.diagnosis import walk
 from z4j_django.diagnosis.findings import Visit
-from z4j_django.models import JournalLoss, JournalRecord, TaskRecord
+from z4j_django.models import JournalLoss, JournalRecord, Statistic, TaskRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,6 +66,7 @@ def test_a_drain_stores_what_is_there(directory: Path) -> None:
     assert (code, TaskRecord.objects.count()) == (0, 2)
     assert output.splitlines()[-1] == "INFO Stopped: everything is stored."
     assert journal.segments(directory) == []
+    assert Statistic.objects.filter(scope="all", step=60).exists()  # nobody else would add it up
 
 
 def test_a_drain_of_a_journal_that_is_not_there_ends_well() -> None:
