@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
@@ -37,6 +37,8 @@ _AT_ONCE: Final = 500
 
 #: Step, scope, name, queue and begin.
 _Place: TypeAlias = tuple[int, str, str, str, int]
+#: Name, queue and begin.
+_Minute: TypeAlias = tuple[str, str, int]
 
 _Row: Final = msgspec.defstruct("_Row", sql.STATISTICS.columns)
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -125,36 +127,34 @@ def _compact(project: str) -> bool:
         column = locked.values_list("places", flat=True).first()
         if column is None:  # someone else is at it
             return False
-        keys, counts, more = _read(alias, project)
+        keys, minutes, more = _read(alias, project)
         roster = Roster(bytes(column))
-        _merge(connections[alias], project, _added_up(counts, roster))
+        _merge(connections[alias], project, _added_up(minutes, roster))
         if roster.is_changed:
             rosters.update(places=roster.column)
         _model("StatisticsDelta")._default_manager.using(alias).filter(pk__in=keys).delete()
     return more
 
 
-def _read(alias: str, project: str) -> tuple[list[int], list[Count], bool]:
-    """The oldest deltas of a project, and whether there are others."""
+def _read(alias: str, project: str) -> tuple[list[int], dict[_Minute, Count], bool]:
+    """The oldest deltas of a project, added up as they are read, and whether there are others."""
     deltas = _model("StatisticsDelta")._default_manager.using(alias)
     rows = deltas.filter(project=project).order_by("pk").values_list("pk", "counts")
     keys: list[int] = []
-    counts: list[Count] = []
+    minutes: dict[_Minute, Count] = {}
     room = _BYTES
     for key, column in rows[:_DELTAS]:
         if room <= 0:
-            return keys, counts, True
+            return keys, minutes, True
         room -= len(column)
         keys.append(key)
-        counts += _decode(column)
-    return keys, counts, len(keys) == _DELTAS
+        for count in _decode(column):
+            _add(minutes, (count.name, count.queue, count.minute), count)
+    return keys, minutes, len(keys) == _DELTAS
 
 
-def _added_up(counts: Iterable[Count], roster: Roster) -> dict[_Place, Count]:
+def _added_up(minutes: Mapping[_Minute, Count], roster: Roster) -> dict[_Place, Count]:
     """What the counts come to, at all places where they stand."""
-    minutes: dict[tuple[str, str, int], Count] = {}
-    for count in counts:
-        _add(minutes, (count.name, count.queue, count.minute), count)
     days: dict[tuple[str, str], int] = {}
     for name, queue, minute in minutes:
         day = minute // DAY
