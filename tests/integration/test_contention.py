@@ -35,12 +35,19 @@ Ask = Callable[[], Operation | None]
 HEADER = events.Header(schema=1, project="default", host="h", pid=1)
 
 
-@pytest.fixture
-def shared(transactional_db: None, tmp_path: Path) -> Iterator[None]:
-    """SQLite in a file, as threads can't wait for each other in memory, with Django's defaults."""
+@pytest.fixture(params=["", "repeatable read"], ids=["", "repeatable-read"])
+def shared(
+    request: pytest.FixtureRequest, transactional_db: None, tmp_path: Path
+) -> Iterator[None]:
+    """SQLite in a file, as threads can't wait for each other in memory, with Django's defaults.
+
+    The others also with what is the default of MySQL and MariaDB, but not of Django.
+    """
     if connection.vendor != "sqlite":
-        yield
+        yield from _isolated(request.param)
         return
+    if request.param:
+        pytest.skip("it has no other than this")
     in_memory, settings = connections["default"], connections.settings["default"]
     changed = {"NAME": str(tmp_path / "db.sqlite3"), "OPTIONS": {"timeout": 20}}
     before = {name: settings[name] for name in changed}
@@ -53,6 +60,20 @@ def shared(transactional_db: None, tmp_path: Path) -> Iterator[None]:
     connections["default"].close()
     settings.update(before)
     connections["default"] = in_memory
+
+
+def _isolated(level: str) -> Iterator[None]:
+    options = connections.settings["default"].setdefault("OPTIONS", {})
+    before = dict(options)
+    if level and connection.vendor == "postgresql":
+        options["options"] = "-c default_transaction_isolation=repeatable\\ read"
+    elif level:
+        options["isolation_level"] = level
+    connection.close()
+    yield
+    connection.close()
+    options.clear()
+    options.update(before)
 
 
 def at_once(*asked: Ask) -> list[Operation | OperationError | None]:

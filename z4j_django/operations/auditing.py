@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from django.db import models, router, transaction
+from django.db import models
 from django.utils import timezone
 
 from z4j_django import control, logs, options, permissions, verbs
@@ -291,7 +291,7 @@ def goes_on(operation: Operation) -> bool:
 
 def note(operation: Operation, **facts: Any) -> None:
     """Add to the ``parameters`` of an operation, to which others may add meanwhile."""
-    with transaction.atomic(using=router.db_for_write(Operation)):
+    with transactions.up_to_date():
         # The write comes first: it has all others wait for this transaction's end.
         Operation.objects.filter(pk=operation.pk).update(verb=operation.verb)
         reread(operation, "parameters")
@@ -363,7 +363,7 @@ def _claim(targets: Sequence[OperationTarget], claim: Claim | None) -> Mapping[i
         What came of those that are refused, by their keys.
     """
     ids = [target.pk for target in targets]
-    with transaction.atomic(using=router.db_for_write(OperationTarget)):
+    with transactions.up_to_date():
         # The write comes first: SQLite takes its lock here, and not halfway.
         pending = OperationTarget.objects.filter(pk__in=ids, outcome=_Result.PENDING)
         if pending.update(outcome=_Result.ACTING, at=timezone.now()) != len(ids):

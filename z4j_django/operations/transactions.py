@@ -1,4 +1,4 @@
-"""The transaction in which an operation is written down: its own, and one at a time for a queue."""
+"""The transactions of operations: their own, one at a time for a queue, and never behind."""
 
 from __future__ import annotations
 
@@ -34,10 +34,37 @@ def own_transaction() -> Iterator[None]:
         raise OperationError(_IN_A_TRANSACTION)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(transaction.atomic(using=alias, durable=True))
+            stack.enter_context(up_to_date(durable=True))
         except RuntimeError:
             raise OperationError(_IN_A_TRANSACTION) from None
         yield
+
+
+@contextlib.contextmanager
+def up_to_date(*, durable: bool = False) -> Iterator[None]:
+    """A transaction each of whose statements sees what others have committed by then.
+
+    Who has waited for another looks at what that one did. As MySQL and MariaDB have it by default,
+    or PostgreSQL where a project says so, one would see what there was before the wait.
+
+    Args:
+        durable: Whether it must be the outermost.
+    """
+    alias = router.db_for_write(Operation)
+    connection = connections[alias]
+    # MySQL and MariaDB are told before it begins, and PostgreSQL when it has begun.
+    told = "" if connection.in_atomic_block else connection.vendor
+    if told == "mysql":
+        _read_committed(alias)
+    with transaction.atomic(using=alias, durable=durable):
+        if told == "postgresql":
+            _read_committed(alias)
+        yield
+
+
+def _read_committed(alias: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
 @contextlib.contextmanager
