@@ -18,9 +18,11 @@ from django.utils import timezone
 from tests import messages
 from tests.integration import chords, operators
 from tests.integration.mailbox import QUEUE, Publish
+from tests.process.harness import waiting
 from z4j_django import operations, states
 from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
+from z4j_django.control import remote_control
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, Statistic, TaskRecord
 from z4j_django.operations import transactions
@@ -136,6 +138,37 @@ class TestTasks:
             "record yet. With force it is retried once more."
         }
         assert refused.count() == 3
+
+    def test_one_terminate_is_done_and_the_other_refused_and_names_the_first(
+        self, mail: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A second signal might hit the task that the process has begun since."""
+        TaskRecord.objects.update(state="STARTED", worker="w1")
+        signals: list[str] = []
+
+        def revoke(app: Any, ids: list[str], **kwargs: Any) -> dict[str, remote_control.Reply]:
+            over = OperationTarget.objects.exclude(outcome__in=("pending", "acting"))
+            waiting.wait_until(lambda: over.count() >= 2, 10, "the others' end")
+            signals.extend(ids)
+            return {"w1": remote_control.Reply(terminated=frozenset(ids))}
+
+        found = {"w1": {"task-0": remote_control.ACTIVE}}
+        monkeypatch.setattr(remote_control, "has_remote_control", lambda app: True)
+        monkeypatch.setattr(remote_control, "look", lambda *args, **kwargs: found)
+        monkeypatch.setattr(remote_control, "revoke", revoke)
+
+        def ask() -> Operation:
+            return operations.terminate("task-0", actor="a test")
+
+        at_once(ask, ask, ask)
+        assert signals == ["task-0"]
+        done = OperationTarget.objects.get(outcome="done")
+        refused = OperationTarget.objects.filter(outcome="refused")
+        assert {target.reason for target in refused} == {
+            f"Operation {done.operation_id} is terminating it just now."
+        }
+        assert refused.count() == 2
+        assert ask().done == 1
 
     def test_in_bulk_each_is_retried_once(self, mail: str) -> None:
         there = lambda: operations.bulk("retry", task_ids=TASKS, actor="one")  # noqa: E731

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from django.utils import timezone
 
-from z4j_django import logs, states
+from z4j_django import logs, states, verbs
 from z4j_django.control import remote_control
 from z4j_django.exceptions import OperationError
 from z4j_django.models import OperationTarget, TaskRecord, WorkerRecord
 from z4j_django.models.primary import primary
-from z4j_django.operations import auditing, originals
+from z4j_django.operations import auditing, originals, repeating
 from z4j_django.queries import liveness
 
 logger = logs.logger("z4j_django.operations")
@@ -22,6 +23,8 @@ logger = logs.logger("z4j_django.operations")
 TIMEOUT: Final = 5.0
 #: Seconds in which those may answer that are not on record, after all that are.
 GRACE: Final = 0.3
+#: Time in which an operation has told the workers, or was killed.
+_JUST_NOW: Final = timedelta(minutes=1)
 #: Pools whose tasks share the worker's process; Celery can't end one of them.
 _SHARED: Final = ("solo", "threads")
 _AT_A_WORKER: Final = (states.RECEIVED, states.STARTED)
@@ -93,6 +96,35 @@ def check(record: TaskRecord, *, terminate: bool) -> auditing.Outcome | None:
             f"It is STARTED on {record.worker}, whose pool ({worker.pool}) can't end a single task."
         )
     return None
+
+
+def require_alone(targets: Sequence[OperationTarget]) -> Outcomes:
+    """Refuse what another operation is terminating just now.
+
+    A second signal might hit the task that the process has begun since. Whoever asks next waits
+    for the end of this transaction, in which the targets were marked as begun.
+
+    Args:
+        targets: The tasks, of one operation.
+
+    Returns:
+        The refusals, by the ids of the tasks.
+    """
+    project, ids = targets[0].project, [target.target for target in targets]
+    repeating.locked(project, ids)
+    others = OperationTarget.objects.filter(
+        project=project,
+        target__in=ids,
+        outcome=OperationTarget.Outcome.ACTING,
+        operation__verb=verbs.TERMINATE.name,
+        at__gte=timezone.now() - _JUST_NOW,
+    ).exclude(operation=targets[0].operation_id)
+    return {
+        other.target: auditing.refused(
+            f"Operation {other.operation_id} is terminating it just now."
+        )
+        for other in others
+    }
 
 
 def stop(

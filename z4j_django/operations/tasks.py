@@ -216,6 +216,10 @@ class _Revoke(Handler):
     def __init__(self, signal: str = "") -> None:
         self._signal = signal
 
+    def claim(self, targets: Sequence[OperationTarget]) -> dict[int, auditing.Outcome]:
+        busy = revoking.require_alone(targets) if self._signal else {}
+        return {one.pk: busy[one.target] for one in targets if one.target in busy}
+
     def __call__(self, targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
         return revoking.stop(_find_app, targets, signal=self._signal)
 
