@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import sqlite3
 import threading
 import uuid
@@ -12,7 +14,7 @@ from typing import Any
 
 import celery
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from tests import messages
@@ -24,7 +26,7 @@ from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
 from z4j_django.control import remote_control
 from z4j_django.exceptions import OperationError
-from z4j_django.models import Operation, OperationTarget, Statistic, TaskRecord
+from z4j_django.models import Operation, OperationTarget, Statistic, TaskEvent, TaskRecord
 from z4j_django.operations import transactions
 from z4j_django.store import statistics
 from z4j_django.store.writer import DatabaseSink
@@ -80,26 +82,32 @@ def _isolated(level: str) -> Iterator[None]:
 
 def at_once(*asked: Ask) -> list[Operation | OperationError | None]:
     """What came of each of those who asked in the same instant."""
-    barrier = threading.Barrier(len(asked))
+    found = in_threads(*asked)
+    assert {type(one) for one in found} <= {Operation, OperationError, type(None)}, found
+    return found
+
+
+def in_threads(*calls: Callable[[], Any]) -> list[Any]:
+    """What each returned or raised, of several that began in the same instant."""
+    barrier = threading.Barrier(len(calls))
     found: dict[int, Any] = {}
 
-    def run(place: int, ask: Ask) -> None:
+    def run(place: int, call: Callable[[], Any]) -> None:
         try:
             connection.ensure_connection()
             barrier.wait(10)
-            found[place] = ask()
+            found[place] = call()
         except Exception as error:
             found[place] = error
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(asked)]
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {type(one) for one in found.values()} <= {Operation, OperationError, type(None)}, found
-    return [found[place] for place in range(len(asked))]
+    return [found[place] for place in range(len(calls))]
 
 
 def published(queue: str) -> list[str]:
@@ -296,3 +304,28 @@ def test_two_who_add_up_the_statistics_at_once_count_nothing_twice() -> None:
     at_once(statistics.compact_all, statistics.compact_all)
     statistics.compact_all()
     assert Statistic.objects.get(step=60, scope="all").revoked == 20
+
+
+def test_of_shippers_that_store_the_same_in_one_instant_one_does() -> None:
+    """As two that take each other for dead; one that the database turns down tries again."""
+    lines = [
+        events.encode(events.TaskEvent(kind=events.TASK_SENT, task_id=f"task-{number}", at=1.0))
+        for number in range(50)
+    ]
+    ends = list(itertools.accumulate(map(len, lines), initial=0))
+    batches = [
+        Slice("segment", HEADER, ends[first], ends[first + 10], b"".join(lines[first : first + 10]))
+        for first in range(0, 50, 10)
+    ]
+
+    def ship() -> dict[str, int]:
+        sink, stored = DatabaseSink(), 0
+        while stored < ends[-1]:
+            batch = next(one for one in batches if one.begin == stored)
+            with contextlib.suppress(OperationalError):
+                stored = sink.apply([batch])["segment"]
+        return {"segment": stored}
+
+    assert in_threads(ship, ship, ship) == [{"segment": ends[-1]}] * 3
+    names = TaskEvent.objects.order_by("id").values_list("task_id", flat=True)
+    assert list(names) == [f"task-{number}" for number in range(50)]
