@@ -10,36 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.disks import full_disk
+from tests.journals import line, ship
 from tests.sinks import MemorySink
 from z4j_django.agent import bootstrap, events, inspection, journal, losses, shipper
 from z4j_django.agent.config import Config
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
-
-
-@pytest.fixture
-def writer(directory: Path) -> journal.Journal:
-    return journal.Journal(directory, "shop")
-
-
-def line(task_id: str) -> bytes:
-    return events.encode(events.TaskEvent(kind=events.TASK_SENT, task_id=task_id, at=1.0))
-
-
-def drain(directory: Path, sink: MemorySink) -> bool:
-    ships = shipper.Shipper(directory, sink)
-    try:
-        return ships.drain(5.0)
-    finally:
-        ships.close()
 
 
 def test_a_lease_is_taken_on_a_full_disk(directory: Path) -> None:
@@ -72,7 +46,7 @@ def test_a_torn_end_is_counted_and_goes_while_the_disk_is_full(
         with pytest.raises(journal.TornError):
             writer.write(line("torn"))
         writer.close()
-        assert drain(directory, sink)
+        assert ship(directory, sink)
         assert journal.segments(directory) == []
     assert sink.ids == ["a"]
     assert sink.losses == {events.UNREADABLE: 1}
@@ -86,7 +60,7 @@ def test_what_lacks_its_newline_alone_is_not_lost(
     with full_disk(size + len(line("whole")) - 1):
         writer.write(line("whole"))
         writer.close()
-        assert drain(directory, sink)
+        assert ship(directory, sink)
     assert sink.ids == ["a", "whole"]
     assert not sink.losses
 
@@ -103,7 +77,7 @@ def test_a_torn_line_is_ended_though_the_disk_takes_nothing_more(
     assert not isinstance(caught.value, journal.TornError)
     writer.write(line("b"))
     writer.close()
-    assert drain(directory, sink)
+    assert ship(directory, sink)
     assert sink.ids == ["a", "b"]
     assert sink.losses == {events.UNREADABLE: 1}
 
@@ -150,7 +124,7 @@ def test_an_unstorable_event_holds_up_nothing_on_a_full_disk(
         writer.write(line(name))
     writer.close()
     with full_disk():
-        assert drain(directory, sink)
+        assert ship(directory, sink)
     assert sink.ids == ["a", "b"]
     assert sink.losses == {events.UNSTORABLE: 1}
     assert "Nor could it be kept" in caplog.text
@@ -173,7 +147,7 @@ def test_past_its_cap_a_journal_on_a_full_disk_is_dropped_and_told(
         sink.failing, sink.forgets_to_answer = None, True
         shipper.Shipper(directory, sink).step()  # it dies before it hears that it is told
         sink.forgets_to_answer = False
-        assert drain(directory, sink)
+        assert ship(directory, sink)
     assert sink.losses == {events.OVER_CAP: 2}
     assert not [path for path in directory.iterdir() if path.suffix != ".lock"]
 
@@ -218,7 +192,7 @@ class TestLosses:
                         os.kill(os.getpid(), how)
                     os._exit(0)
                 os.waitpid(pid, 0)
-            assert drain(directory, sink)
+            assert ship(directory, sink)
         assert sink.losses == {events.UNWRITTEN: 61}
         assert not list(directory.glob("*.los*"))
 
@@ -238,7 +212,7 @@ class TestLosses:
                 ships._reported = 0.0
                 ships.step()
         agent._on_exit()
-        assert drain(directory, sink)
+        assert ship(directory, sink)
         assert sink.losses.total() + len(sink.ids) == 96
         assert sink.losses[events.UNREADABLE] > 5
         assert len(sink.ids) > 5
@@ -253,7 +227,7 @@ class TestLosses:
             shipper.Shipper(directory, sink).step()
             sink.forgets_to_answer = False
             self.note(agent, 3)
-            assert drain(directory, sink)
+            assert ship(directory, sink)
         assert sink.losses == {events.UNWRITTEN: 5}
 
     def test_those_that_were_told_are_not_told_again(
@@ -262,10 +236,10 @@ class TestLosses:
         agent = bootstrap.Agent(config)
         with full_disk():
             self.note(agent, 2)
-            assert drain(directory, sink)
+            assert ship(directory, sink)
             self.note(agent, 1)
             agent._on_exit()
-            assert drain(directory, sink)
+            assert ship(directory, sink)
         assert sink.losses == {events.UNWRITTEN: 3}
 
     def test_those_that_were_deleted_with_the_directory_are_counted_again(
@@ -276,7 +250,7 @@ class TestLosses:
             self.note(agent, 2)
             shutil.rmtree(directory)
             agent._on_exit()
-            assert drain(directory, sink)
+            assert ship(directory, sink)
         assert sink.losses == {events.UNWRITTEN: 2}
 
     def test_they_are_the_projects(self, directory: Path, config: Config) -> None:

@@ -13,11 +13,6 @@ from z4j_django.agent import events, inspection, journal, shipper
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
-@pytest.fixture
 def writer(directory: Path) -> Iterator[journal.Journal]:
     made = journal.Journal(directory, "shop")
     yield made

@@ -14,11 +14,6 @@ from z4j_django.agent import events, journal, leases
 from z4j_django.exceptions import JournalError, SegmentError
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
 def line(task_id: str = "a") -> bytes:
     return events.encode(events.TaskEvent(kind=events.TASK_SENT, task_id=task_id, at=1.0))
 

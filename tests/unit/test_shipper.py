@@ -10,27 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.journals import line
 from tests.sinks import MemorySink
 from z4j_django.agent import events, journal, shipper, shipper_process
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
-
-
-@pytest.fixture
-def writer(directory: Path) -> journal.Journal:
-    return journal.Journal(directory, "shop")
-
-
-def line(task_id: str) -> bytes:
-    return events.encode(events.TaskEvent(kind=events.TASK_SENT, task_id=task_id, at=1.0))
 
 
 def test_what_is_written_is_shipped(

@@ -25,11 +25,6 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
 def ship(directory: Path, sink: MemorySink, timeout: float = 0.0) -> list[str]:
     said: list[str] = []
     takeover.ship(
