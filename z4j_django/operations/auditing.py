@@ -125,39 +125,50 @@ def begin(
     unique = list(dict.fromkeys(target for target in targets if target))
     if not unique:
         raise OperationError("Nothing to act on: no target was given.")
-    project = own_project(project)
     now = timezone.now()
-    state = Operation.State.WAITING if waiting else Operation.State.RUNNING
-    with transactions.own_transaction():
-        claimed = claim() if claim is not None else {}
-        with transactions.only_one(holds):
-            operation = Operation.objects.create(
-                project=project,
-                verb=verb,
-                state=state,
-                actor=permissions.name_of(actor),
-                user_id=permissions.key_of(actor),
-                surface=surface,
-                parameters={**(parameters or {}), **claimed},
-                selection=selection,
-                holds=holds,
-                total=len(unique),
-                created_at=now,
-                updated_at=now,
-            )
-        OperationTarget.objects.bulk_create(
-            [
-                OperationTarget(
-                    operation=operation, project=project, position=place, kind=kind, target=target
-                )
-                for place, target in enumerate(unique)
-            ],
-            batch_size=500,
-        )
+    operation = Operation(
+        project=own_project(project),
+        verb=verb,
+        state=Operation.State.WAITING if waiting else Operation.State.RUNNING,
+        actor=permissions.name_of(actor),
+        user_id=permissions.key_of(actor),
+        surface=surface,
+        parameters=parameters or {},
+        selection=selection,
+        holds=holds,
+        total=len(unique),
+        created_at=now,
+        updated_at=now,
+    )
+    _write_down(operation, kind, unique, claim)
     logger.info("%s, %d targets, by %s.", operation, len(unique), surface)
     more = f" and {len(unique) - _NAMED:,} more" if len(unique) > _NAMED else ""
     admins_log.tell(operation, actor, ", ".join(unique[:_NAMED]) + more)
     return operation
+
+
+def _write_down(
+    operation: Operation,
+    kind: str,
+    targets: Sequence[str],
+    claim: Callable[[], dict[str, Any]] | None,
+) -> None:
+    with transactions.own_transaction():
+        claimed = claim() if claim is not None else {}
+        operation.parameters = {**operation.parameters, **claimed}
+        with transactions.only_one(operation.holds):
+            operation.save(force_insert=True)
+        rows = [
+            OperationTarget(
+                operation=operation,
+                project=operation.project,
+                position=place,
+                kind=kind,
+                target=target,
+            )
+            for place, target in enumerate(targets)
+        ]
+        OperationTarget.objects.bulk_create(rows, batch_size=500)
 
 
 def options_of(
