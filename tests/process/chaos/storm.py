@@ -147,7 +147,8 @@ class Storm:
         for number, program in enumerate(self._publishers):
             if program.process.poll() is not None:
                 self._publishers[number] = self._start_publisher()
-        if self._publishers and time.monotonic() - self._moved_at > STUCK:
+        patience = STUCK * (1 + self._rescues)  # on a busy machine they begin slowly, too
+        if self._publishers and time.monotonic() - self._moved_at > patience:
             self._free_stuck_workers()
 
     def _pause(self) -> None:
