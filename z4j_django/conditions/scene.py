@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, Value
+from django.db.models.functions import Coalesce
 
 from z4j_django import states
 from z4j_django.agent import events
@@ -87,7 +88,8 @@ class Scene:
         taken = TaskRecord.objects.filter(
             project=self.project, state__in=(states.RECEIVED, states.STARTED)
         )
-        counted = taken.values_list("worker").annotate(
+        # Of the column itself SQLite would walk the index over all tasks, in its order.
+        counted = taken.values_list(Coalesce("worker", Value(""))).annotate(
             started=Count("id", filter=Q(state=states.STARTED)),
             received=Count("id", filter=Q(state=states.RECEIVED)),
             newest=Max("received_at"),
