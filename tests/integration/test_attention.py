@@ -122,6 +122,7 @@ class TestOnDemand:
 
     def test_within_a_minute_nobody_looks_again(self) -> None:
         on_demand.refresh("default")
+        assert lease.DatabaseLease("default", Lease.WATCH, 45.0).take() is not None
         ConditionRecord.objects.all().delete()
         on_demand.refresh("default")
         assert not ConditionRecord.objects.exists()

@@ -78,6 +78,11 @@ class DatabaseLease:
         mine = primary(Lease).filter(project=self.project, name=self.name, holder=self.holder)
         mine.update(done_at=at)
 
+    def give_back(self) -> None:
+        """Let whoever comes next have it at once."""
+        mine = primary(Lease).filter(project=self.project, name=self.name, holder=self.holder)
+        mine.update(until=now())
+
     def read(self) -> Lease | None:
         """Who has it."""
         return primary(Lease).filter(project=self.project, name=self.name).first()

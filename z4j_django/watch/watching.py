@@ -57,11 +57,15 @@ class Watch:
         Args:
             seconds: How long the broker may take to tell.
         """
-        if (at := self.lease.take()) is not None:
+        if (at := self.lease.take()) is None:
+            return
+        try:
             self._sampler.begin(at, seconds)
             self._sampler.collect(wait=True)
             for _ in self.round(at):
                 pass
+        finally:
+            self.lease.give_back()  # a shipper may have come up
 
     def round(self, at: datetime) -> Iterator[None]:
         """A whole round, at a moment by the database's clock."""
