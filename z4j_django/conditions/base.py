@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from z4j_django.conditions.scene import Scene
 from z4j_django.options import Options
+from z4j_django.queries.filter import words
 
 Severity = Literal["warning", "critical"]
 #: What a condition is said of.
@@ -83,8 +84,6 @@ def of_subject(term: str, *more: str) -> Callable[[Finding], str]:
     """A filter by a term with the subject for its value, and more terms as they stand."""
 
     def text(finding: Finding) -> str:
-        from z4j_django.queries.filter import words  # a shipper does without
-
         return " ".join((f"{term}:{words.shown(finding.subject, '*')}", *more))
 
     return text
