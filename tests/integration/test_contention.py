@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from tests import messages
-from tests.integration import chords, operators
+from tests.integration import causes, chords, operators
 from tests.integration.mailbox import QUEUE, Publish
 from tests.process.harness import waiting
 from z4j_django import operations, states
@@ -26,7 +26,16 @@ from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
 from z4j_django.control import remote_control
 from z4j_django.exceptions import OperationError
-from z4j_django.models import Operation, OperationTarget, Statistic, TaskEvent, TaskRecord
+from z4j_django.models import (
+    ErrorGroup,
+    ErrorRelease,
+    Operation,
+    OperationTarget,
+    Release,
+    Statistic,
+    TaskEvent,
+    TaskRecord,
+)
 from z4j_django.operations import transactions
 from z4j_django.store import statistics
 from z4j_django.store.writer import DatabaseSink
@@ -329,3 +338,32 @@ def test_of_shippers_that_store_the_same_in_one_instant_one_does() -> None:
     assert in_threads(ship, ship, ship) == [{"segment": ends[-1]}] * 3
     names = TaskEvent.objects.order_by("id").values_list("task_id", flat=True)
     assert list(names) == [f"task-{number}" for number in range(50)]
+
+
+def test_shippers_that_meet_at_the_same_errors_count_each_failure_once() -> None:
+    """Each in an order of its own, and in two releases: whoever comes second waits."""
+    said = ["no order", "no user", "no money", "no time", "no luck"]
+
+    def ship(shipper: int) -> None:
+        sink, batches = DatabaseSink(), 8
+        for batch in range(batches):
+            found = [
+                causes.failed(f"t{shipper}-{batch}-{text}", shipper + batch, text)
+                for text in (said if shipper else said[::-1])
+            ]
+            causes.store(found, f"release {batch % 2}", project="default", sink=sink)
+
+    at_once(lambda: ship(0), lambda: ship(1))
+    assert set(ErrorGroup.objects.values_list("message", "count")) == {(one, 16) for one in said}
+    in_releases = ErrorRelease.objects.values_list("count", flat=True)
+    assert list(in_releases) == [8] * 10
+    assert set(Release.objects.values_list("name", flat=True)) == {"release 0", "release 1"}
+
+
+def test_of_two_who_resolve_an_error_one_is_refused() -> None:
+    causes.store([causes.failed("a", 1)], project="default")
+    error_id = ErrorGroup.objects.get().error_id
+    asks = [lambda name=name: operations.resolve_errors(error_id, actor=name) for name in "ab"]
+    at_once(*asks)
+    outcomes = OperationTarget.objects.order_by("outcome").values_list("outcome", "reason")
+    assert list(outcomes) == [("done", ""), ("refused", "It is resolved already.")]
