@@ -30,6 +30,14 @@ from z4j_django.agent import events, journal
 
 HOSTS = 3
 NAMES = 100
+#: One task in so many fails, each for one of so many causes.
+FAILING = 50
+CAUSES = 20
+TRACEBACK = "Traceback (most recent call last):\n" + "".join(
+    f'  File "{path}", line {line}, in step_{{cause}}_{line}\n    step()\n'
+    for path in ("/srv/venv/lib/python3.11/site-packages/celery/app/trace.py", "/srv/shop/pay.py")
+    for line in range(4)
+)
 SHORT = {"tasks": 20_000, "rounds": 3}
 LONG = {"tasks": 250_000, "rounds": 3}
 SIZE = """
@@ -53,14 +61,17 @@ with connection.cursor() as cursor:
 COMPLETE = """
 import django; django.setup()
 from z4j_django.models import TaskRecord
-whole = TaskRecord.objects.filter(state="SUCCESS", sent_at__isnull=False, started_at__isnull=False)
+ended = TaskRecord.objects.filter(state__in=["SUCCESS", "FAILURE"])
+whole = ended.filter(sent_at__isnull=False, started_at__isnull=False)
 print(whole.count())
 """
 
 
 def write_journal(directory: Path, tasks: int) -> None:
     """Four segments' worth of writers, and four events of each task."""
-    web, main, *children = (journal.Journal(directory, "default") for _ in range(4))
+    web, main, *children = (
+        journal.Journal(directory, "default", release="2026.11.2") for _ in range(4)
+    )
     begin = time.time()
     for number in range(tasks):
         task_id, at = str(uuid.uuid4()), begin + number * 1e-3
@@ -81,8 +92,13 @@ def write_journal(directory: Path, tasks: int) -> None:
         received = events.Message(**facts)
         _write(main, events.TASK_RECEIVED, at + 0.01, sent_at=at, message=received, **run)
         _write(child, events.TASK_STARTED, at + 0.02, **run)
-        result = msgspec.Raw(b"3")
-        _write(child, events.TASK_SUCCEEDED, at + 0.03, runtime=0.01, result=result, **run)
+        if number % FAILING:
+            result = msgspec.Raw(b"3")
+            _write(child, events.TASK_SUCCEEDED, at + 0.03, runtime=0.01, result=result, **run)
+        else:
+            text = TRACEBACK.replace("{cause}", str(number // FAILING % CAUSES))
+            failure = events.Failure("ValueError", f"no order {number}", text)
+            _write(child, events.TASK_FAILED, at + 0.03, runtime=0.01, failure=failure, **run)
 
 
 def _write(writer: journal.Journal, kind: str, at: float, **fields: object) -> None:
@@ -102,8 +118,16 @@ def leave_out_statistics() -> None:
     folding.Counts = Nothing
 
 
+def leave_out_errors() -> None:
+    """Have no account kept of causes and releases in this process."""
+    from z4j_django.store import folding
+
+    folding.Errors.add = lambda *given: None
+    folding.Releases.see = lambda *given: None
+
+
 #: Parts of the store that a run can do without, to tell what they cost.
-WITHOUT = {"statistics": leave_out_statistics}
+WITHOUT = {"statistics": leave_out_statistics, "errors": leave_out_errors}
 
 
 def ship(directory: Path, without: str) -> None:
