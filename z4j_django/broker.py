@@ -26,6 +26,8 @@ _TIMEOUTS: Final[Mapping[str, tuple[str, ...]]] = {
     "kombu.transport.redis": ("socket_timeout", "socket_connect_timeout"),
     "kombu.transport.filesystem": (),
 }
+#: Seconds that kombu's transport for Redis leaves a message with a worker, if it is not told.
+_VISIBILITY: Final = 3_600.0
 
 
 def describe(app: Any) -> dict[str, Any]:
@@ -54,6 +56,21 @@ def describe(app: Any) -> dict[str, Any]:
 def queue_names(app: Any) -> list[str]:
     """The queues that an app names."""
     return [name for name in map(str, app.amqp.queues) if 0 < len(name) <= SHORT][:_QUEUES]
+
+
+def visibility_timeout(described: Mapping[str, Any]) -> float | None:
+    """Seconds after which the broker gives a message out again that no worker has acknowledged.
+
+    Args:
+        described: What ``describe`` told.
+
+    Returns:
+        Nothing where it waits for as long as the worker is there, or where nothing is known of it.
+    """
+    given = described["connection"]
+    usual = _VISIBILITY if given.get("transport", "").startswith(f"{_KOMBU}redis:") else None
+    found = (given.get("transport_options") or {}).get("visibility_timeout", usual)
+    return float(found) if isinstance(found, (int, float)) else None
 
 
 def connection(described: Mapping[str, Any], seconds: float) -> Connection:

@@ -62,7 +62,7 @@ def agent_config() -> Config:
 
 def hand_over() -> bytes:
     """What a shipper process is given, logged where that is nothing (see ``handover``)."""
-    given = handover.give(_broker(), schedules())
+    given = handover.give(describe_broker(), schedules())
     if not given:
         logger.warning("The shipper loads the whole project: %s.", handover.why_not())
     return given
@@ -90,8 +90,8 @@ def _has_beats_tables() -> bool:
     return theirs == handover.alias()
 
 
-def _broker() -> dict[str, Any]:
-    """What a shipper needs to ask the broker how many messages wait."""
+def describe_broker() -> dict[str, Any]:
+    """What a shipper needs to ask the broker how many messages wait, and how it delivers them."""
     try:
         return broker.describe(find_celery_app().app)
     except Exception as error:  # whatever the app's settings hold: the shipper ships all the same

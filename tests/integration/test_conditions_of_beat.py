@@ -85,6 +85,10 @@ class TestOfTheAppsSettings:
     def test_of_a_beat_that_was_never_heard_of_nothing_is_known(self) -> None:
         assert find(KEY) == []
 
+    def test_what_was_sent_before_is_known_without_a_beat(self) -> None:
+        task("t", schedule="tick", sent_at=ago(minutes=5))
+        assert [one.subject for one in find(KEY)] == ["tick"]
+
     def test_what_an_operator_retried_beat_has_not_sent(self) -> None:
         heard()
         task("r", schedule="report", sent_at=NOW)

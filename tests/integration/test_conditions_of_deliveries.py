@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.finding import ago, evidence, find
 from tests.integration.pages import task
+from z4j_django import handover
 from z4j_django.conditions.registry import CONDITIONS
 from z4j_django.models import TaskEvent, TaskRecord, WorkerRecord
 from z4j_django.queries import filter as filters
@@ -105,13 +106,22 @@ class TestDeliveredNTimes:
         assert self._said() == (
             "Workers have 1 task of shop.export once more: shop.export a was delivered 2 times. "
             "The broker gave it out again 1h 00m later, while w1@h still had it: its visibility "
-            "timeout ran out, or the time that it gives a consumer."
+            "timeout, or the time that it gives a consumer, ran out."
         )
         [finding] = find("delivered_n_times")
         assert finding.since == ago(minutes=1)
         assert finding.numbers["cause"] == "visibility timeout"
         assert finding.numbers["seconds_between"] == 3600.0
         assert listed("delivered_n_times") == ["a"]
+
+    def test_a_timeout_that_is_known_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        worker("w1@h")
+        event("task_received", 1, "w2@h")
+        redis = {"transport": "kombu.transport.redis:Transport", "transport_options": {}}
+        monkeypatch.setattr(handover, "_broker", {"connection": redis})
+        assert self._said().endswith("its visibility timeout of 1h 00m ran out.")
+        redis["transport_options"] = {"visibility_timeout": 7200}
+        assert "w1@h had it 1h 00m before, and may have lost its connection" in self._said()
 
     @pytest.mark.parametrize(
         "life",

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from z4j_django import states
+from z4j_django import broker, handover, states
 from z4j_django.agent import events
 from z4j_django.conditions.base import Condition, Finding, Thresholds
 from z4j_django.conditions.scene import Scene
@@ -26,8 +26,8 @@ Cause = Literal["sent twice", "given back", "lost worker", "visibility timeout",
 #: Task types of which it is told at once, and events of a timeline that are read.
 _TYPES: Final = 20
 _EVENTS: Final = 200
-#: A shorter while than any broker gives a worker: it was the connection that was lost.
-_SHORTEST_TIMEOUT: Final = timedelta(seconds=30)
+#: Seconds that are shorter than what any broker gives a worker: the connection was lost.
+_SHORTEST_TIMEOUT: Final = 30.0
 #: A goodbye may come a little after the broker has noticed.
 _NOTICED: Final = timedelta(seconds=5)
 #: Three heartbeats.
@@ -71,9 +71,10 @@ def find(scene: Scene, thresholds: DeliveredNTimes) -> Iterator[Finding]:
         return
     timelines = _timelines(scene.project, [task.task_id for task in worst.values()])
     workers = {one.hostname: one for one in scene.workers}
+    timeout = _visibility_timeout()
     for name, tasks in most:
         task = worst[name]
-        again = why(task.retries, timelines[task.task_id], workers, scene.now)
+        again = why(task.retries, timelines[task.task_id], workers, timeout, scene.now)
         yield _finding(scene, tasks, task, again)
 
 
@@ -98,6 +99,7 @@ def why(
     retries: int,
     timeline: Sequence[TaskEvent],
     workers: Mapping[str, WorkerRecord],
+    timeout: float | None,
     now: datetime,
 ) -> _Again | None:
     """Why the newest attempt of a task was delivered again.
@@ -106,6 +108,7 @@ def why(
         retries: The number of that attempt.
         timeline: What happened to the task, in its order.
         workers: Those on record, by their names.
+        timeout: The broker's visibility timeout in seconds, where it has one that is known.
         now: When it is asked.
 
     Returns:
@@ -128,14 +131,24 @@ def why(
     worker = workers.get(first.worker)
     if worker is None or _left(worker, first, last, now):
         return _Again("lost worker", f"{there}, which had it {later} before, is gone.", seconds)
-    if gap < _SHORTEST_TIMEOUT:
+    # It is taken a little after it is given out.
+    if seconds < (_SHORTEST_TIMEOUT if timeout is None else timeout * 0.9):
         words = f"{there} had it {later} before, and may have lost its connection to the broker."
         return _Again("connection lost", words, seconds)
-    words = (
-        f"The broker gave it out again {later} later, while {there} still had it: its visibility "
-        "timeout ran out, or the time that it gives a consumer."
-    )
+    what = "its visibility timeout, or the time that it gives a consumer, ran out"
+    if timeout is not None:
+        what = f"its visibility timeout of {duration(timeout)} ran out"
+    words = f"The broker gave it out again {later} later, while {there} still had it: {what}."
     return _Again("visibility timeout", words, seconds)
+
+
+def _visibility_timeout() -> float | None:
+    given = handover.broker()
+    if given is None:
+        from z4j_django import wiring  # which imports Celery, as this process has done
+
+        given = wiring.describe_broker()
+    return broker.visibility_timeout(given)
 
 
 def _left(worker: WorkerRecord, first: TaskEvent, last: TaskEvent, now: datetime) -> bool:

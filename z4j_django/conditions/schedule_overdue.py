@@ -41,7 +41,11 @@ class ScheduleOverdue(Thresholds, frozen=True, kw_only=True):
 
 def find(scene: Scene, thresholds: ScheduleOverdue) -> Iterator[Finding]:
     """One finding a schedule."""
-    late = [one for one in timetable.entries() if _due(scene, thresholds, one, None) is not None]
+    late = [
+        one
+        for one in timetable.entries()
+        if _base(scene, one, None) is None or _due(scene, thresholds, one, None) is not None
+    ]
     if not late:
         return
     sent = timetable.last_sent(scene.project, [one.name for one in late])
@@ -60,9 +64,7 @@ def _due(
     """When a schedule should have been sent that was not, and is late; else nothing."""
     if entry.expires is not None and entry.expires <= scene.now:
         return None
-    known = [at for at in (last, entry.last_run_at, entry.since) if at is not None]
-    # An entry of which nothing is known owes nothing before beat came up.
-    base = max(known, default=None) or _beat_since(scene)
+    base = _base(scene, entry, last)
     due = entry.recurrence.after(base) if base is not None else None
     following = entry.recurrence.after(due) if due is not None else None
     if due is None or following is None:
@@ -72,8 +74,11 @@ def _due(
     return due if scene.now - due > timedelta(seconds=grace) else None
 
 
-def _beat_since(scene: Scene) -> datetime | None:
-    return max((one.started_at for one in scene.beats if one.started_at), default=None)
+def _base(scene: Scene, entry: Entry, last: datetime | None) -> datetime | None:
+    """From when on a schedule owes something; unknown where it and no beat was ever heard of."""
+    known = [at for at in (last, entry.last_run_at, entry.since) if at is not None]
+    beats = [one.started_at for one in scene.beats if one.started_at is not None]
+    return max(known or beats, default=None)
 
 
 def _stored_until(scene: Scene) -> datetime:

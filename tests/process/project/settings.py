@@ -37,6 +37,8 @@ CELERY_BROKER_TRANSPORT = _broker["broker_transport"]
 CELERY_BROKER_TRANSPORT_OPTIONS = _broker["broker_transport_options"]
 if CELERY_BROKER_URL.startswith("redis:"):
     CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] = os.environ["SCENE_QUEUE"] + "."
+if "SCENE_VISIBILITY" in os.environ:
+    CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"] = float(os.environ["SCENE_VISIBILITY"])
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = os.environ["SCENE_QUEUE"]
 # Remote control reaches the workers of this test, and no others on the same broker.
