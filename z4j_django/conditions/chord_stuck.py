@@ -173,7 +173,7 @@ CONDITION: Final = Condition(
     severity="critical",
     subject="group",
     remedy="Look into the log of the worker that ran the last member: the result backend may have "
-    "lost a result, or the broker was away. Then retry the group: its body runs again.",
+    "lost a result, or the broker was away. Then run the body alone, by a retry of the group.",
     find=find,
     thresholds=ChordStuck,
     filter=lambda finding: str(terms.exactly("group", finding.subject)),

@@ -93,8 +93,8 @@ CONDITION: Final = Condition(
     about="A worker stopped or was started anew while it had tasks, and nothing came of them.",
     severity="critical",
     subject="worker",
-    remedy="Retry them, if they may run twice. With acks_late and reject_on_worker_lost the "
-    "broker delivers a task again whose worker was lost.",
+    remedy="Retry them with force, if they may run twice. With acks_late and "
+    "reject_on_worker_lost the broker delivers a task again whose worker was lost.",
     find=find,
     thresholds=PossiblyLost,
     filter=lambda finding: f"is:lost {terms.exactly('worker', finding.subject)}",
