@@ -8,7 +8,6 @@ from typing import Final
 from django.db.models import QuerySet
 
 from z4j_django.models import Release, TaskRecord
-from z4j_django.queries.tasks import CHOICES_LIMIT
 
 #: What stands for a release that is not on record any more.
 FORGOTTEN: Final = "(an old one)"
@@ -22,12 +21,6 @@ def wanted(project: str) -> QuerySet[Release]:
 def newest(project: str) -> Release | None:
     """The one of which the first sight is the latest."""
     return wanted(project).order_by("-first_seen", "-id").first()
-
-
-def names() -> list[str]:
-    """The names of those that came last, the newest first."""
-    found = Release.objects.order_by("-id").values_list("name", flat=True)
-    return list(dict.fromkeys(found[:CHOICES_LIMIT]))
 
 
 def names_of(keys: Iterable[int | None], database: str | None = None) -> dict[int | None, str]:

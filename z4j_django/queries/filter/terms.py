@@ -13,7 +13,7 @@ from typing import Final
 from django.db.models import Q
 
 from z4j_django import states
-from z4j_django.queries import releases, tasks, workers
+from z4j_django.queries import tasks, workers
 from z4j_django.queries.filter import conditions, json_columns, paths, values, words
 from z4j_django.queries.filter.conditions import Condition, Ranges, Tasks, along
 from z4j_django.queries.filter.values import Exact, Json, UnreadableError, Value, hull
@@ -292,7 +292,6 @@ _KINDS: Final = (
         "tasks whose state is the word of a process of this release",
         "release:2026.11.2",
         condition=conditions.of_release,
-        suggestions=releases.names,
     ),
     Kind(
         "sent", "moment", "when it was published first", "sent:>2h", Index(_rank_of_sent), "sent_at"
