@@ -14,7 +14,7 @@ from django.utils import timezone
 from tests import plans, work
 from tests.integration import test_plans
 from tests.integration.test_plans import ROWS
-from z4j_django.models import TaskRecord
+from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import filter as filters
 from z4j_django.queries import pages, status
 from z4j_django.queries.cursors import Cursor
@@ -44,11 +44,17 @@ def _tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Committed, for MySQL's ANALYZE ends a transaction; cleared at the end."""
     with django_db_blocker.unblock():
         TaskRecord.objects.bulk_create(map(record, range(ROWS)), batch_size=1000)
+        chords = (
+            GroupRecord(group_id=f"g{number}", body_id=f"body{number}", first_seen=NOW)
+            for number in range(2000)
+        )
+        GroupRecord.objects.bulk_create(chords, batch_size=1000)
         words = "ANALYZE TABLE" if connection.vendor == "mysql" else "ANALYZE"
         with connection.cursor() as cursor:
-            cursor.execute(f"{words} {TaskRecord._meta.db_table}")
+            for model in (TaskRecord, GroupRecord):
+                cursor.execute(f"{words} {model._meta.db_table}")
         yield
-        test_plans.flush(TaskRecord)
+        test_plans.flush(TaskRecord, GroupRecord)
 
 
 @pytest.mark.parametrize("is_idle", [False, True])

@@ -147,7 +147,7 @@ class Scene:
             mine = mine.filter(at__minute__in=minutes)
         found: dict[str, list[Any]] = {}
         columns = ("queue", "at", "depth", "oldest_at")
-        for row in mine.order_by("at").values_list(*columns, named=True):
+        for row in mine.order_by("queue", "at").values_list(*columns, named=True):
             found.setdefault(row.queue, []).append(row)
         return found
 

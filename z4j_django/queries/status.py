@@ -167,18 +167,21 @@ def _since(moment: datetime, now: datetime) -> str:
     return duration((now - moment).total_seconds())
 
 
-#: What failed of the chord whose body a task is.
-_HEADER_FAILED: Final = Exists(
-    GroupRecord.objects.filter(
-        Exists(
-            TaskRecord.objects.exclude(group_id="").filter(
-                project=OuterRef("project"),
-                group_id=OuterRef("group_id"),
-                state__in=groups.FAILED,
-            )
-        ),
+#: One that failed of the members of a group. As a value, as in ``_silent``: of what merely exists
+#: MariaDB collects all, too.
+_FAILED_MEMBER: Final = Subquery(
+    TaskRecord.objects.exclude(group_id="")
+    .filter(
         project=OuterRef("project"),
-        body_id=OuterRef("task_id"),
+        group_id=OuterRef("group_id"),
+        state__in=groups.FAILED,
+    )
+    .values("id")[:1]
+)
+#: Whether a task is the body of a chord of which something failed.
+_HEADER_FAILED: Final = Exists(
+    GroupRecord.objects.annotate(failed_member=_FAILED_MEMBER).filter(
+        failed_member__isnull=False, project=OuterRef("project"), body_id=OuterRef("task_id")
     )
 )
 _NEVER: Final = "never sent: a member of its chord's header failed"
