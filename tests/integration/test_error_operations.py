@@ -186,6 +186,7 @@ class TestApi:
             ("release=shop 7", ["shop.pay"]),
             ("release=nobody's", []),
             ("first_seen=<1d", ["shop.mail"]),
+            ("first_seen=>1d,<1h", ["shop.mail", "shop.pay"]),
             ("regressed=true", []),
             ("ordering=-count", ["shop.pay", "shop.mail"]),
             ("ordering=-first_seen", ["shop.mail", "shop.pay"]),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Final
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -42,7 +45,7 @@ def wanted(
     state: str = "",
     name: str = "",
     release: str = "",
-    first_seen: Span | None = None,
+    first_seen: Sequence[Span] = (),
     regressed: bool | None = None,
 ) -> QuerySet[ErrorGroup]:
     """Some of the errors, in no order.
@@ -52,7 +55,7 @@ def wanted(
         state: Only those in this state.
         name: Only those of tasks whose name begins with this.
         release: Only those that were seen in this release.
-        first_seen: Only those that were first seen then.
+        first_seen: Only those that were first seen in one of these spans.
         regressed: Only those that came back after they were resolved, or only the others.
     """
     found = ErrorGroup.objects.filter(project=project)
@@ -65,8 +68,8 @@ def wanted(
             project=OuterRef("project"), fingerprint=OuterRef("fingerprint")
         )
         found = found.filter(Exists(seen.filter(release=release_key(release) or 0)))
-    if first_seen is not None:
-        found = found.filter(first_seen.of("first_seen"))
+    if first_seen:
+        found = found.filter(reduce(or_, (span.of("first_seen") for span in first_seen)))
     if regressed is not None:
         found = found.filter(regressed_at__isnull=not regressed)
     return found

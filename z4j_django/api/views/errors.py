@@ -22,13 +22,10 @@ from z4j_django.values import RELEASE_LENGTH
 class _When(Parameter):
     """When something was, as the filter has it."""
 
-    def read(self, given: str) -> Span:
-        """The span."""
+    def read(self, given: str) -> list[Span]:
+        """The spans, in any of which it may lie."""
         (term,) = filters.term("sent", given).terms
-        (value, *others) = term.values
-        if others or not isinstance(value, Range):
-            raise ValueError("It has to be one moment, age or range.")
-        return value.span
+        return [value.span for value in term.values if isinstance(value, Range)]
 
 
 class _Release(Text):
@@ -145,7 +142,7 @@ class ErrorsView(generic.List):
                 _When(
                     "first_seen",
                     "Only those that were first seen then, such as `<1d`.",
-                    default=None,
+                    default=(),
                     format="z4j-moment",
                 ),
                 Flag(

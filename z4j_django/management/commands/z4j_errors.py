@@ -102,7 +102,7 @@ class Command(operating.OperatingCommand):
             state=options["state"],
             name=options["name"],
             release=options["seen_in"],
-            first_seen=Span(low=errors.new_since()) if options["new"] else None,
+            first_seen=[Span(low=errors.new_since())] if options["new"] else (),
             regressed=True if options["regressed"] else None,
         )
         page = errors.page(found, options["ordering"], Cursor(), options["limit"])
