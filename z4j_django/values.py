@@ -134,6 +134,6 @@ def duration(seconds: float | None) -> str:
     return f"{days}d {hours:02d}h"
 
 
-def counted(count: int, one: str, many: str) -> str:
+def counted(count: int, one: str, many: str = "") -> str:
     """How many there are of something: ``1 byte``, ``2,000 bytes``."""
-    return f"{count:,} {one if count == 1 else many}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

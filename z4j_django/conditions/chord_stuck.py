@@ -17,12 +17,12 @@ from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 from z4j_django import states
 from z4j_django.conditions.base import Condition, Finding, Thresholds
 from z4j_django.conditions.scene import Scene
-from z4j_django.conditions.wording import counted, short
+from z4j_django.conditions.wording import short
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.options import Seconds, option
 from z4j_django.queries import groups, holding, status
 from z4j_django.queries.filter import terms
-from z4j_django.values import duration
+from z4j_django.values import counted, duration
 
 KEY: Final = "chord_stuck"
 #: Groups that are looked at: the newest, and some from anywhere before them.

@@ -14,12 +14,12 @@ from z4j_django import broker, handover, states
 from z4j_django.agent import events
 from z4j_django.conditions.base import Condition, Finding, Thresholds
 from z4j_django.conditions.scene import Scene
-from z4j_django.conditions.wording import counted, short
+from z4j_django.conditions.wording import short
 from z4j_django.models import TaskEvent, TaskRecord, WorkerRecord
 from z4j_django.options import option
 from z4j_django.queries import status, unfinished
 from z4j_django.queries.filter import terms
-from z4j_django.values import duration
+from z4j_django.values import counted, duration
 
 Cause = Literal["sent twice", "given back", "lost worker", "visibility timeout", "connection lost"]
 

@@ -11,11 +11,11 @@ from msgspec import Meta
 
 from z4j_django.conditions.base import Condition, Finding, Thresholds
 from z4j_django.conditions.scene import Scene
-from z4j_django.conditions.wording import counted, short
+from z4j_django.conditions.wording import short
 from z4j_django.models import ErrorGroup
 from z4j_django.options import Seconds, option
 from z4j_django.queries.filter import terms
-from z4j_django.values import duration, error_id
+from z4j_django.values import counted, duration, error_id
 
 #: Errors that may be new: the last of them.
 _NEWEST: Final = 1_000

@@ -11,12 +11,12 @@ from django.db.models import Count, Exists, Max, OuterRef
 from z4j_django import states
 from z4j_django.conditions.base import Condition, Finding, Thresholds
 from z4j_django.conditions.scene import Scene
-from z4j_django.conditions.wording import counted, short
+from z4j_django.conditions.wording import short
 from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.options import Seconds, option
 from z4j_django.queries import status, unfinished
 from z4j_django.queries.filter import terms
-from z4j_django.values import duration
+from z4j_django.values import counted, duration
 
 #: Whether an operator retried a task: it is seen to then.
 _RETRIED: Final = Exists(

@@ -17,11 +17,11 @@ from msgspec import Meta
 from z4j_django import histograms, states
 from z4j_django.conditions.base import Condition, Finding, Thresholds
 from z4j_django.conditions.scene import Scene
-from z4j_django.conditions.wording import counted, short
+from z4j_django.conditions.wording import short
 from z4j_django.options import Seconds, option
 from z4j_django.queries import status, unfinished, usual
 from z4j_django.queries.filter import terms
-from z4j_django.values import duration
+from z4j_django.values import counted, duration
 
 #: Tasks that run which are looked at: as many as a large site has slots.
 _LOOK: Final = 5_000

@@ -11,8 +11,3 @@ _LENGTH: Final = 80
 def short(text: str) -> str:
     """A name as evidence quotes it."""
     return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """So many of something: ``1 task``, ``12,000 tasks``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
