@@ -32,7 +32,7 @@ def test_an_error_that_was_never_seen_before_is_new_for_an_hour() -> None:
     error(2, first_seen=ago(hours=2))
     assert evidence("new_error") == {
         "000000000000001f": "shop.pay fails with requests.Timeout: no answer within 5 s. It was "
-        "seen first 12m 00s ago, and 3 times since."
+        "seen first 12m 00s ago, 3 times in all."
     }
     [finding] = find("new_error")
     assert finding.since == ago(minutes=12)

@@ -44,7 +44,7 @@ def find(scene: Scene, thresholds: NewError) -> Iterator[Finding]:
     )
     for one in most_frequent(fresh.exclude(name="", exception_type="")):
         age = duration((scene.now - one.first_seen).total_seconds())
-        evidence = f"{what(one)}. It was seen first {age} ago, and {times(one)} since."
+        evidence = f"{what(one)}. It was seen first {age} ago, {times(one)} in all."
         yield finding(one, one.first_seen, evidence)
 
 
