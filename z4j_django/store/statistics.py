@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
@@ -34,6 +34,8 @@ _DELTAS: Final = 100
 _BYTES: Final = 256 * 1024
 #: Values in one query, as a list of a length that MariaDB makes no join of.
 _AT_ONCE: Final = 500
+#: Columns of a task's record that a start or an end needs.
+_KNOWN: Final = ("task_id", "name", "queue", "attempt", "sent_at", "eta")
 
 #: Step, scope, name, queue and begin.
 _Place: TypeAlias = tuple[int, str, str, str, int]
@@ -48,22 +50,47 @@ _decode: Final = msgspec.msgpack.Decoder(list[Count]).decode
 def add(connection: Any, counts: Counts) -> None:
     """Store what a batch counts, in its transaction, after the rows of its tasks."""
     unknown = counts.unknown
-    counts.resolve(dict(_known(connection.alias, unknown)) if unknown else {})
+    counts.resolve(dict(_known(connection, unknown)) if unknown else {})
     rows = [DeltaRow(project, _encode(found)) for project, found in counts.by_project().items()]
     sql.insert(connection, _model("StatisticsDelta"), ("project", "counts"), rows)
 
 
 def _known(
-    alias: str, wanted: Mapping[str, Sequence[str]]
+    connection: Any, wanted: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[tuple[str, str], Known]]:
-    records = _model("TaskRecord")._default_manager.using(alias)
+    read = _each_by_key if connection.vendor == "postgresql" else _all_in_list
     for project, ids in wanted.items():
         for first in range(0, len(ids), _AT_ONCE):
-            rows = records.filter(project=project, task_id__in=ids[first : first + _AT_ONCE])
-            columns = ("task_id", "name", "queue", "attempt", "sent_at", "eta")
-            for task_id, name, queue, attempt, sent_at, eta in rows.values_list(*columns):
+            rows = read(connection, project, ids[first : first + _AT_ONCE])
+            for task_id, name, queue, attempt, sent_at, eta in rows:
                 known = Known(name, queue, attempt, _seconds(sent_at), _seconds(eta))
                 yield (project, task_id), known
+
+
+def _all_in_list(connection: Any, project: str, ids: Sequence[str]) -> Iterable[Sequence[Any]]:
+    records = _model("TaskRecord")._default_manager.using(connection.alias)
+    rows = records.filter(project=project, task_id__in=ids)
+    found: Iterable[Sequence[Any]] = rows.values_list(*_KNOWN)
+    return found
+
+
+def _each_by_key(connection: Any, project: str, ids: Sequence[str]) -> Iterable[Sequence[Any]]:
+    """The same, each along the unique key.
+
+    Of a list PostgreSQL reads all rows of the project, as long as it has no statistics of the
+    table: in its first minutes, and those of a restored one.
+    """
+    table = connection.ops.quote_name(_model("TaskRecord")._meta.db_table)
+    columns = ", ".join(_KNOWN)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {columns} FROM unnest(%s::text[]) AS wanted(id) CROSS JOIN LATERAL "  # noqa: S608  # names of our own
+            f"(SELECT {columns} FROM {table} WHERE project = %s "
+            'AND task_id = wanted.id COLLATE "C" LIMIT 1) AS found',
+            [list(ids), project],
+        )
+        rows: list[Sequence[Any]] = cursor.fetchall()
+    return rows
 
 
 def _seconds(at: Any) -> float | None:
