@@ -15,13 +15,12 @@ from typing import Annotated, Any, Final
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 
 from z4j_django import states
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.options import Seconds, option
 from z4j_django.queries import groups, holding, status
-from z4j_django.queries.filter import terms
 from z4j_django.values import counted, duration
 
 KEY: Final = "chord_stuck"
@@ -176,5 +175,5 @@ CONDITION: Final = Condition(
     "lost a result, or the broker was away. Then run the body alone, by a retry of the group.",
     find=find,
     thresholds=ChordStuck,
-    filter=lambda finding: str(terms.exactly("group", finding.subject)),
+    filter=of_subject("group"),
 )

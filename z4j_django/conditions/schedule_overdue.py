@@ -12,13 +12,12 @@ from typing import Annotated, Final
 from django.db.models import Min
 from msgspec import Meta
 
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.models import JournalRecord
 from z4j_django.options import Seconds, option
 from z4j_django.queries import liveness, timetable
-from z4j_django.queries.filter import terms
 from z4j_django.queries.timetable import Entry
 from z4j_django.values import duration
 
@@ -114,5 +113,5 @@ CONDITION: Final = Condition(
     "beat. Its log says why it could not send. What was missed can be sent by hand.",
     find=find,
     thresholds=ScheduleOverdue,
-    filter=lambda finding: str(terms.exactly("schedule", finding.subject)),
+    filter=of_subject("schedule"),
 )
