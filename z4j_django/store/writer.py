@@ -240,7 +240,7 @@ class DatabaseSink:
             sql.insert(connection, _model("TaskEvent"), _TIMELINE, fold.timeline)
         sql.insert(connection, _model("JournalLoss"), _LOSS, fold.losses)
         error_groups.write(connection, fold)
-        statistics.add(connection, fold.counts)
+        statistics.add(connection, fold.counts, fold.errors)
 
     def _move_cursors(self, fold: Fold, positions: Mapping[str, int]) -> None:
         rows = [
