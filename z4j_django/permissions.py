@@ -37,7 +37,12 @@ _VISIBLE: Final = (
     "release",
 )
 _VIEWER: Final = tuple(f"view_{model}" for model in _VISIBLE)
-_OPERATOR: Final = tuple(one.codename for one in verbs.PERMISSIONS if one.role == "operator")
+#: What no verb wants: to show everybody the filters that one has saved.
+SHARE_VIEWS: Final = "share_savedview"
+_OPERATOR: Final = (
+    *(one.codename for one in verbs.PERMISSIONS if one.role == "operator"),
+    SHARE_VIEWS,
+)
 _ADMIN: Final = tuple(one.codename for one in verbs.PERMISSIONS if one.role == "admin")
 
 #: The groups that ``migrate`` makes, and the codenames of their permissions.

@@ -119,7 +119,7 @@ class ActingAdmin(ReadOnlyAdmin):
         address = self._reverse(self.model, page, *args)
         return f"{address}?{urlencode(query)}" if address and query else address
 
-    def page(self, route: str, name: str, view: type[ActingPage], **options: Any) -> URLPattern:
+    def page(self, route: str, name: str, view: type[View], **options: Any) -> URLPattern:
         """The URL of a page of this model."""
         handler = view.as_view(model_admin=self, **options)
         full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
