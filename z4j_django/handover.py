@@ -77,7 +77,7 @@ def why_not() -> str:
 
 
 def take(given: bytes) -> None:
-    """Configure Django in a process that was given this."""
+    """Set Django up in a process that was given this, without its logging and its addresses."""
     global _broker, _schedules
     found = msgspec.json.decode(given)
     _broker, _schedules = found.pop("BROKER"), found.pop("SCHEDULES")
@@ -89,6 +89,7 @@ def take(given: bytes) -> None:
     ages = found["Z4J"]["RETENTION"]
     found["Z4J"]["RETENTION"] = {name: _age(age) for name, age in ages.items()}
     django_settings.configure(**found)
+    apps.populate(django_settings.INSTALLED_APPS)
 
 
 def broker() -> Mapping[str, Any] | None:
