@@ -92,16 +92,6 @@ def summaries(queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
     return queryset.defer(*HEAVY_FIELDS)
 
 
-def names() -> list[str]:
-    """The first task names on record, in order."""
-    return lookups.distinct_values(TaskRecord, "name", CHOICES_LIMIT)
-
-
-def queues() -> list[str]:
-    """The first queues on record, in order."""
-    return lookups.distinct_values(TaskRecord, "queue", CHOICES_LIMIT)
-
-
 def search(queryset: QuerySet[TaskRecord], text: str) -> QuerySet[TaskRecord]:
     """The tasks of ``queryset`` that a person may mean by ``text``.
 

@@ -202,6 +202,11 @@ class DatabaseSink:
             cursor.execute(f"PRAGMA cache_size = -{_SQLITE_CACHE}")
         self._tuned = connection.connection
 
+    def end(self) -> None:
+        """Leave what is to be looked after to others."""
+        if self.watch is not None:
+            self.watch.end()
+
     def close(self) -> None:
         """Close the database connection of this thread."""
         connections[self._alias].close()
