@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('z4j_django', '0004_statistics'),
+        ('z4j_django', '0006_saved_views'),
     ]
 
     operations = [
