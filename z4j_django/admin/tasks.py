@@ -216,6 +216,7 @@ class TaskAdmin(ActingAdmin):
             ("Deliveries", str(task.deliveries)),
             ("ETA", formatting.full_moment(task.eta) if task.eta else ""),
             ("Expires", formatting.full_moment(task.expires) if task.expires else ""),
+            ("Time limit", formatting.duration(task.time_limit)),
             ("Schedule", task.schedule),
             ("Published by", task.origin),
             ("Project", "" if task.project == "default" else task.project),

@@ -6,6 +6,7 @@ import inspect
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -71,6 +72,7 @@ def delivered(
     stamped: dict[str, Any] | None = None,
     content: tuple[Any, Any, Any] | None = None,
     original: events.Original | None = None,
+    time_limit: int | None = None,
     failure: events.Failure | None = None,
     requeued: bool = False,
     detail: str = "",
@@ -98,6 +100,7 @@ def delivered(
             stamped=stamp(headers) if stamped is None else stamped,
         ),
         original=original,
+        time_limit=time_limit,
         sent_at=sent_at,
         failure=failure,
         requeued=requeued,
@@ -348,6 +351,13 @@ def text(value: Any) -> str:
     if type(value) in (int, uuid.UUID):
         return str(value)
     return str.__str__(value)[:TEXT] if isinstance(value, str) else ""
+
+
+def seconds(value: Any) -> int | None:
+    """A time limit, rounded up, where it is one."""
+    if isinstance(value, (int, float)) and value is not True and 0 < value < 2**31:
+        return ceil(value)
+    return None
 
 
 def number(value: Any) -> int | None:
