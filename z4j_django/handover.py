@@ -88,7 +88,7 @@ def _is_carried(given: Mapping[str, Any]) -> bool:
 
 
 def take(given: bytes) -> None:
-    """Configure Django in a process that was given this."""
+    """Set Django up in a process that was given this, without its logging and its addresses."""
     global _told
     found = msgspec.json.decode(given)
     _told = found.pop("TOLD")
@@ -100,6 +100,7 @@ def take(given: bytes) -> None:
     ages = found["Z4J"]["RETENTION"]
     found["Z4J"]["RETENTION"] = {name: _age(age) for name, age in ages.items()}
     django_settings.configure(**found)
+    apps.populate(django_settings.INSTALLED_APPS)
 
 
 def told(name: str) -> Mapping[str, Any] | None:
