@@ -141,7 +141,7 @@ def _unlocks(project: str, group_ids: Any) -> dict[str, TaskRecord]:
 def _finding(
     scene: Scene, chord: GroupRecord, header: _Header, unlock: TaskRecord | None
 ) -> Finding:
-    seconds = (scene.now - header.ended_at).total_seconds()
+    seconds = scene.seconds(header.ended_at)
     evidence = (
         f"All {counted(header.count, 'member')} of the chord ended, the last one "
         f"{duration(seconds)} ago, and its body {short(chord.body_name)} was not sent."

@@ -68,7 +68,7 @@ def find(scene: Scene, thresholds: TaskRunningLong) -> Iterator[Finding]:
 def _finding(
     scene: Scene, name: str, count: int, began: datetime, usually: float, limit: float
 ) -> Finding:
-    seconds = (scene.now - began).total_seconds()
+    seconds = scene.seconds(began)
     runs = f"{counted(count, 'task')} of {short(name)} {'runs' if count == 1 else 'run'}"
     evidence = (
         f"{runs} for more than {duration(limit)}, the longest for {duration(seconds)}; 95 % of "
