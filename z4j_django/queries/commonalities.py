@@ -29,7 +29,7 @@ from z4j_django.values import clean
 
 #: Tasks of each kind that are looked at, at most, and those that are read at once.
 SAMPLE: Final = 1_000
-_PAGE: Final = 100
+_PAGE: Final = 250
 #: Seconds after which no more are read.
 PATIENCE: Final = 2.0
 #: Facts that are told, at most.
@@ -97,8 +97,9 @@ def of(error: ErrorGroup, clock: Callable[[], float] = time.monotonic) -> Compar
         clock: Seconds, monotonic.
     """
     until = clock() + PATIENCE
-    own = filters.term("error", error.error_id) & _of_project(error)
-    failed = _read(own, Cursor(), SAMPLE, lambda: clock() < until - PATIENCE / 2)
+    # The fingerprint is one project's: another condition would have to be looked for.
+    own, rows = filters.term("error", error.error_id), TaskRecord.objects.all()
+    failed = _read(own, rows, Cursor(), SAMPLE, lambda: clock() < until - PATIENCE / 2)
     succeeded: list[TaskRecord] = []
     if len(failed) >= FEWEST:
         span = failed[-1].pk, failed[0].pk
@@ -107,16 +108,12 @@ def of(error: ErrorGroup, clock: Callable[[], float] = time.monotonic) -> Compar
     return Comparison(facts, len(failed), len(succeeded))
 
 
-def _of_project(error: ErrorGroup) -> filters.Filter:
-    return filters.Filter((terms.exactly("project", error.project),))
-
-
 def _successes(
     error: ErrorGroup, span: tuple[int, int], goes_on: Callable[[], bool]
 ) -> Iterator[TaskRecord]:
     """Successes of the same task from all parts of a span of rows, and then from before it."""
-    wanted = _of_project(error)
-    wanted &= filters.Filter((terms.exactly("state", states.SUCCESS),))
+    rows = TaskRecord.objects.filter(project=error.project)
+    wanted = filters.Filter((terms.exactly("state", states.SUCCESS),))
     if error.name:
         wanted &= filters.Filter((terms.exactly("name", error.name),))
     first, last = span
@@ -125,28 +122,28 @@ def _successes(
     count = 0
     for part in range(1, parts + 1):
         end = last - (last - first) * part // parts
-        for row in _read(wanted, Cursor(before=begin), _PAGE, goes_on, pages=1):
+        for row in _read(wanted, rows, Cursor(before=begin), _PAGE, goes_on, pages=1):
             if row.pk >= end:
                 count += 1
                 yield row
         begin = end
     if count < SAMPLE // 2:
-        yield from _read(wanted, Cursor(before=begin), SAMPLE // 2, goes_on, pages=5)
+        yield from _read(wanted, rows, Cursor(before=begin), SAMPLE // 2, goes_on, pages=2)
 
 
 def _read(
     wanted: filters.Filter,
+    rows: QuerySet[TaskRecord],
     cursor: Cursor,
     limit: int,
     goes_on: Callable[[], bool],
     pages: int = SAMPLE,
 ) -> list[TaskRecord]:
     """The newest tasks that a filter finds, as far as there is time to look for them."""
-    queryset: QuerySet[TaskRecord] = TaskRecord.objects.only(*_COLUMNS)
     found: list[TaskRecord] = []
     if not goes_on():
         return found
-    for page in wanted.pages(queryset, limit, _PAGE, cursor=cursor, order="-id"):
+    for page in wanted.pages(rows.only(*_COLUMNS), limit, _PAGE, cursor=cursor, order="-id"):
         found += page
         pages -= 1
         if not pages or not goes_on():
@@ -212,6 +209,8 @@ def _shown(value: Any) -> str | None:
     if isinstance(value, str):
         is_whole = len(value) <= _VALUE and not placeholders.place_of(value)
         return (value or '""') if is_whole else None
-    if value is None or isinstance(value, bool | int | float):
+    if type(value) is int:  # most of them
+        return str(value)
+    if value is None or isinstance(value, bool | float):
         return json.dumps(value)
     return None
