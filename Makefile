@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lowest newest contract api-schema verb-tables bench chaos celery-suite lint clean
+.PHONY: demo test lowest newest contract api-schema verb-tables vendor bench chaos celery-suite lint clean
 
 # Worker, beat and site on 127.0.0.1; Ctrl-C stops all of them.
 demo: $(VENV)/.demo
@@ -35,6 +35,10 @@ api-schema: $(VENV)/.dev
 # The tables of docs/ about verbs, permissions and conditions, from the declarations.
 verb-tables: $(VENV)/.dev
 	$(BIN)/python docs/verb_tables.py
+
+# The scripts of others that the admin's pages are made with, as tools/vendor.json pins them.
+vendor:
+	$(PYTHON) -m tools.vendor
 
 # The short forms of all, in about ten minutes; then the tables of figures in README.md and docs/
 # are written anew. FORM= runs the long ones; each script says at its head what else it can do.

@@ -23,6 +23,7 @@ class MemorySink:
         self.is_away = False
         self.forgets_to_answer = False
         self.closed = 0
+        self.ended = 0
         self.poison = b"\0"
         self.odd = b""
         self.status: Status | None = None
@@ -70,6 +71,9 @@ class MemorySink:
 
     def housekeep(self) -> None:
         self.housekept += 1
+
+    def end(self) -> None:
+        self.ended += 1
 
     def close(self) -> None:
         self.closed += 1

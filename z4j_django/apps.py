@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 from z4j_django import logs, wiring
 from z4j_django.agent import bootstrap
@@ -24,6 +24,7 @@ class Z4JConfig(AppConfig):
         """Register the checks, and let the agent listen unless it is switched off."""
         from z4j_django import checks, permissions, tasks  # noqa: F401  # these register
 
+        pre_migrate.connect(permissions.note_known, sender=self, dispatch_uid="z4j_django.known")
         post_migrate.connect(permissions.make_roles, sender=self, dispatch_uid="z4j_django.roles")
         try:
             if settings.enabled is not False:

@@ -26,4 +26,6 @@ STEPS: Final = (MINUTE, HOUR, DAY)
 NAMES: Final = "names"
 QUEUES: Final = "queues"
 ALL: Final = "all"
-SCOPES: Final = (NAMES, QUEUES, ALL)
+#: Of the failures with one cause: by hours, under the id of their error, and only how many.
+ERRORS: Final = "errors"
+SCOPES: Final = (NAMES, QUEUES, ALL, ERRORS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from django.apps import AppConfig, apps
 from django.core.exceptions import PermissionDenied
-from django.db import router
+from django.db import connections, router
 
 from z4j_django import verbs
 from z4j_django.values import clean
@@ -37,7 +37,12 @@ _VISIBLE: Final = (
     "release",
 )
 _VIEWER: Final = tuple(f"view_{model}" for model in _VISIBLE)
-_OPERATOR: Final = tuple(one.codename for one in verbs.PERMISSIONS if one.role == "operator")
+#: What no verb wants: to show everybody the filters that one has saved.
+SHARE_VIEWS: Final = "share_savedview"
+_OPERATOR: Final = (
+    *(one.codename for one in verbs.PERMISSIONS if one.role == "operator"),
+    SHARE_VIEWS,
+)
 _ADMIN: Final = tuple(one.codename for one in verbs.PERMISSIONS if one.role == "admin")
 
 #: The groups that ``migrate`` makes, and the codenames of their permissions.
@@ -122,22 +127,52 @@ def verbs_of(actor: Actor, among: Iterable[str] | None = None) -> frozenset[str]
     return frozenset(verb for verb in asked if can(actor, verb))
 
 
+#: Our permissions that were there before a ``migrate``, by the database.
+_known: Final[dict[str, frozenset[str]]] = {}
+
+
+def note_known(using: str, **kwargs: Any) -> None:
+    """Note which permissions there are. Django's ``pre_migrate`` calls it."""
+    if (auth := _auth(using)) is not None:
+        tables = connections[using].introspection.table_names()
+        is_new = auth.Permission._meta.db_table not in tables
+        _known[using] = frozenset() if is_new else frozenset(_ours(auth, using))
+
+
 def make_roles(sender: AppConfig, using: str, **kwargs: Any) -> None:
     """Make the groups of :data:`ROLES` that are not there. Django's ``post_migrate`` calls it.
 
-    One that is there stays as it is: an administrator may have changed it.
+    One that is there gets the permissions that this very ``migrate`` has made, and none that an
+    administrator took from it. One that has none of ours left was switched off, and stays so.
     """
-    if not apps.is_installed("django.contrib.auth"):
+    known = _known.pop(using, None)
+    if (auth := _auth(using)) is None:
         return
     from django.contrib.auth.management import create_permissions
-    from django.contrib.auth.models import Group, Permission
 
-    if not router.allow_migrate_model(using, Group):
-        return
     # This app may stand before the one that makes the permissions.
     create_permissions(sender, using=using, verbosity=0)
+    ours = _ours(auth, using)
+    came = set() if known is None else ours.keys() - known
     for name, codenames in ROLES.items():
-        group, is_new = Group.objects.using(using).get_or_create(name=name)
+        group, is_new = auth.Group.objects.using(using).get_or_create(name=name)
+        wanted = {ours[codename] for codename in codenames if codename in ours}
         if is_new:
-            ours = Permission.objects.using(using).filter(content_type__app_label=APP_LABEL)
-            group.permissions.set(ours.filter(codename__in=codenames))
+            group.permissions.set(wanted)
+        elif came and group.permissions.filter(content_type__app_label=APP_LABEL).exists():
+            group.permissions.add(*wanted & {ours[codename] for codename in came})
+
+
+def _auth(using: str) -> Any:
+    """The models of ``django.contrib.auth``, where a database has its groups."""
+    if not apps.is_installed("django.contrib.auth"):
+        return None
+    from django.contrib.auth import models
+
+    return models if router.allow_migrate_model(using, models.Group) else None
+
+
+def _ours(auth: Any, using: str) -> dict[str, int]:
+    """The keys of our permissions, by their codenames."""
+    mine = auth.Permission.objects.using(using).filter(content_type__app_label=APP_LABEL)
+    return dict(mine.values_list("codename", "pk"))

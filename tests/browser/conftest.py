@@ -59,7 +59,8 @@ def browser() -> Iterator[Any]:
 def open_page(browser: Any, live_server: Any) -> Iterator[OpenPage]:
     """Opens a path as a superuser; takes the options of a browser's context.
 
-    At the end no page may have written an error to its console.
+    At the end no page may have written an error to its console, be it that something in it went
+    against the policy of ``tests.policy``.
     """
     user = User.objects.create_user("root", is_staff=True, is_superuser=True)
     client = Client()

@@ -84,13 +84,13 @@ def test_the_list_follows_the_colours_of_the_system(open_page, shop, scheme, gro
     page = open_page(TASKS, color_scheme=scheme)
     assert rows(page) == 50
     assert colour(page, "body", "backgroundColor") == ground
-    assert colour(page, ".z4j-badge.z4j-failure", "backgroundColor") == badge
+    assert colour(page, ".z4j-pill.z4j-failure", "backgroundColor") == badge
 
 
 def test_the_switch_of_the_admin_overrules_the_system(open_page, shop) -> None:
     page = open_page(TASKS, color_scheme="dark")
     page.evaluate("document.documentElement.dataset.theme = 'light'")
-    background = colour(page, ".z4j-badge.z4j-failure", "backgroundColor")
+    background = colour(page, ".z4j-pill.z4j-failure", "backgroundColor")
     assert background == "rgb(253, 223, 223)"
 
 
@@ -98,19 +98,20 @@ def test_a_click_on_a_state_leaves_the_tasks_in_it(open_page, shop) -> None:
     page = open_page(TASKS)
     follow(page, page.locator("#changelist-filter").get_by_role("link", name="RETRY", exact=True))
     assert rows(page) > 0
-    assert set(page.locator("#result_list .z4j-badge").all_inner_texts()) == {"RETRY"}
+    assert set(page.locator("#result_list .z4j-pill").all_inner_texts()) == {"RETRY"}
 
 
 def test_older_and_newer_lead_down_and_up_again(open_page, shop) -> None:
     page = open_page(TASKS)
-    first = page.locator("#result_list tbody tr").first.inner_text()
+    newest = page.locator("#result_list tbody tr").first.locator(".z4j-id")
+    first = newest.inner_text()
     for expected in (50, 21):
         follow(page, page.get_by_role("link", name="Older"))
         assert rows(page) == expected
     assert page.get_by_role("link", name="Older").count() == 0
     for _ in range(2):
         follow(page, page.get_by_role("link", name="Newer"))
-    assert page.locator("#result_list tbody tr").first.inner_text() == first
+    assert newest.inner_text() == first
 
 
 def test_a_search_finds_a_task_by_the_beginning_of_its_id(open_page, shop) -> None:
@@ -128,10 +129,10 @@ def search(page, text: str) -> None:
 def test_a_filter_is_typed_and_joined_with_the_sidebar(open_page, shop) -> None:
     page = open_page(TASKS)
     search(page, "state:FAILURE,RETRY queue:mail")
-    assert set(page.locator("#result_list .z4j-badge").all_inner_texts()) == {"FAILURE", "RETRY"}
+    assert set(page.locator("#result_list .z4j-pill").all_inner_texts()) == {"FAILURE", "RETRY"}
     follow(page, page.locator("#changelist-filter").get_by_role("link", name="shop.email_receipt"))
     assert page.locator("#searchbar").input_value() == "state:FAILURE,RETRY queue:mail"
-    assert set(page.locator("#result_list .z4j-badge").all_inner_texts()) == {"FAILURE"}
+    assert set(page.locator("#result_list .z4j-pill").all_inner_texts()) == {"FAILURE"}
 
 
 def test_a_mistake_stands_above_an_empty_list_until_it_is_mended(open_page, shop) -> None:

@@ -65,7 +65,7 @@ def test_tasks_are_retried_from_the_list(open_page, failed, app, queue, scripts)
     assert waiting(app, queue) == []
     follow(page, page.get_by_role("button", name="Retry them"))
     assert page.get_by_text("Retry: 2 done, 1 refused.").is_visible()
-    outcomes = page.locator(".z4j-targets td:nth-child(2) .z4j-badge").all_inner_texts()
+    outcomes = page.locator(".z4j-targets td:nth-child(2) .z4j-pill").all_inner_texts()
     assert sorted(outcomes) == ["DONE", "DONE", "REFUSED"]
     assert [message.headers["z4j"]["retry_of"] for message in waiting(app, queue)] == [
         "00000001-failed",

@@ -40,7 +40,10 @@ class Sent:
         self.id = str(found[0].headers["group"])
         self.members = [str(one.headers["id"]) for one in found]
         body = json.loads(found[0].body)[2]["chord"]
-        self.body = str(body["options"]["task_id"]) if body else ""
+        #: Ids of the body's tasks: several, where it is a chain.
+        steps = body["kwargs"].get("tasks", [body]) if body else []
+        self.steps = [str(step["options"]["task_id"]) for step in steps]
+        self.body = self.steps[0] if steps else ""
         for one in found:
             record(one)
             app.backend.store_result(one.headers["id"], 1, states.SUCCESS)

@@ -15,17 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.causes import START, failed, group, ids_in, store
+from z4j_django import counters
 from z4j_django.agent import events
 from z4j_django.models import (
     ErrorGroup,
     ErrorRelease,
     JournalCursor,
     Release,
+    Statistic,
     TaskEvent,
     TaskRecord,
 )
 from z4j_django.retention_policy import from_setting
-from z4j_django.store import error_groups, fingerprints, releases, retention
+from z4j_django.store import error_groups, fingerprints, releases, retention, statistics
 from z4j_django.store.writer import DatabaseSink
 from z4j_django.values import release_key
 
@@ -290,3 +292,31 @@ def test_errors_go_with_the_age_of_failures() -> None:
     assert last.others["errors"] == 1
     assert ErrorGroup.objects.get().message == "cause b"
     assert ErrorRelease.objects.count() == 1
+
+
+def by_hour(found: ErrorGroup) -> dict[int, int]:
+    """The failures of an error, by hours after the start."""
+    statistics.compact_all()
+    rows = Statistic.objects.filter(scope=counters.ERRORS, name=found.error_id)
+    assert set(rows.values_list("project", "step", "queue", "sent")) <= {("shop", 3600, "", 0)}
+    return {(row.at - int(START)) // 3600: row.failed for row in rows}
+
+
+def test_failures_are_counted_by_the_hour_once_each() -> None:
+    sink = DatabaseSink()
+    part = store([failed("a", 1), failed("b", 3), failed("u", 3, "no user")], sink=sink)
+    sink.apply([part])
+    assert by_hour(group()) == {-1: 2}
+    late = 5 * 3600
+    store([failed("c", late), failed("d", 2), failed("v", 4, "no user", name="shop.mail")])
+    assert by_hour(group()) == {-1: 3, 4: 1}
+    assert Statistic.objects.filter(scope=counters.ALL, step=3600).get(at__lt=START).failed == 5
+
+
+def test_what_has_no_group_of_its_own_is_counted_by_the_hour_with_all_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(error_groups, "LIMIT", 1)
+    store([failed("a", 1), failed("b", 2, "no user"), failed("c", 3, "no card")])
+    others = ErrorGroup.objects.get(name="")
+    assert (by_hour(group("no order")), by_hour(others)) == ({-1: 1}, {-1: 2})

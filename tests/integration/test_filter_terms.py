@@ -12,7 +12,7 @@ from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
 from z4j_django.queries import filter as filters
 from z4j_django.queries.cursors import Cursor
-from z4j_django.queries.filter import conditions, index_choice, terms
+from z4j_django.queries.filter import conditions, index_choice, offers, terms
 from z4j_django.queries.filter.terms import Index, Kind
 from z4j_django.queries.selection import Selection
 
@@ -29,7 +29,8 @@ def _lane(monkeypatch: pytest.MonkeyPatch) -> None:
         "lane:mail",
         Index(125, conditions.along("queue")),
         "queue",
-        suggestions=lambda: ["bulk", "mail"],
+        suggestions=offers.among("bulk", "mail"),
+        in_sidebar=True,
     )
     monkeypatch.setitem(terms.TERMS, "lane", kind)  # type: ignore[arg-type]
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import celery
 import pytest
+from celery import chain, chord
+from celery.canvas import Signature
 from django.core.management import CommandError, call_command
 
 from tests import messages
@@ -62,6 +64,21 @@ def test_kept_ids_are_those_of_the_body(sent: Sent, chord_app: celery.Celery) ->
     operation = operations.retry_group(sent.id, actor="the test", members="failed", keep_ids=True)
     assert operation.parameters["new_body_id"] == sent.body
     assert chord_app.AsyncResult(sent.body).state == states.PENDING
+
+
+def test_of_a_body_that_is_a_chain_the_trail_names_the_first_step(
+    chord_app: celery.Celery,
+) -> None:
+    pay, tell, end = (Signature(name, app=chord_app) for name in ("pay", "tell", "end"))
+    sent = Sent(chord_app, chord([pay, pay], chain(tell, end, app=chord_app), app=chord_app))
+    sent.turn(1, state=states.FAILURE)
+    first, last = sent.steps
+    operation = operations.retry_group(sent.id, actor="the test", members="failed", keep_ids=True)
+    told = operation.parameters
+    assert (told["body_id"], told["new_body_id"]) == (first, first)
+    embedded = json.loads(next(messages.taken(chord_app.conf.task_default_queue)).body)[2]["chord"]
+    steps = [one["options"]["task_id"] for one in embedded["kwargs"]["tasks"]]
+    assert steps == [first, last]
 
 
 def test_of_a_group_only_what_failed_is_published(plain: Sent, chord_app: celery.Celery) -> None:

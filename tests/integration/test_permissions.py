@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
+from django.core.management.sql import emit_post_migrate_signal
 
 from z4j_django import permissions, verbs
 
@@ -17,8 +18,8 @@ TABLE = {
     "z4j viewer": "",
     "z4j operator": "bulk cancel ignore_errors reopen_errors resolve_errors retry retry_group "
     "terminate",
-    "z4j admin": "bulk cancel ignore_errors purge_queue reopen_errors resolve_errors restore retry "
-    "retry_group terminate",
+    "z4j admin": "bulk cancel dismiss_journal ignore_errors purge_queue reopen_errors "
+    "resolve_errors restore retry retry_group terminate",
 }
 
 
@@ -66,3 +67,36 @@ def test_a_group_that_an_administrator_changed_stays_as_it_is() -> None:
     assert [permission.codename for permission in group.permissions.all()] == ["cancel_task"]
     anew = Group.objects.get(name="z4j viewer").permissions
     assert set(anew.values_list("codename", flat=True)) == set(permissions.ROLES["z4j viewer"])
+
+
+#: What the first release of this app had no permissions for.
+CAME_SINCE = ("view_errorgroup", "view_conditionrecord", "resolve_error", "control_worker")
+
+
+def test_an_upgrade_gives_the_roles_what_came_since_and_not_what_was_taken_from_them() -> None:
+    operator = Group.objects.get(name="z4j operator")
+    operator.permissions.remove(Permission.objects.get(codename="cancel_task"))
+    switched_off = Group.objects.get(name="z4j viewer")
+    switched_off.permissions.clear()
+    own = Group.objects.create(name="on call")
+    Permission.objects.filter(codename__in=CAME_SINCE).delete()  # as before the upgrade
+    call_command("migrate", verbosity=0)
+    for name, taken in (("z4j operator", {"cancel_task"}), ("z4j admin", set())):
+        held = set(Group.objects.get(name=name).permissions.values_list("codename", flat=True))
+        assert held == {*permissions.ROLES[name]} - taken
+    assert not switched_off.permissions.exists()
+    assert not own.permissions.exists()
+
+
+def test_a_permission_that_only_the_admin_has_goes_to_no_other_role() -> None:
+    Permission.objects.filter(codename="control_worker").delete()
+    call_command("migrate", verbosity=0)
+    holders = Group.objects.filter(permissions__codename="control_worker")
+    assert list(holders.values_list("name", flat=True)) == ["z4j admin"]
+
+
+def test_an_emptied_database_is_no_upgrade() -> None:
+    operator = Group.objects.get(name="z4j operator")
+    operator.permissions.remove(Permission.objects.get(codename="cancel_task"))
+    emit_post_migrate_signal(verbosity=0, interactive=False, db="default")  # as flush does
+    assert not operator.permissions.filter(codename="cancel_task").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db.models import QuerySet
 
@@ -41,3 +43,19 @@ def test_others_projects_take_their_share_of_what_is_looked_at() -> None:
     task("theirs", state="PENDING", project="other")
     assert ids(unfinished.newest("default", "PENDING", 3)) == ["t8", "t9"]
     assert ids(unfinished.newest("other", "PENDING", 3)) == ["theirs"]
+
+
+def test_what_waits_and_runs_is_counted_by_name_in_one_query(
+    django_assert_num_queries: Any,
+) -> None:
+    for name, state in (("a", "STARTED"), ("a", "RECEIVED"), ("a", "RETRY"), ("b", "STARTED")):
+        task(f"{name}-{state}", name=name, state=state, received_at=ago(minutes=1))
+    task("theirs", name="a", state="STARTED", sent_at=ago(minutes=1), project="other")
+    task("body", name="a", state="PENDING")  # of a chord that goes on
+    with django_assert_num_queries(1):
+        found = unfinished.by_name("default")
+    assert found.waiting == {"": 10, "a": 2}
+    assert found.running == {"a": 1, "b": 1}
+    assert not found.more
+    few = unfinished.by_name("default", 5)
+    assert (sum(few.waiting.values()), few.more_waiting) == (6, True)

@@ -250,6 +250,34 @@ class TestWatch:
             other.step()
         assert Lease.objects.get().holder != other.lease.holder
 
+    def test_where_the_lease_ends_sooner_it_is_asked_for_then(
+        self, wrong: Wrong, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = Clock()
+        monkeypatch.setattr(lease, "now", lambda: at(clock.now))
+        watching.Watch("default", clock).step()  # killed: it says nothing more
+        other = watching.Watch("default", clock)
+        for clock.now in range(1, 45):
+            other.step()
+        assert Lease.objects.get().holder != other.lease.holder
+        clock.now = watching.LEASE
+        other.step()
+        assert Lease.objects.get().holder == other.lease.holder
+
+    def test_one_that_ends_leaves_it_to_others_at_once(
+        self, wrong: Wrong, django_assert_num_queries: Any
+    ) -> None:
+        first, second = (watching.Watch("default", Clock()) for _ in range(2))
+        first.step()
+        second.step()
+        with django_assert_num_queries(0):
+            second.end()
+        assert Lease.objects.get().holder == first.lease.holder
+        first.end()
+        third = watching.Watch("default", Clock())
+        third.step()
+        assert Lease.objects.get().holder == third.lease.holder
+
     def test_with_a_wrong_setting_the_defaults_count(
         self, wrong: Wrong, settings: Any, caplog: pytest.LogCaptureFixture
     ) -> None:

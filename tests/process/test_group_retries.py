@@ -94,10 +94,6 @@ def test_a_member_that_retried_runs_again_from_its_first_attempt(table: Table) -
     assert table.runs() == {"stubborn": 1, "listing": 1}
 
 
-@pytest.mark.skipif(
-    celery.VERSION < (5, 7),
-    reason="a body that goes on in a chain was seen to run under another id than it was given",
-)
 def test_who_waits_for_the_original_result_sees_it_when_ids_are_kept(table: Table) -> None:
     table.break_all()
     code = """
@@ -110,7 +106,8 @@ print(json.dumps({"last": sent.id, "body": listed.id, "group": listed.parent.id,
     chord = table.publish(code)
     table.wait_for_ends(chord["members"])
     ask = f"print(app.AsyncResult({chord['last']!r}).get(timeout=20, propagate=False))"
-    assert "is broken" in table.scene.script(ask, table.environment)
+    if celery.VERSION >= (5, 7):  # before, Celery tells this failure in no id that anybody knows
+        assert "is broken" in table.scene.script(ask, table.environment)
     table.mend_all()
     body = table.body(table.retry(chord["group"], members="failed", keep_ids=True))
     assert body.task_id == chord["body"]

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from django.test import override_settings
+from django.utils import translation
 
 import z4j_django
 from z4j_django import states
 from z4j_django.admin import formatting
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
-STYLES = Path(z4j_django.__file__).parent / "static" / "z4j_django" / "admin.css"
+STYLES = Path(z4j_django.__file__).parent / "static" / "z4j_django" / "z4j.css"
 
 
 @pytest.mark.parametrize(
@@ -36,23 +37,40 @@ def test_a_duration_has_two_units_at_most(seconds: float | None, shown: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("seconds", "shown"),
     [
-        (NOW - timedelta(hours=1), "11:00:00"),
-        (NOW - timedelta(days=3), "1 Mar 12:00:00"),
-        (NOW - timedelta(days=400), "2025-01-28 12:00:00"),
+        (0.4, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (90 * 60, "90 min"),
+        (2 * 3600, "2 h"),
+        (47 * 3600, "47 h"),
+        (48 * 3600, "2 d"),
     ],
 )
-def test_a_time_says_its_day_only_where_it_is_not_today(value: datetime, shown: str) -> None:
-    assert f">{shown}</time>" in formatting.moment(value, NOW)
+def test_a_span_has_one_unit_of_which_there_are_two_at_least(seconds: float, shown: str) -> None:
+    assert formatting.span(seconds) == shown
+    assert f">{shown} ago</time>" in formatting.moment(NOW - timedelta(seconds=seconds), NOW)
+    assert f">{shown}</time>" in formatting.elapsed(NOW - timedelta(seconds=seconds), NOW)
+
+
+def test_what_lies_ahead_is_said_so() -> None:
+    assert ">in 5 min</time>" in formatting.moment(NOW + timedelta(minutes=5), NOW)
+
+
+def test_after_a_month_a_time_is_a_date() -> None:
+    shown = formatting.moment(NOW - timedelta(days=400), NOW)
+    assert ">Jan. 28, 2025</time>" in shown
+    assert "data-z4j-time" not in shown
 
 
 @override_settings(TIME_ZONE="Asia/Kolkata")
-def test_a_time_stands_in_the_zone_of_the_project_and_is_whole_in_its_title() -> None:
-    value = NOW.replace(microsecond=123456)
+def test_a_time_is_whole_in_the_zone_of_the_project_on_hover_and_for_readers() -> None:
+    value = NOW.replace(microsecond=123456) - timedelta(minutes=12)
+    whole = "2026-03-04 17:18:00.123456 IST"
     shown = formatting.moment(value, NOW)
-    assert 'title="2026-03-04 17:30:00.123456 IST"' in shown
-    assert ">17:30:00</time>" in shown
+    assert 'datetime="2026-03-04T17:18:00.123456+05:30"' in shown
+    assert f'title="{whole}" aria-label="11 min ago, {whole}"' in shown
 
 
 def test_a_time_without_a_zone_is_shown_as_it_is() -> None:
@@ -70,8 +88,10 @@ def test_a_uuid_is_shown_by_its_beginning_and_a_long_id_is_cut() -> None:
     "render",
     [
         formatting.identifier,
+        formatting.name,
         formatting.text,
         formatting.badge,
+        formatting.mark,
         formatting.plain,
         formatting.missing,
     ],
@@ -80,6 +100,74 @@ def test_every_text_is_escaped(render) -> None:
     shown = render("<script>alert('1')</script>\"")
     assert "<script" not in shown
     assert '"alert' not in shown
+
+
+def test_a_short_id_says_and_copies_the_whole() -> None:
+    whole = "0b7d6a52-9a7e-4c06-8d52-4b2f3f0f5b7e"
+    assert formatting.identifier(whole) == (
+        f'<bdi class="z4j-id" title="{whole}" data-z4j-copy="{whole}">0b7d6a52</bdi>'
+    )
+
+
+def test_a_name_keeps_its_end_however_long_it_is() -> None:
+    shown = formatting.name("shop." + "x" * 600 + ".charge_card")
+    assert "…" in shown
+    assert shown.endswith(".charge_card</bdi></span>")
+    assert len(shown.partition("<bdi")[2]) < 300
+
+
+@pytest.mark.parametrize("render", [formatting.name, formatting.text, formatting.identifier])
+def test_what_is_not_known_is_said_so(render) -> None:
+    assert render("") == '<span class="z4j-quiet">-</span>'
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0 %"), (0.0004, "<0.1 %"), (0.034, "3.4 %"), (0.34, "34 %"), (1, "100 %"), (None, "-")],
+)
+def test_a_share_is_shown_as_exactly_as_it_is_read(value, shown) -> None:
+    assert formatting.percent(value) == shown
+
+
+def test_a_share_says_whether_it_is_more_than_before() -> None:
+    assert "▲" in formatting.share(0.34, 0.02)
+    assert 'aria-label="more: before: 2.0 %"' in formatting.share(0.34, 0.02)
+    assert "▼" in formatting.share(0.02, 0.34)
+    assert "▲" not in formatting.share(0.34, 0.33)
+    assert "▲" not in formatting.share(0.004, 0.0)
+
+
+def test_a_count_has_the_separators_of_the_language() -> None:
+    assert formatting.count(1204) == "1,204"
+    with translation.override("de"):
+        assert formatting.count(1204) == "1.204"
+        assert formatting.percent(0.034) == "3,4 %"
+
+
+def test_no_separator_of_a_language_gets_into_a_picture() -> None:
+    with translation.override("de"), override_settings(USE_THOUSAND_SEPARATOR=True):
+        pictures = [
+            formatting.slots(1, 4),
+            formatting.slots(1200, 4000),
+            formatting.progress(1, 3),
+            formatting.sparkline([1.5, 0, 2000], "waiting"),
+        ]
+    for attribute in re.findall(r' (?:width|x|d|viewBox)="([^"]*)"', "".join(pictures)):
+        assert "," not in attribute
+
+
+def test_a_line_breaks_where_a_value_is_not_known() -> None:
+    path = re.search(r' d="([^"]*)"', formatting.sparkline([0, None, 4, 2], "waiting"))[1]
+    assert path == "M0.0 23.0M66.7 1.0L100.0 12.0"
+    assert formatting.sparkline([None], "waiting") == ""
+
+
+def test_slots_are_drawn_one_by_one_up_to_eight() -> None:
+    assert formatting.slots(1, 2).count("<rect") == 2
+    assert formatting.slots(1, 2).count("z4j-used") == 1
+    assert formatting.slots(10, 20).count("<rect") == 2
+    assert formatting.slots(3, None) == '<span class="z4j-slots">3</span>'
+    assert 'width="100.0"' in formatting.slots(30, 20)
 
 
 def test_json_is_indented_and_keeps_its_letters() -> None:
@@ -115,7 +203,27 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("state", states.ALL)
 def test_the_text_of_every_badge_can_be_read_in_light_and_in_dark(state: str) -> None:
     name = state.lower()
-    pattern = rf"--z4j-{name}-fg: (#\w{{6}}); --z4j-{name}-bg: (#\w{{6}});"
-    pairs = re.findall(pattern, STYLES.read_text())
-    assert len(pairs) == 3
-    assert all(_contrast(*pair) >= 4.5 for pair in pairs)
+    ink, ground = _token(f"{name}-fg"), _token(f"{name}-bg")
+    assert all(_contrast(*pair) >= 4.5 for pair in zip(ink, ground, strict=True))
+
+
+@pytest.mark.parametrize("token", ["ink", "quiet", "accent", "bad", "warn", "good"])
+def test_the_text_of_a_page_can_be_read_in_light_and_in_dark(token: str) -> None:
+    for place in ("ground", "raised"):
+        pairs = zip(_token(token), _token(place), strict=True)
+        assert all(_contrast(*pair) >= 4.5 for pair in pairs)
+
+
+@pytest.mark.parametrize("outcome", ["finished", "failed", "retried", "revoked"])
+def test_the_bars_of_a_chart_can_be_seen_in_light_and_in_dark(outcome: str) -> None:
+    pairs = zip(_token(outcome), _token("ground"), strict=True)
+    assert all(_contrast(*pair) >= 2.2 for pair in pairs)
+
+
+def _token(name: str) -> tuple[str, str]:
+    """A colour of ours, for light and for dark."""
+    found = re.findall(
+        rf"--z4j-{name}:[^;]*?light-dark\((#\w{{6}}), (#\w{{6}})\)", STYLES.read_text()
+    )
+    assert len(found) == 1
+    return found[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,64 @@ def test_what_is_forgotten_is_waited_for_again() -> None:
 
 def test_a_backend_that_forgets_nothing_is_left_as_it_is() -> None:
     results.forget(with_backend(make_app(), OtherBackend), ["there"])
+
+
+def says(app: celery.Celery, meta: Any, state: str = "PROGRESS") -> results.Progress | None:
+    app.backend.store_result("it", meta, state)
+    return results.progress(app, "it", 5.0)
+
+
+class TestProgress:
+    def test_it_is_what_a_state_of_the_projects_own_says(self) -> None:
+        app = make_app()
+        assert says(app, {"current": 3, "total": 8}) == results.Progress(3, 8)
+        assert says(app, {"current": 2.5, "total": 10, "more": "x"}, "IMPORTING") == (
+            results.Progress(2.5, 10)
+        )
+        assert results.progress(app, "another", 5.0) is None
+
+    def test_what_lies_beyond_its_ends_is_at_its_ends(self) -> None:
+        app = make_app()
+        assert says(app, {"current": 9, "total": 8}) == results.Progress(8, 8)
+        assert says(app, {"current": -9, "total": 8}) == results.Progress(0, 8)
+
+    @pytest.mark.parametrize(
+        "meta",
+        [
+            None,
+            [1, 2],
+            "3 of 8",
+            {"current": 3},
+            {"total": 8},
+            {"current": "3", "total": "8"},
+            {"current": True, "total": True},
+            {"current": 3, "total": 0},
+            {"current": 3, "total": -1},
+            {"current": float("nan"), "total": 8},
+            {"current": 3, "total": float("inf")},
+            {"current": 10**400, "total": 10**401},
+            {"current": 3, "total": 8, "rest": "x" * 100_000},
+        ],
+    )
+    def test_what_is_none_is_none(self, meta: Any) -> None:
+        assert says(make_app(), meta) is None
+
+    def test_a_result_that_looks_like_one_is_none(self) -> None:
+        assert says(make_app(), {"current": 3, "total": 8}, states.SUCCESS) is None
+
+    def test_nothing_is_unpickled(self, tmp_path: Path) -> None:
+        app = make_app(result_serializer="pickle", accept_content=["pickle"])
+        bomb = tmp_path / "it went off"
+        app.backend.store_result("pickled", Bomb(bomb), "PROGRESS")
+        assert results.progress(app, "pickled", 5.0) is None
+        other = with_backend(make_app(), OtherBackend)
+        assert results.progress(other, "there", 5.0) is None
+        assert not bomb.exists()
+
+    def test_nobody_waits_long_for_it(self) -> None:
+        app = make_app()
+        gate = threading.Event()
+        app.backend.get = lambda key: gate.wait(30)
+        with pytest.raises(TimeoutError):
+            results.progress(app, "it", 0.05)
+        gate.set()

@@ -228,6 +228,17 @@ def test_it_stops_when_told(directory: Path, sink: MemorySink) -> None:
     assert not thread.is_alive()
 
 
+def test_only_one_that_ends_leaves_its_sink_for_good(
+    directory: Path, sink: MemorySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipper, "RELEASE_AFTER", 0.0)
+    ship = shipper.Shipper(directory, sink)
+    ship.step()
+    assert (sink.closed, sink.ended) == (1, 0)
+    ship.close()
+    assert (sink.closed, sink.ended) == (2, 1)
+
+
 def test_an_unstorable_event_is_set_aside_alone(
     directory: Path, sink: MemorySink, writer: journal.Journal
 ) -> None:

@@ -13,19 +13,18 @@ from typing import Any, NamedTuple
 from django.contrib import messages
 from django.contrib.admin import helpers
 from django.contrib.admin.options import IS_POPUP_VAR
-from django.core.exceptions import PermissionDenied
-from django.db import DEFAULT_DB_ALIAS, router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import NoReverseMatch, reverse
+from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from django.views.generic import View
 
 from z4j_django import permissions
 from z4j_django.admin.forms import OptionsForm
+from z4j_django.admin.pages import Page
 from z4j_django.admin.readonly import ReadOnlyAdmin
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import Operation
@@ -114,27 +113,11 @@ class ActingAdmin(ReadOnlyAdmin):
         address = self.page_url(page) or ""
         return HttpResponseRedirect(f"{address}?{urlencode({'id': selected}, doseq=True)}")
 
-    def page_url(self, page: str, *args: Any, **query: Any) -> str | None:
-        """The address of one of this model's pages, or None where this site has none."""
-        address = self._reverse(self.model, page, *args)
-        return f"{address}?{urlencode(query)}" if address and query else address
 
-    def page(self, route: str, name: str, view: type[ActingPage], **options: Any) -> URLPattern:
-        """The URL of a page of this model."""
-        handler = view.as_view(model_admin=self, **options)
-        full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
-        wrapped = self.admin_site.admin_view(handler)
-        # Under ATOMIC_REQUESTS an error afterwards would undo the trail of what was done.
-        for alias in {DEFAULT_DB_ALIAS, router.db_for_write(Operation)}:
-            wrapped = transaction.non_atomic_requests(using=alias)(wrapped)
-        return path(route, wrapped, name=full)
-
-
-class ActingPage(View):
+class ActingPage(Page):
     """A page that says what will happen, and does it once that is confirmed."""
 
-    http_method_names = ("get", "head", "post")
-    model_admin: Any = None
+    http_method_names = ("get", "head", "post")  # type: ignore[assignment]
     template_name = "admin/z4j_django/confirm.html"
 
     def verbs(self) -> Sequence[str]:
@@ -147,30 +130,19 @@ class ActingPage(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """See to the permission first; a refusal leads back, with its reason."""
-        request.current_app = self.model_admin.admin_site.name
-        if not self.model_admin.has_view_permission(request):
-            raise PermissionDenied
         for verb in self.verbs():
             permissions.require(request.user, verb)
         try:
-            return super().dispatch(request, *args, **kwargs)
+            answer = super().dispatch(request, *args, **kwargs)
+            add_never_cache_headers(answer)
+            return answer
         except Z4JError as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(self.back())
 
     def shown(self, form: OptionsForm, **context: Any) -> HttpResponse:
         """The page with its form."""
-        site = self.model_admin.admin_site
-        opts = self.model_admin.opts
-        whole = {
-            **site.each_context(self.request),
-            "opts": opts,
-            "list_url": self.model_admin.list_url(self.model_admin.model),
-            "is_popup": False,
-            "form": form,
-            "back": self.back(),
-            **context,
-        }
+        whole = self.whole(form=form, back=self.back(), **context)
         return TemplateResponse(self.request, self.template_name, whole)
 
     def outcome(self, *operations: Operation) -> HttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -103,9 +104,9 @@ def value_filter(
 LEADERS = ("state", "verb")
 
 TASK_FILTERS = tuple(
-    value_filter(kind.name, kind.suggestions, TermFilter)
+    value_filter(kind.name, partial(kind.suggestions, ""), TermFilter)
     for kind in queries.TERMS.values()
-    if kind.suggestions is not None
+    if kind.in_sidebar and kind.suggestions is not None
 )
 
 

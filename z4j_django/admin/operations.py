@@ -51,6 +51,9 @@ _NAMED = (
 #: Silence after which the process that carries an operation out is taken for dead.
 KILLED_AFTER = timedelta(seconds=60)
 
+#: Milliseconds after which the page of one that goes on is read again.
+REFRESH = 2000
+
 _COUNTED = ("failed", "unknown", "refused", "done")
 
 
@@ -103,11 +106,6 @@ class OperationAdmin(ActingAdmin):
         ]
         return [*own, *super().get_urls()]
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """The list, with the way to the queues."""
-        tools = [{"label": "Queues", "url": self.page_url("queues")}]
-        return super().changelist_view(request, {"tools": tools, **(extra_context or {})})
-
     def search_ranges(self, queryset: QuerySet[Operation], text: str) -> list[IndexRange]:
         """By whole ids of targets."""
         return queries.ranges(target=text.strip())
@@ -156,6 +154,7 @@ class OperationAdmin(ActingAdmin):
             "operation": record,
             "badge": badge(record.state),
             "over": over,
+            "refresh": None if over else REFRESH,
             "settled": str(settled),
             "total": str(record.total),
             "progress": f"{settled:,} of {record.total:,}",
@@ -249,8 +248,8 @@ class OperationAdmin(ActingAdmin):
 
     def _named(self, request: HttpRequest, kind: str, target: str, found: queries.Named) -> str:
         """A target in words that lead to its page, where this user may see it."""
-        if kind == OperationTarget.Kind.QUEUE:
-            return formatting.joined(formatting.plain("queue"), formatting.plain(target))
+        if kind in (OperationTarget.Kind.QUEUE, OperationTarget.Kind.JOURNAL):
+            return formatting.joined(formatting.plain(kind), formatting.plain(target))
         if kind == OperationTarget.Kind.ERROR:
             return formatting.joined(formatting.plain("error"), formatting.identifier(target))
         if kind == OperationTarget.Kind.GROUP:

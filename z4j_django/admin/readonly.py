@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
+from django.db import DEFAULT_DB_ALIAS, router, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.views.generic import View
 
-from z4j_django.admin import formatting
+from z4j_django.admin import formatting, fragments
 from z4j_django.admin.changelist import KeysetChangeList
-from z4j_django.models import TaskRecord
+from z4j_django.admin.fragments import Part
+from z4j_django.models import Operation, TaskRecord
 from z4j_django.queries import index_ranges, status
 from z4j_django.queries.index_ranges import IndexRange
 
@@ -59,9 +62,6 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     detail_template = ""
-
-    class Media:  # noqa: D106
-        css: ClassVar = {"all": ["z4j_django/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """No one adds: the records come from the workers."""
@@ -121,15 +121,20 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         record = self.get_object(request, unquote(object_id))
         if record is None:
             return self._gone(request, object_id)
+        request.current_app = self.admin_site.name
+        parts = self.parts(request, record)
+        part = fragments.answer(request, parts)
+        if part is not None:
+            return part
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "list_url": self.list_url(type(record)),
             "is_popup": False,
+            "parts": fragments.whole(request, parts),
             **self.detail(request, record),
             **(extra_context or {}),
         }
-        request.current_app = self.admin_site.name
         return TemplateResponse(request, self.detail_template, context)
 
     def _gone(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -142,6 +147,26 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
     def detail(self, request: HttpRequest, record: Any) -> dict[str, Any]:
         """The context of the detail page of ``record``."""
         raise NotImplementedError
+
+    def parts(self, request: HttpRequest, record: Any) -> Mapping[str, Part]:
+        """The parts of the detail page that refresh by themselves: ``{{ parts.name }}``."""
+        return {}
+
+    def page(self, route: str, name: str, view: type[View], **options: Any) -> URLPattern:
+        """The URL of a page of this model."""
+        handler = view.as_view(model_admin=self, **options)
+        full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+        # What is told anew every few seconds says itself for how long it may be kept.
+        wrapped = self.admin_site.admin_view(handler, cacheable=True)
+        # Under ATOMIC_REQUESTS an error afterwards would undo the trail of what was done.
+        for alias in {DEFAULT_DB_ALIAS, router.db_for_write(Operation)}:
+            wrapped = transaction.non_atomic_requests(using=alias)(wrapped)
+        return path(route, wrapped, name=full)
+
+    def page_url(self, page: str, *args: Any, **query: Any) -> str | None:
+        """The address of one of this model's pages, or None where this site has none."""
+        address = self._reverse(self.model, page, *args)
+        return f"{address}?{urlencode(query)}" if address and query else address
 
     def may_view(self, request: HttpRequest, model: type[Model]) -> bool:
         """Whether this site shows ``model`` to this user: related records ask here first."""

@@ -6,8 +6,10 @@ from functools import reduce
 from operator import and_
 from typing import Any
 
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 
 from z4j_django.admin.changelist import KeysetChangeList
 from z4j_django.admin.filters import TermFilter
@@ -15,7 +17,7 @@ from z4j_django.exceptions import FilterError
 from z4j_django.queries import filter as filters
 from z4j_django.queries import totals
 from z4j_django.queries.cursors import Cursor
-from z4j_django.queries.filter import index_choice
+from z4j_django.queries.filter import corrections, index_choice
 from z4j_django.queries.filter.values import Exact, Range
 from z4j_django.queries.pages import Page
 
@@ -73,6 +75,23 @@ class TaskChangeList(KeysetChangeList):
         index = one.kind.index
         is_range = index is not None and index.is_range
         return is_range and isinstance(one.values[0], Exact | Range)
+
+    @cached_property
+    def meant(self) -> str:
+        """The filter that may be meant by a wrong one, or by one that finds nothing; or empty."""
+        if self.mistake is not None:
+            return corrections.of_mistake(self.query) or ""
+        asked = filters.parse(self.query)
+        found = corrections.of_words(asked)
+        is_nothing = not self.result_list and not self.has_newer and not self.has_older
+        if found is None and is_nothing:
+            found = corrections.of_nothing_found(asked)
+        return found or ""
+
+    @property
+    def meant_link(self) -> str:
+        """The list under that filter."""
+        return self.get_query_string({SEARCH_VAR: self.meant}) if self.meant else ""
 
     @property
     def order_shown(self) -> str:

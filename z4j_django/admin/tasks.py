@@ -12,14 +12,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
 from z4j_django import permissions, states, verbs
-from z4j_django.admin import formatting, task_pages, trails
+from z4j_django.admin import formatting, searching, task_pages, trails
 from z4j_django.admin.acting import ActingAdmin, Action
 from z4j_django.admin.bulk_page import BulkPage
 from z4j_django.admin.filters import TASK_FILTERS
 from z4j_django.admin.forecasts import Forecast
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
 from z4j_django.admin.task_list import TaskChangeList
-from z4j_django.models import GroupRecord, Operation, TaskRecord, WorkerRecord
+from z4j_django.models import GroupRecord, TaskRecord, WorkerRecord
 from z4j_django.queries import events, status, tasks, workers
 from z4j_django.queries import filter as filters
 
@@ -64,6 +64,7 @@ class TaskAdmin(ActingAdmin):
                 self.page(f"bulk/{verb.name}/", f"bulk_{verb.name}", BulkPage, verb=verb)
                 for verb in verbs.in_bulk()
             ),
+            self.page("suggest/", "suggest", searching.SuggestPage),
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
         ]
         return [*own, *super().get_urls()]
@@ -71,9 +72,8 @@ class TaskAdmin(ActingAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list, with the way to the queues."""
-        queues = self._reverse(Operation, "queues") if self.may_view(request, Operation) else None
-        context = {"tools": [{"label": "Queues", "url": queues}], "terms": filters.TERMS.values()}
+        """The list, with the terms of the filter."""
+        context = {"terms": filters.TERMS.values()}
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def offered(self) -> list[Action]:

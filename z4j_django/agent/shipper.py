@@ -142,6 +142,8 @@ class Shipper:
         """Let go of all files and of the sink's connections."""
         self._forget_positions()
         with contextlib.suppress(Exception):
+            self.sink.end()
+        with contextlib.suppress(Exception):
             self.sink.close()
 
     def status(self) -> Status:

@@ -72,5 +72,8 @@ class Sink(Protocol):
     def housekeep(self) -> None:
         """Do a little of what keeps the store small."""
 
+    def end(self) -> None:
+        """Leave to others what one shipper does for all: this one ends."""
+
     def close(self) -> None:
         """Let go of connections; the next call may open them again."""

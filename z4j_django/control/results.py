@@ -6,13 +6,15 @@ A result may be pickled, and is then read by a worker alone, in :func:`stored`.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import celery
 from celery.backends.base import BaseKeyValueStoreBackend, DisabledBackend
 
-from z4j_django import states
+from z4j_django import json_text, states
 from z4j_django.exceptions import OperationError
 from z4j_django.timeouts import within
 
@@ -21,6 +23,22 @@ REPLAY_TASK: Final = "z4j_django.replay"
 #: Results that are asked for at once.
 _AT_ONCE: Final = 500
 _PICKLE: Final = "pickle"
+_JSON: Final = "json"
+#: Characters of what a task says of its progress, at most.
+_PROGRESS_LIMIT: Final = 100_000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a running task says it is.
+
+    Attributes:
+        current: How much is done.
+        total: Of how much, more than none.
+    """
+
+    current: float
+    total: float
 
 
 def stored(app: celery.Celery, task_id: str) -> Any:
@@ -70,6 +88,71 @@ def missing(app: celery.Celery, task_ids: Iterable[str], timeout: float) -> list
             "asked which of them are there."
         )
     return within(timeout, lambda: _without(ids, _succeeded(backend, ids)))
+
+
+def progress(app: celery.Celery, task_id: str, timeout: float) -> Progress | None:
+    """How far a task is, where it said so by ``update_state(meta={"current": …, "total": …})``.
+
+    Nothing is unpickled for it: it is told where the backend keeps JSON.
+
+    Args:
+        app: The project's app.
+        task_id: The task's id.
+        timeout: Seconds in which the backend must answer; the project's own database has none.
+
+    Returns:
+        What it said last; ``None`` where it says nothing, or nothing that can be read.
+
+    Raises:
+        TimeoutError: If the backend does not answer in time.
+        Exception: Whatever it raises where it refuses.
+    """
+    backend = app.backend
+    if hasattr(backend, "TaskModel"):  # django-celery-results
+        return _progress_of_row(backend, task_id)
+    if isinstance(backend, BaseKeyValueStoreBackend) and backend.serializer == _JSON:
+        found = within(timeout, lambda: backend.get(backend.get_key_for_task(task_id)))
+        meta = _read(found)
+        return _progress(meta.get("status"), meta.get("result")) if isinstance(meta, dict) else None
+    return None
+
+
+def _progress_of_row(backend: Any, task_id: str) -> Progress | None:
+    rows = backend.TaskModel._default_manager.filter(task_id=task_id)
+    row = rows.values_list("status", "content_type", "content_encoding", "result").first()
+    if row is None or row[1:3] != ("application/json", "utf-8"):
+        return None
+    return _progress(row[0], _read(row[3]))
+
+
+def _read(text: Any) -> Any:
+    """What JSON says; ``None`` where it is none, or too much."""
+    if not isinstance(text, str | bytes) or len(text) > _PROGRESS_LIMIT:
+        return None
+    try:
+        return json_text.read(text)
+    except json_text.JSONTextError:
+        return None
+
+
+def _progress(state: Any, meta: Any) -> Progress | None:
+    """What the meta of a state of the project's own says; Celery's own states have results."""
+    if state in states.FINISHED or not isinstance(meta, dict):
+        return None
+    current, total = (_number(meta.get(name)) for name in ("current", "total"))
+    if current is None or not total or total < 0:
+        return None
+    return Progress(min(max(current, 0.0), total), total)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def forget(app: celery.Celery, task_ids: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from z4j_django.models.journal import JournalLoss, JournalRecord
 from z4j_django.models.operation import Operation, OperationTarget, SavedMessage
 from z4j_django.models.payload import TaskPayload
 from z4j_django.models.release import Release
+from z4j_django.models.saved_view import SavedView
 from z4j_django.models.statistics import Statistic, StatisticsDelta, StatisticsRoster
 from z4j_django.models.task import TaskEvent, TaskRecord
 from z4j_django.models.watch import ConditionRecord, Lease, QueueSample
@@ -26,6 +27,7 @@ __all__ = [
     "QueueSample",
     "Release",
     "SavedMessage",
+    "SavedView",
     "Statistic",
     "StatisticsDelta",
     "StatisticsRoster",

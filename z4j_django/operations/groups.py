@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from z4j_django import control, permissions, states, verb_options, verbs, wiring
+from z4j_django.agent import embedded_steps
 from z4j_django.conf import settings
 from z4j_django.control import results, workflow_publishing
 from z4j_django.exceptions import OperationError
@@ -65,9 +66,9 @@ class Plan:
 
     @property
     def body_id(self) -> str:
-        """The old id of the chord's body; empty for a group."""
-        options = (self.group.body or {}).get("options") or {}
-        return str(options.get("task_id") or "")
+        """The old id of the chord's body, of a chain its first step's; empty for a group."""
+        step = embedded_steps.chord_body({"chord": self.group.body})
+        return step.task_id if step is not None else ""
 
 
 def perform(

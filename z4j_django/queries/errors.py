@@ -1,18 +1,19 @@
-"""Errors: failures with one cause, in which releases, and which of them are new."""
+"""Errors: failures with one cause, when and in which releases, and which of them are new."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Final
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from z4j_django.models import ErrorGroup, ErrorRelease
+from z4j_django import counters
+from z4j_django.models import ErrorGroup, ErrorRelease, Statistic
 from z4j_django.queries import lookups, releases
 from z4j_django.queries.cursors import Cursor, Key, Span
 from z4j_django.queries.filter.values import stored
@@ -25,6 +26,8 @@ NEW_FOR: Final = timedelta(days=1)
 ORDERINGS: Final = ("-last_seen", "-first_seen", "-count")
 #: Releases shown of one error, at most.
 RELEASES_LIMIT: Final = 50
+#: Errors whose failures are counted over time at once: of more, MariaDB may read the whole table.
+AT_ONCE: Final = 100
 #: Columns that a list leaves in the database.
 HEAVY_FIELDS: Final = ("traceback",)
 
@@ -47,6 +50,7 @@ def wanted(
     release: str = "",
     first_seen: Sequence[Span] = (),
     regressed: bool | None = None,
+    search: str = "",
 ) -> QuerySet[ErrorGroup]:
     """Some of the errors, in no order.
 
@@ -57,6 +61,7 @@ def wanted(
         release: Only those that were seen in this release.
         first_seen: Only those that were first seen in one of these spans.
         regressed: Only those that came back after they were resolved, or only the others.
+        search: Only those that have this text in their type, their task's name or their message.
     """
     found = ErrorGroup.objects.filter(project=project)
     if state:
@@ -72,7 +77,60 @@ def wanted(
         found = found.filter(reduce(or_, (span.of("first_seen") for span in first_seen)))
     if regressed is not None:
         found = found.filter(regressed_at__isnull=not regressed)
+    if search:
+        columns = ("exception_type", "name", "message")
+        found = found.filter(reduce(or_, (Q(**{f"{one}__icontains": search}) for one in columns)))
     return found
+
+
+def counts(project: str) -> dict[str, int]:
+    """How many errors there are: in each state, and of the open ones new and regressed."""
+    is_open = Q(state=ErrorGroup.State.OPEN)
+    found = ErrorGroup.objects.filter(project=project).aggregate(
+        **{state: Count("pk", filter=Q(state=state)) for state in ErrorGroup.State.values},
+        new=Count("pk", filter=is_open & Q(first_seen__gt=new_since())),
+        regressed=Count("pk", filter=is_open & Q(regressed_at__isnull=False)),
+    )
+    return {name: count or 0 for name, count in found.items()}
+
+
+def by_hour(
+    project: str, found: Sequence[ErrorGroup], hours: int, now: datetime
+) -> Mapping[str, list[int]]:
+    """How often each error was seen in each of the hours until now, the last of which goes on.
+
+    It is a few seconds behind, as all statistics are.
+
+    Args:
+        project: Whose.
+        found: The errors, ``AT_ONCE`` at most.
+        hours: How many.
+        now: The end.
+
+    Returns:
+        By the errors' ids, the oldest hour first.
+    """
+    last = int(now.timestamp()) // counters.HOUR
+    first = last - hours + 1
+    lines = {one.error_id: [0] * hours for one in found[:AT_ONCE]}
+    rows = Statistic.objects.filter(
+        project=project,
+        step=counters.HOUR,
+        scope=counters.ERRORS,
+        name__in=list(lines),
+        queue="",
+        at__gte=first * counters.HOUR,
+        at__lte=last * counters.HOUR,
+    )
+    for error_id, at, count in rows.order_by().values_list("name", "at", "failed"):
+        lines[error_id][at // counters.HOUR - first] += count
+    return lines
+
+
+def of_name(project: str, name: str, limit: int) -> list[ErrorGroup]:
+    """The errors of the tasks of a name that were seen last."""
+    found = ErrorGroup.objects.filter(project=project, name=name).defer(*HEAVY_FIELDS)
+    return list(found.order_by("-last_seen", "-id")[:limit])
 
 
 def page(

@@ -46,6 +46,11 @@ def find(number: int) -> Any:
     return every().filter(pk=number).first()
 
 
+def of_task(name: str, limit: int) -> list[Any]:
+    """The periodic tasks that send the tasks of a name, in one query."""
+    return list(every().filter(task=name).select_related(*KINDS).order_by("name")[:limit])
+
+
 def kind(schedule: Any) -> str | None:
     """Which kind of schedule a periodic task has; None where it has none."""
     return next((name for name in KINDS if getattr(schedule, name) is not None), None)

@@ -14,6 +14,7 @@ from z4j_django import states
 from z4j_django.agent import events
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import index_ranges, lookups
+from z4j_django.queries.cursors import Order
 from z4j_django.queries.index_ranges import IndexRange
 
 #: Columns that may be large; lists leave them in the database.
@@ -21,6 +22,10 @@ HEAVY_FIELDS = ("args", "kwargs", "result", "exception_message", "traceback")
 
 #: Values offered by a filter, at most.
 CHOICES_LIMIT = 50
+
+#: Newest tasks of a name among which the longest runs are looked for, and those that are shown.
+RUNS_LIMIT = 2_000
+SLOWEST_LIMIT = 10
 
 #: Children shown of one task, at most.
 CHILDREN_LIMIT = 100
@@ -85,16 +90,6 @@ class Pace:
 def summaries(queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
     """``queryset`` without the columns that a list does not show."""
     return queryset.defer(*HEAVY_FIELDS)
-
-
-def names() -> list[str]:
-    """The first task names on record, in order."""
-    return lookups.distinct_values(TaskRecord, "name", CHOICES_LIMIT)
-
-
-def queues() -> list[str]:
-    """The first queues on record, in order."""
-    return lookups.distinct_values(TaskRecord, "queue", CHOICES_LIMIT)
 
 
 def search(queryset: QuerySet[TaskRecord], text: str) -> QuerySet[TaskRecord]:
@@ -169,6 +164,17 @@ def by_ids(project: str, task_ids: Iterable[str]) -> dict[str, TaskRecord]:
         return {}
     found = summaries(TaskRecord.objects.filter(project=project, task_id__in=wanted))
     return {record.task_id: record for record in found}
+
+
+def slowest(project: str, name: str) -> list[TaskRecord]:
+    """The longest runs among the newest tasks of a name: no index knows how long tasks ran."""
+    newest = TaskRecord.objects.only("id", "project", "runtime")
+    window = index_ranges.rows(newest, IndexRange(column="name", value=name), Order(), None)
+    rows = window.values_list("runtime", "id", "project")[:RUNS_LIMIT]
+    runs = [(runtime, pk) for runtime, pk, of in rows if of == project and runtime is not None]
+    longest = [pk for _, pk in sorted(runs, reverse=True)[:SLOWEST_LIMIT]]
+    found = summaries(TaskRecord.objects.filter(pk__in=longest))
+    return sorted(found, key=lambda one: longest.index(one.pk))
 
 
 def family(task: TaskRecord) -> Family:

@@ -5,14 +5,18 @@ Of a state that the index leaves out, ``SUCCESS``, there is nothing to be had he
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from django.db import connections
 from django.db.models import QuerySet
 
+from z4j_django import states
 from z4j_django.models import TaskRecord
 from z4j_django.queries.cursors import Key, Order
-from z4j_django.queries.index_ranges import IndexRange, rows
+from z4j_django.queries.index_ranges import IndexRange, compiled, rows
 
 #: Tasks of one state that are looked at, at most.
 LOOK: Final = 2_000
@@ -41,3 +45,63 @@ def _place(state: str, order: Order, key: Key | None, look: int) -> int | None:
     part = IndexRange(column="state", value=state)
     found = rows(TaskRecord.objects.all(), part, order, key).values_list("id", flat=True)
     return next(iter(found[look : look + 1]), None)
+
+
+@dataclass
+class Unfinished:
+    """How many tasks of some names wait and run.
+
+    Attributes:
+        waiting: By name: what no process has begun.
+        running: By name: what a process has begun and not ended.
+        more: The states of which there are more tasks than were looked at: the newest.
+    """
+
+    waiting: dict[str, int] = field(default_factory=dict)
+    running: dict[str, int] = field(default_factory=dict)
+    more: set[str] = field(default_factory=set)
+
+    @property
+    def more_waiting(self) -> bool:
+        """Whether more may wait than were counted."""
+        return bool(self.more - {states.STARTED})
+
+
+def by_name(project: str, look: int = LOOK) -> Unfinished:
+    """The tasks of a project by name, of the newest in each state that is no end, in one query.
+
+    What was never sent waits for nothing: it is left out.
+    """
+    found, seen = Unfinished(), dict.fromkeys(states.UNFINISHED, 0)
+    for state, of, name, is_sent, count in _by_name(look):
+        seen[state] += count
+        if of == project and is_sent:
+            counts = found.running if state == states.STARTED else found.waiting
+            counts[name] = counts.get(name, 0) + count
+    found.more = {state for state, count in seen.items() if count >= look}
+    return found
+
+
+def _by_name(look: int) -> Sequence[Any]:
+    columns = ("state", "project", "name")
+    known = ("sent_at", "received_at")
+    parts: list[str] = []
+    values: list[Any] = []
+    tasks = TaskRecord.objects.all()
+    for state in sorted(states.UNFINISHED):
+        window = rows(tasks, IndexRange(column="state", value=state), Order(), None)
+        statement = compiled(window.values(*columns, *known)[:look])
+        if statement is not None:
+            parts.append(f"SELECT * FROM ({statement[0]}) part_{len(parts)}")  # noqa: S608 - compiled by Django
+            values += statement[1]
+    listed = ", ".join((*columns, "is_sent"))
+    is_sent = f"CASE WHEN COALESCE({', '.join(known)}) IS NULL THEN 0 ELSE 1 END AS is_sent"
+    union = " UNION ALL ".join(parts)
+    with connections[tasks.db].cursor() as cursor:
+        cursor.execute(
+            f"SELECT {listed}, COUNT(*) FROM (SELECT {', '.join(columns)}, {is_sent} "  # noqa: S608
+            f"FROM ({union}) newest) unfinished GROUP BY {listed}",
+            values,
+        )
+        found: Sequence[Any] = cursor.fetchall()
+    return found

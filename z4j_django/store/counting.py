@@ -55,6 +55,8 @@ class Count(msgspec.Struct, array_like=True, gc=False):
     #: How long tasks ran, and how long they waited after they were sent, or due.
     runs: Histogram
     waits: Histogram
+    #: The id of an error, of whose failures alone it is.
+    error: str = ""
 
 
 class Known(NamedTuple):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
 
 from z4j_django.agent import events
+from z4j_django.counters import HOUR
 from z4j_django.secrets import masking, redaction
 from z4j_django.store import describing, fingerprints
 from z4j_django.values import clean, identifier, moment
@@ -49,11 +51,13 @@ class Errors:
     Attributes:
         groups: By fingerprint.
         releases: By fingerprint and release.
+        hours: How many there were, by project, fingerprint and the begin of the hour.
     """
 
     def __init__(self) -> None:
         self.groups: dict[int, ErrorRow] = {}
         self.releases: dict[tuple[int, int], ErrorReleaseRow] = {}
+        self.hours: Counter[tuple[str, int, int]] = Counter()
         #: Whose texts are not written down yet.
         self._newest: dict[int, events.Failure] = {}
 
@@ -76,6 +80,7 @@ class Errors:
             self._newest[found] = failure
         part = ErrorReleaseRow(project, found, release or NO_RELEASE, at, at)
         _merge_release(self.releases, part)
+        self.hours[project, found, int(at // HOUR) * HOUR] += 1
         return found
 
     def settle(self, rules: masking.Rules) -> None:
@@ -106,6 +111,9 @@ class Errors:
             part = self.releases.pop(key)
             part.fingerprint = became[key[0]]
             _merge_release(self.releases, part)
+        for project, fingerprint, hour in [key for key in self.hours if key[1] in became]:
+            count = self.hours.pop((project, fingerprint, hour))
+            self.hours[project, became[fingerprint], hour] += count
         return became
 
 

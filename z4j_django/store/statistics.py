@@ -19,11 +19,13 @@ from django.apps import apps
 from django.db import connections, router, transaction
 
 from z4j_django import histograms
-from z4j_django.counters import ALL, COUNTERS, DAY, NAMES, QUEUES, STEPS
+from z4j_django.counters import ALL, COUNTERS, DAY, ERRORS, HOUR, NAMES, QUEUES, STEPS
 from z4j_django.store import sql
 from z4j_django.store.counting import Count, Counts, Known
+from z4j_django.store.error_rows import Errors
 from z4j_django.store.roster import Roster
 from z4j_django.store.rows import DeltaRow
+from z4j_django.values import error_id
 
 #: Seconds between two turns of a compactor, at least; and what of its time it may take.
 EVERY: Final = 5.0
@@ -39,19 +41,25 @@ _KNOWN: Final = ("task_id", "name", "queue", "attempt", "sent_at", "eta")
 
 #: Step, scope, name, queue and begin.
 _Place: TypeAlias = tuple[int, str, str, str, int]
-#: Name, queue and begin.
-_Minute: TypeAlias = tuple[str, str, int]
+#: Name, queue, begin and error.
+_Minute: TypeAlias = tuple[str, str, int, str]
 
 _Row: Final = msgspec.defstruct("_Row", sql.STATISTICS.columns)
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Count]).decode
 
 
-def add(connection: Any, counts: Counts) -> None:
-    """Store what a batch counts, in its transaction, after the rows of its tasks."""
+def add(connection: Any, counts: Counts, errors: Errors) -> None:
+    """Store what a batch counts, in its transaction, after the rows of its tasks and errors."""
     unknown = counts.unknown
     counts.resolve(dict(_known(connection, unknown)) if unknown else {})
-    rows = [DeltaRow(project, _encode(found)) for project, found in counts.by_project().items()]
+    by_project = counts.by_project()
+    now = int(time.time()) // HOUR * HOUR
+    for (project, fingerprint, hour), number in sorted(errors.hours.items()):
+        hour = hour if hour <= now + DAY else now  # a clock that is far ahead
+        failed = [number if name == "failed" else 0 for name in COUNTERS]
+        by_project[project].append(Count(hour, "", "", failed, {}, {}, error_id(fingerprint)))
+    rows = [DeltaRow(project, _encode(found)) for project, found in sorted(by_project.items())]
     sql.insert(connection, _model("StatisticsDelta"), ("project", "counts"), rows)
 
 
@@ -176,19 +184,23 @@ def _read(alias: str, project: str) -> tuple[list[int], dict[_Minute, Count], bo
         room -= len(column)
         keys.append(key)
         for count in _decode(column):
-            _add(minutes, (count.name, count.queue, count.minute), count)
+            _add(minutes, (count.name, count.queue, count.minute, count.error), count)
     return keys, minutes, len(keys) == _DELTAS
 
 
 def _added_up(minutes: Mapping[_Minute, Count], roster: Roster) -> dict[_Place, Count]:
     """What the counts come to, at all places where they stand."""
     days: dict[tuple[str, str], int] = {}
-    for name, queue, minute in minutes:
-        day = minute // DAY
-        days[name, queue] = max(day, days.get((name, queue), day))
+    for name, queue, minute, error in minutes:
+        if not error:
+            day = minute // DAY
+            days[name, queue] = max(day, days.get((name, queue), day))
     places = roster.place(days)
     found: dict[_Place, Count] = {}
-    for (name, queue, minute), count in minutes.items():
+    for (name, queue, minute, error), count in minutes.items():
+        if error:
+            _add(found, (HOUR, ERRORS, error, "", minute), count)
+            continue
         name, queue = places[name, queue]
         for step in STEPS:
             at = minute // step * step
@@ -239,7 +251,7 @@ def _standing(
     named = rows.filter(name__in=names) if len(names) <= _AT_ONCE else rows
     for (step, scope), places in itertools.groupby(sorted(wanted), key=itemgetter(0, 1)):
         times = sorted({at for *_, at in places})
-        of_scope = (named if scope == NAMES else rows).filter(step=step, scope=scope)
+        of_scope = (named if scope in (NAMES, ERRORS) else rows).filter(step=step, scope=scope)
         for first in range(0, len(times), _AT_ONCE):
             part = of_scope.filter(at__in=times[first : first + _AT_ONCE])
             columns = ("name", "queue", "at", *COUNTERS, "runs", "waits")

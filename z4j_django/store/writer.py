@@ -202,6 +202,11 @@ class DatabaseSink:
             cursor.execute(f"PRAGMA cache_size = -{_SQLITE_CACHE}")
         self._tuned = connection.connection
 
+    def end(self) -> None:
+        """Leave what is to be looked after to others."""
+        if self.watch is not None:
+            self.watch.end()
+
     def close(self) -> None:
         """Close the database connection of this thread."""
         connections[self._alias].close()
@@ -235,7 +240,7 @@ class DatabaseSink:
             sql.insert(connection, _model("TaskEvent"), _TIMELINE, fold.timeline)
         sql.insert(connection, _model("JournalLoss"), _LOSS, fold.losses)
         error_groups.write(connection, fold)
-        statistics.add(connection, fold.counts)
+        statistics.add(connection, fold.counts, fold.errors)
 
     def _move_cursors(self, fold: Fold, positions: Mapping[str, int]) -> None:
         rows = [

@@ -54,6 +54,8 @@ class DatabaseLease:
         # Containers may share their host's name and number; so each has a mark of its own.
         place = f"{os.getpid()}@{socket.gethostname()}"
         self.holder = identifier(f"{place} {secrets.token_hex(2)}")
+        #: Seconds for which somebody else has it, as it was read last, unless they take it again.
+        self.taken_for = 0.0
 
     def take(self) -> datetime | None:
         """Take it, or keep it, if nobody else has it.
@@ -67,8 +69,12 @@ class DatabaseLease:
             new = Lease(project=self.project, name=self.name, until=at)
             primary(Lease).bulk_create([new], ignore_conflicts=True)
             found = self.read()
+        if found is None:
+            return None
+        left = found.until - at
+        self.taken_for = max(left.total_seconds(), 0.0)
         # One that lasts longer than any is taken for is from before the clock was set back.
-        if found is None or (found.holder != self.holder and at < found.until <= at + self.length):
+        if found.holder != self.holder and timedelta() < left <= self.length:
             return None
         as_read = primary(Lease).filter(pk=found.pk, holder=found.holder, until=found.until)
         return at if as_read.update(holder=self.holder, until=at + self.length) else None

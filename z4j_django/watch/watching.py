@@ -31,6 +31,7 @@ class Watch:
         self.lease = DatabaseLease(project, Lease.WATCH, LEASE)
         self._clock = clock
         self._next = clock()
+        self._has_lease = False
         self._round: Iterator[None] | None = None
         self._sampler = sampling.Sampler(project, clock)
         #: Failures that were logged.
@@ -43,13 +44,23 @@ class Watch:
             if self._clock() < self._next:
                 return
             self._next = self._clock() + EVERY
-            if (at := self.lease.take()) is None:
+            at = self.lease.take()
+            self._has_lease = at is not None
+            if at is None:
+                # Whoever has it may be gone: then it is free before another round is due.
+                self._next = min(self._next, self._clock() + self.lease.taken_for)
                 return
             self._round = self.round(at)
         run, self._round = self._round, None  # what fails is begun anew at the next round
         for _ in run:
             self._round = run
             break
+
+    def end(self) -> None:
+        """Let another process look after the project from now on."""
+        self._round = None
+        if self._has_lease:
+            self.lease.give_back()
 
     def run_once(self, seconds: float) -> None:
         """Sample the queues and make a round, at once, if nobody else has the lease.

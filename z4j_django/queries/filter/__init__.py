@@ -18,7 +18,7 @@ from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
 from z4j_django.queries import pages, status
 from z4j_django.queries.cursors import Cursor, Order
-from z4j_django.queries.filter import index_choice, terms, words
+from z4j_django.queries.filter import index_choice, reading, terms, words
 from z4j_django.queries.filter.terms import TERMS, Kind, Term
 from z4j_django.queries.pages import Page, Pages
 
@@ -43,7 +43,7 @@ def parse(text: str, *, now: datetime | None = None) -> Filter:
         FilterError: If it can't be read.
     """
     now = now or timezone.now()
-    return Filter(tuple(terms.read(word, now) for word in words.words(text)), now)
+    return Filter(tuple(reading.read(word, now) for word in words.words(text)), now)
 
 
 def term(name: str, value: str, *, now: datetime | None = None) -> Filter:
@@ -58,7 +58,7 @@ def term(name: str, value: str, *, now: datetime | None = None) -> Filter:
         FilterError: If it can't be read.
     """
     now = now or timezone.now()
-    return Filter((terms.read(words.word(name, value), now),), now)
+    return Filter((reading.read(words.word(name, value), now),), now)
 
 
 @dataclass(frozen=True)

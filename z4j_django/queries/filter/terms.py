@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Final
@@ -13,11 +11,10 @@ from typing import Final
 from django.db.models import Q
 
 from z4j_django import states
-from z4j_django.queries import tasks, workers
-from z4j_django.queries.filter import conditions, json_columns, paths, values, words
+from z4j_django.queries.filter import conditions, json_columns, offers, paths, values, words
 from z4j_django.queries.filter.conditions import Condition, Ranges, Tasks, along
-from z4j_django.queries.filter.values import Exact, Json, UnreadableError, Value, hull
-from z4j_django.queries.filter.words import Text, Word
+from z4j_django.queries.filter.offers import Offers
+from z4j_django.queries.filter.values import Exact, Json, Value, hull
 from z4j_django.queries.status import STATUSES
 
 #: The name of a free word.
@@ -61,7 +58,8 @@ class Kind:
         index: The index that finds its tasks; ``None``: there is none.
         field: The column that it is about; empty: it has the term's name.
         condition: What a value finds; ``None``: tasks with the value in the column.
-        suggestions: The values on offer in the admin's sidebar; ``None``: it is not there.
+        suggestions: The values on offer that begin with a text; ``None``: there are none.
+        in_sidebar: Whether the admin's sidebar has it.
         every: All values that there are, where these are known: what is negated means the others.
     """
 
@@ -72,7 +70,8 @@ class Kind:
     index: Index | None = None
     field: str = ""
     condition: Condition | None = None
-    suggestions: Callable[[], list[str]] | None = None
+    suggestions: Offers | None = None
+    in_sidebar: bool = False
     every: tuple[str, ...] = ()
 
     @property
@@ -192,7 +191,8 @@ _KINDS: Final = (
         "tasks in this state",
         "state:FAILURE",
         Index(_rank_of_state, along("state"), has_statistics=True),
-        suggestions=lambda: list(states.ALL),
+        suggestions=offers.among(*states.ALL),
+        in_sidebar=True,
         every=states.ALL,
     ),
     Kind(
@@ -202,7 +202,8 @@ _KINDS: Final = (
         "is:expired",
         Index(_rank_of_status, conditions.by_status, is_exact=False, is_range=False),
         condition=conditions.of_status,
-        suggestions=lambda: list(STATUSES),
+        suggestions=offers.among(*STATUSES),
+        in_sidebar=True,
     ),
     Kind(
         "name",
@@ -210,7 +211,8 @@ _KINDS: Final = (
         "tasks of this name",
         "name:shop.*",
         _by_column(100, "name", has_statistics=True),
-        suggestions=tasks.names,
+        suggestions=offers.names,
+        in_sidebar=True,
     ),
     Kind(
         "queue",
@@ -218,7 +220,8 @@ _KINDS: Final = (
         "tasks of this queue",
         "queue:mail",
         _by_column(120, "queue", has_statistics=True),
-        suggestions=tasks.queues,
+        suggestions=offers.of_column("queue"),
+        in_sidebar=True,
     ),
     Kind(
         "worker",
@@ -226,7 +229,8 @@ _KINDS: Final = (
         "tasks that this worker took",
         "worker:w1@*",
         _by_column(110, "worker", has_statistics=True),
-        suggestions=workers.hostnames,
+        suggestions=offers.workers,
+        in_sidebar=True,
     ),
     Kind(
         "id",
@@ -274,17 +278,26 @@ _KINDS: Final = (
         "tasks that this periodic task published",
         "schedule:nightly-report",
         _by_column(50, "schedule"),
+        suggestions=offers.of_column("schedule"),
     ),
-    Kind("project", "text", "tasks of this project", "project:shop", Index(is_range=False)),
+    Kind(
+        "project",
+        "text",
+        "tasks of this project",
+        "project:shop",
+        Index(is_range=False),
+        suggestions=offers.of_column("project"),
+    ),
     Kind(
         "error",
         "pattern",
-        "tasks whose exception is of this type, with its modules or without; or that are of the "
-        "error with this id",
+        "tasks whose exception's type has this name, or a class of this name within another; or "
+        "that are of the error with this id",
         "error:TimeoutError",
         Index(90, conditions.by_failure, is_exact=False, is_range=False),
         "exception_type",
         conditions.of_error,
+        offers.errors,
     ),
     Kind(
         "release",
@@ -292,18 +305,40 @@ _KINDS: Final = (
         "tasks whose state is the word of a process of this release",
         "release:2026.11.2",
         condition=conditions.of_release,
+        suggestions=offers.releases,
     ),
     Kind(
-        "sent", "moment", "when it was published first", "sent:>2h", Index(_rank_of_sent), "sent_at"
+        "sent",
+        "moment",
+        "when it was published first",
+        "sent:>2h",
+        Index(_rank_of_sent),
+        "sent_at",
+        suggestions=offers.AGES,
     ),
-    Kind("received", "moment", "when a worker took it last", "received:<10m", field="received_at"),
-    Kind("started", "moment", "when it began last", "started:<1h", field="started_at"),
+    Kind(
+        "received",
+        "moment",
+        "when a worker took it last",
+        "received:<10m",
+        field="received_at",
+        suggestions=offers.AGES,
+    ),
+    Kind(
+        "started",
+        "moment",
+        "when it began last",
+        "started:<1h",
+        field="started_at",
+        suggestions=offers.AGES,
+    ),
     Kind(
         "finished",
         "moment",
         "when it ended",
         "finished:2026-11-01..2026-11-02",
         field="finished_at",
+        suggestions=offers.AGES,
     ),
     Kind(
         "runtime",
@@ -311,6 +346,7 @@ _KINDS: Final = (
         "how long its newest attempt ran, or has been running",
         "runtime:>5s",
         condition=conditions.of_runtime,
+        suggestions=offers.among(">1s", ">10s", ">1m", ">10m", ">1h"),
     ),
     Kind("retries", "integer", "how often it was retried", "retries:>=2"),
     Kind("deliveries", "integer", "how often a worker took it", "deliveries:>1"),
@@ -320,7 +356,7 @@ _KINDS: Final = (
 )
 
 #: What ``error`` is where all of its values are ids of errors.
-_ERROR_ID: Final = Kind(
+ERROR_ID: Final = Kind(
     "error",
     "text",
     "tasks that are of the error with this id",
@@ -333,42 +369,9 @@ _ERROR_ID: Final = Kind(
 TERMS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in _KINDS}
 
 
-def read(word: Word, now: datetime) -> Term:
-    """The term that a word is.
-
-    Raises:
-        FilterError: If it is none.
-    """
-    if word.name is None:
-        return Term(WORD, (_free_value(word),), word.negated)
-    name, *steps = word.name.split(".")
-    kind = TERMS.get(str(name)) if not name.is_quoted else None
-    if kind is None:
-        raise word.wrong(_names(str(name)))
-    path = _path(word, kind, steps)
-    try:
-        found = tuple(values.read(kind.shape, value, now) for value in word.values)
-    except UnreadableError as error:
-        raise word.wrong(str(error)) from None
-    if kind.name == _ERROR_ID.name and all(map(conditions.error_of, found)):
-        kind = _ERROR_ID
-    return Term(kind, found, word.negated, path)
-
-
 def exactly(name: str, text: str) -> Term:
     """The term that a column has exactly the value ``text``."""
     return Term(TERMS[name], (Exact(text),))
-
-
-def _free_value(word: Word) -> Exact:
-    text = word.values[0]
-    whole = str(text).strip()
-    if not whole:
-        raise word.wrong("a word")
-    last, quoted = text.pieces[-1]
-    # It stands for a beginning anyway.
-    starred = not quoted and last.endswith("*") and len(whole) > 1
-    return Exact(whole[:-1].strip() if starred else whole)
 
 
 def _free(value: Value) -> str:
@@ -376,20 +379,3 @@ def _free(value: Value) -> str:
     if text.startswith("-") or text.endswith("*"):
         return words.quote(text)
     return words.shown(text, ":")
-
-
-def _path(word: Word, kind: Kind, steps: list[Text]) -> tuple[int | str, ...]:
-    if kind.shape == "json":
-        return paths.read(word, kind.name, kind.example, steps)
-    if steps:
-        raise word.wrong(f"nothing between {kind.name} and the colon")
-    return ()
-
-
-def _names(given: str) -> str:
-    near = difflib.get_close_matches(given.lower(), TERMS, n=1)
-    nearest = f", perhaps {near[0]}" if near else ""
-    return (
-        f"one of {', '.join(TERMS)} before the colon{nearest}; a free word with a colon goes in "
-        "quotes"
-    )

@@ -1,0 +1,54 @@
+"""The components of our pages: values as a person reads them.
+
+Pure functions; everything they return is safe HTML or text. A thing looks the same wherever it
+stands, because it is made here.
+"""
+
+from z4j_django.admin.formatting.charts import pace_bar, progress, slots, sparkline
+from z4j_django.admin.formatting.moments import (
+    elapsed,
+    full_moment,
+    iso_moment,
+    moment,
+    precise,
+    span,
+)
+from z4j_django.admin.formatting.names import identifier, missing, name, plain, short_id, text
+from z4j_django.admin.formatting.numbers import count, duration, percent, runtime, share, total
+from z4j_django.admin.formatting.states import badge, coloured, mark, pill, standing
+from z4j_django.admin.formatting.texts import TEXT_LIMIT, bounded, joined, pretty_json, stacked
+
+__all__ = [
+    "TEXT_LIMIT",
+    "badge",
+    "bounded",
+    "coloured",
+    "count",
+    "duration",
+    "elapsed",
+    "full_moment",
+    "identifier",
+    "iso_moment",
+    "joined",
+    "mark",
+    "missing",
+    "moment",
+    "name",
+    "pace_bar",
+    "percent",
+    "pill",
+    "plain",
+    "precise",
+    "pretty_json",
+    "progress",
+    "runtime",
+    "share",
+    "short_id",
+    "slots",
+    "span",
+    "sparkline",
+    "stacked",
+    "standing",
+    "text",
+    "total",
+]

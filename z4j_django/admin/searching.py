@@ -1,0 +1,31 @@
+"""The search box: what it offers while one types, answered from indexes alone."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import patch_cache_control
+
+from z4j_django.admin.pages import Page
+from z4j_django.queries.filter.suggestions import suggest
+
+#: Seconds for which a browser need not ask again.
+_FRESH_FOR: Final = 10
+
+
+class SuggestPage(Page):
+    """How a filter may go on; reads ``q``, the text, and ``at``, the place of the cursor."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The suggestions, as JSON."""
+        text, at = request.GET.get("q", ""), request.GET.get("at", "")
+        is_place = at.isascii() and at.isdigit() and len(at) < 6
+        found = suggest(text, int(at) if is_place else len(text))
+        shown = [
+            {"text": one.text, "at": one.position, "shown": one.shown, "help": one.help}
+            for one in found
+        ]
+        answer = JsonResponse({"suggestions": shown})
+        patch_cache_control(answer, private=True, max_age=_FRESH_FOR)
+        return answer

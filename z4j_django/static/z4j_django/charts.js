@@ -1,0 +1,135 @@
+/* Draws what stands in <figure class="z4j-chart" data-z4j-chart="…">: bars of outcomes on each other,
+   or lines. The numbers come from the address; the table below says the same without scripts.
+
+   The address answers {at: [seconds], series: [{label, outcome, values}], marks: [{at, label}],
+   step: seconds, unit: "s" or ""}. */
+"use strict";
+{
+    const style = (node, name) => getComputedStyle(node).getPropertyValue(name).trim();
+
+    // Custom properties are not computed to colours by themselves.
+    const colour = (node, name) => {
+        const probe = document.createElement("span");
+        probe.className = `z4j-ink-${name}`;
+        probe.hidden = true;
+        node.append(probe);
+        const found = style(probe, "color");
+        probe.remove();
+        return found;
+    };
+
+    const stacked = (rows) => {
+        const sums = rows[0].map(() => 0);
+        return rows.map((row) => row.map((value, place) => (sums[place] += value ?? 0)));
+    };
+
+    const marks = (found, ink) => ({
+        hooks: {
+            draw: [(plot) => {
+                const {ctx, bbox} = plot;
+                ctx.save();
+                ctx.strokeStyle = ctx.fillStyle = ink;
+                ctx.setLineDash([4, 4]);
+                ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+                for (const {at, label} of found) {
+                    const x = Math.round(plot.valToPos(at, "x", true));
+                    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+                    ctx.beginPath();
+                    ctx.moveTo(x, bbox.top);
+                    ctx.lineTo(x, bbox.top + bbox.height);
+                    ctx.stroke();
+                    const end = x > bbox.left + bbox.width / 2;
+                    ctx.textAlign = end ? "right" : "left";
+                    ctx.fillText(label, x + (end ? -4 : 4) * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
+                }
+                ctx.restore();
+            }],
+        },
+    });
+
+    const short = new Intl.NumberFormat(document.documentElement.lang || undefined, {notation: "compact"});
+    const seconds = (value) => (value < 1 ? `${Math.round(value * 1000)} ms` : value < 120 ? `${+value.toFixed(1)} s` : `${Math.round(value / 60)} min`);
+
+    const options = (figure, found, isBars) => {
+        const ink = colour(figure, "quiet");
+        const line = colour(figure, "hairline");
+        const axis = {stroke: ink, font: "11px system-ui, sans-serif", grid: {stroke: line, width: 1}, ticks: {show: false}};
+        const bars = uPlot.paths.bars({size: [0.85, 40], align: 1});
+        const drawn = found.series.map(({label, outcome}) => {
+            const shown = colour(figure, outcome || "accent");
+            return isBars
+                ? {label, fill: shown, stroke: shown, width: 0, paths: bars, points: {show: false}}
+                : {label, stroke: shown, width: 1.5, points: {show: false}};
+        });
+        return {
+            width: Math.max(figure.clientWidth, 100),
+            height: Math.max(Number(figure.dataset.height) || 160, 80),
+            cursor: {show: true, x: true, y: false, drag: {setScale: false}, points: {show: false}},
+            legend: {show: false},
+            scales: {y: {range: (plot, low, high) => [0, Math.max(high || 0, isBars ? 1 : 0.001) * 1.05]}},
+            axes: [
+                {...axis, grid: {show: false}},
+                {...axis, size: 48, values: (plot, splits) => splits.map((one) => (found.unit === "s" ? seconds(one) : short.format(one)))},
+            ],
+            // The highest sum is drawn first, and the others before it.
+            series: [{}, ...(isBars ? drawn.reverse() : drawn)],
+            plugins: [marks(found.marks ?? [], ink)],
+        };
+    };
+
+    const tell = (figure, found) => {
+        const note = figure.querySelector(".z4j-chart-now");
+        if (!note) return () => {};
+        const clock = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {dateStyle: "short", timeStyle: "short"});
+        return (plot) => {
+            const place = plot.cursor.idx;
+            const numbers = place === null || place === undefined ? "" : found.series.map(({label, values}) => `${label} ${values[place] === null ? "-" : found.unit === "s" ? seconds(values[place]) : values[place]}`).join(" · ");
+            note.textContent = numbers && `${clock.format(new Date(found.at[place] * 1000))}: ${numbers}`;
+        };
+    };
+
+    const draw = async (figure) => {
+        const answer = await fetch(figure.dataset.z4jChart, {credentials: "same-origin"});
+        if (!answer.ok || answer.redirected) return;
+        const text = await answer.text();
+        if (figure.z4jText === text && figure.z4jPlot) return;
+        figure.z4jText = text;
+        const found = JSON.parse(text);
+        const isBars = figure.dataset.kind !== "lines";
+        const rows = found.series.map((one) => one.values);
+        const data = [found.at, ...(isBars && rows.length ? stacked(rows).reverse() : rows)];
+        const place = figure.querySelector(".z4j-plot");
+        figure.z4jPlot?.destroy();
+        const wanted = options(figure, found, isBars);
+        wanted.hooks = {setCursor: [tell(figure, found)]};
+        figure.z4jPlot = new uPlot(wanted, data, place);
+        figure.classList.add("z4j-drawn");
+    };
+
+    const all = () => document.querySelectorAll("[data-z4j-chart]");
+    const redraw = () => all().forEach((figure) => {
+        figure.z4jText = "";
+        draw(figure);
+    });
+    const watched = new WeakSet();
+    const sizes = new ResizeObserver((entries) => {
+        for (const {target} of entries) {
+            target.z4jPlot?.setSize({width: Math.max(target.clientWidth, 100), height: target.z4jPlot.height});
+        }
+    });
+    const start = () => all().forEach((figure) => {
+        if (watched.has(figure)) return;
+        watched.add(figure);
+        sizes.observe(figure);
+        draw(figure);
+    });
+    // Minutes are counted: more often than each quarter of one there is nothing new.
+    setInterval(() => {
+        if (!document.hidden && localStorage.getItem("z4j-paused") !== "1") all().forEach(draw);
+    }, 15000);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    new MutationObserver(redraw).observe(document.documentElement, {attributeFilter: ["data-theme", "class"]});
+    document.addEventListener("z4jrefreshed", start);
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+    else start();
+}

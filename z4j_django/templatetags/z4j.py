@@ -1,0 +1,42 @@
+"""What the templates of our pages have in common."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+register = template.Library()
+
+
+@register.inclusion_tag("admin/z4j_django/assets.html")
+def z4j_assets(*more: str) -> dict[str, Any]:
+    """The stylesheet and the scripts; ``"chart"`` and ``"graph"`` bring what these want."""
+    # Not above: Django loads this library in projects without the admin, too.
+    from z4j_django.admin.formatting import moments
+
+    words = {
+        **moments.words(),
+        "pause": _("Pause"),
+        "go": _("Go on"),
+        "noJson": _("This is no JSON: %t"),
+        "noList": _("This has to be a list: [ … ]"),
+        "noObject": _("This has to be an object: { … }"),
+        "masked": _("A masked value can't be sent as it stands: type the real one."),
+    }
+    now = timezone.now().isoformat()
+    return {"words": json.dumps(words, ensure_ascii=False), "now": now, "more": more}
+
+
+@register.inclusion_tag("admin/z4j_django/navigation.html", takes_context=True)
+def z4j_navigation(context: template.Context) -> dict[str, Any]:
+    """The line that leads from one page of ours to another."""
+    from z4j_django.admin import navigation
+
+    request = context.get("request")
+    if request is None:
+        return {}
+    return {"links": navigation.links(request, str(context.get("place", "")))}
