@@ -4,7 +4,7 @@ Pure functions; everything they return is safe HTML or text. A thing looks the s
 stands, because it is made here.
 """
 
-from z4j_django.admin.formatting.charts import pace_bar, progress, slots, sparkline
+from z4j_django.admin.formatting.charts import bars, pace_bar, progress, slots, sparkline
 from z4j_django.admin.formatting.moments import (
     elapsed,
     full_moment,
@@ -21,6 +21,7 @@ from z4j_django.admin.formatting.texts import TEXT_LIMIT, bounded, joined, prett
 __all__ = [
     "TEXT_LIMIT",
     "badge",
+    "bars",
     "bounded",
     "coloured",
     "count",
