@@ -14,6 +14,7 @@ from z4j_django.admin import formatting, trails
 from z4j_django.admin.acting import ActingAdmin, Action
 from z4j_django.admin.group_pages import ACTIONS, GroupPage
 from z4j_django.admin.readonly import facts
+from z4j_django.admin.workflow_pages import WorkflowPage
 from z4j_django.models import GroupRecord, TaskRecord
 from z4j_django.queries import groups, tasks
 from z4j_django.queries.index_ranges import IndexRange
@@ -35,6 +36,7 @@ class GroupAdmin(ActingAdmin):
             self.page(f"retry/{members}/", f"retry_{members}", GroupPage, members=members)
             for members in ACTIONS
         ]
+        own.append(self.page("<str:object_id>/workflow/", "workflow", WorkflowPage))
         return [*own, *super().get_urls()]
 
     def offered(self) -> list[Action]:

@@ -18,11 +18,11 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.views.generic import View
 
 from z4j_django.admin import formatting, fragments
 from z4j_django.admin.changelist import KeysetChangeList
 from z4j_django.admin.fragments import Part
-from z4j_django.admin.pages import Page
 from z4j_django.models import Operation, TaskRecord
 from z4j_django.queries import index_ranges, status
 from z4j_django.queries.index_ranges import IndexRange
@@ -152,7 +152,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         """The parts of the detail page that refresh by themselves: ``{{ parts.name }}``."""
         return {}
 
-    def page(self, route: str, name: str, view: type[Page], **options: Any) -> URLPattern:
+    def page(self, route: str, name: str, view: type[View], **options: Any) -> URLPattern:
         """The URL of a page of this model."""
         handler = view.as_view(model_admin=self, **options)
         full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"

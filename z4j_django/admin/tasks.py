@@ -19,6 +19,7 @@ from z4j_django.admin.filters import TASK_FILTERS
 from z4j_django.admin.forecasts import Forecast
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
 from z4j_django.admin.task_list import TaskChangeList
+from z4j_django.admin.workflow_pages import WorkflowPage
 from z4j_django.models import GroupRecord, TaskRecord, WorkerRecord
 from z4j_django.queries import events, status, tasks, workers
 from z4j_django.queries import filter as filters
@@ -66,6 +67,7 @@ class TaskAdmin(ActingAdmin):
             ),
             self.page("suggest/", "suggest", searching.SuggestView),
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
+            self.page("<str:object_id>/workflow/", "workflow", WorkflowPage),
         ]
         return [*own, *super().get_urls()]
 
