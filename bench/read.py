@@ -6,7 +6,8 @@ turns, prints p50 and p95, the number of queries and the plan, and drops the dat
 another run.
 
     python -m bench.read [--short | --large] [--rows 1000000] [--calls 60]
-                         [--databases postgresql,sqlite,mariadb | --database URL] [--json [FILE]]
+                         [--databases postgresql,sqlite,mariadb | --database URL] [--only TEXT]
+                         [--json [FILE]]
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -91,13 +93,9 @@ def pages(rows: int) -> dict[str, list[str]]:
 
 def api(rows: int, tasks: list[Any], groups: list[Any]) -> dict[str, list[str]]:
     """Each list of the API, and the filters that the admin's own lists do not have."""
-    from django.urls import reverse
+    from z4j_django.models import TaskRecord
 
-    def address(route: str, *args: Any, **query: str) -> str:
-        found = reverse(f"z4j_api:{route}", args=args)
-        return f"{found}?{urlencode(query)}" if query else found
-
-    day = f"2026-01-{1 + rows // 2 // 86_400 % 28:02}"
+    day = f"{TaskRecord.objects.get(pk=rows // 2).sent_at:%Y-%m-%d}"
     filters = {
         "": "",
         "state": "state:FAILURE",
@@ -127,7 +125,91 @@ def api(rows: int, tasks: list[Any], groups: list[Any]) -> dict[str, list[str]]:
         "API: operations": [address("operations")],
         "API: operations of a task": [address("operations", target=tasks[0].task_id)],
         "API: health": [address("health")],
+        **numbers(),
     }
+
+
+def address(route: str, *args: Any, **query: str) -> str:
+    """One of the API."""
+    from django.urls import reverse
+
+    found = reverse(f"z4j_api:{route}", args=args)
+    return f"{found}?{urlencode(query)}" if query else found
+
+
+def numbers() -> dict[str, list[str]]:
+    """What is counted, what fails and what is wrong, over the ranges that a page offers."""
+    from z4j_django.models import ErrorGroup
+
+    # The newest tasks wait, and their time moves on: so ranges end where the rows do.
+    until = newest()
+    ends = f"{until:%Y-%m-%dT%H:%M:%SZ}"
+    ranges = {
+        "an hour": {"since": f"{until - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", "until": ends},
+        "a day": {"since": f"{until - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}", "until": ends},
+        "a week": {"since": f"{until - timedelta(days=7):%Y-%m-%dT%H:%M:%SZ}", "until": ends},
+        "90 days": {"since": f"{until - timedelta(days=89):%Y-%m-%dT%H:%M:%SZ}", "until": ends},
+    }
+    order, report = "shop.tasks.order_1", "bank.report_7"
+    found: dict[str, list[str]] = {}
+    for told, span in ranges.items():
+        found |= {
+            f"API: statistics, {told}": [address("statistics", **span)],
+            f"API: statistics of a name, {told}": [address("statistics", name=order, **span)],
+            f"API: statistics of a queue, {told}": [address("statistics", queue="mail", **span)],
+            f"API: task types, {told}": [
+                address("task-types", **span),
+                address("task-types", ordering="failed", limit="100", **span),
+                address("task-types", ordering="name", compare="week", **span),
+            ],
+            f"API: task type, {told}": [
+                address("task-type", name, compare="day", **span)
+                for name in (order, report, "shop.mail.send_3")
+            ],
+        }
+    errors = ErrorGroup.objects.filter(state=ErrorGroup.State.OPEN)
+    known = [
+        [one.error_id for one in errors.filter(fingerprint__lt=10_000).order_by(by)[:8]]
+        for by in ("-count", "count")
+    ]
+    filters = {
+        "error": [f"error:{one}" for one in known[0]],
+        "error, and state": [f"error:{known[0][0]} state:FAILURE"],
+        "release": ["release:2026.3.0"],
+        "release and state": ["release:2026.3.0 state:FAILURE"],
+        "release and name": [f"release:2026.19.0 name:{report}"],
+        **{f"is:{name}": [f"is:{name}"] for name in statuses()},
+    }
+    found |= {
+        f"API: tasks {name}": [address("tasks", q=text) for text in some]
+        for name, some in filters.items()
+    }
+    return found | {
+        "API: errors": [address("errors"), address("errors", ordering="-count", limit="100")],
+        "API: errors of a name": [address("errors", name="bank.")],
+        "API: errors of a release": [address("errors", release="2026.3.0")],
+        "API: errors, new": [address("errors", first_seen="<1d", state="open")],
+        "API: error, frequent": [address("error", one) for one in known[0]],
+        "API: error, rare": [address("error", one) for one in known[1]],
+        "API: releases": [address("releases")],
+        "API: queue, a day": [address("queue", "mail"), address("queue", "reports_9")],
+        "API: queue, two weeks": [address("queue", "mail", hours="336")],
+        "API: attention": [address("attention")],
+    }
+
+
+def statuses() -> Iterable[str]:
+    """Each second word that the filter finds by itself."""
+    from z4j_django.queries.status import STATUSES
+
+    return [name for name, one in STATUSES.items() if one.indexed]
+
+
+def newest() -> datetime:
+    """When the newest task was sent."""
+    from z4j_django.models import TaskRecord
+
+    return TaskRecord.objects.order_by("-pk").values_list("sent_at", flat=True)[0]
 
 
 def rounds(found: dict[str, list[str]], calls: int) -> Iterator[tuple[str, str]]:
@@ -164,14 +246,14 @@ def slowest(client: Any, address: str) -> tuple[int, str]:
     return len(captured), str(explain(connection, longest["sql"]))
 
 
-def measure(calls: int, rows: int) -> dict[str, dict[str, Any]]:
+def measure(calls: int, rows: int, only: str) -> dict[str, dict[str, Any]]:
     from django.contrib.auth.models import User
     from django.test import Client
 
     client = Client()
     user, _ = User.objects.get_or_create(username="bench", is_staff=True, is_superuser=True)
     client.force_login(user)
-    found = pages(rows)
+    found = {name: some for name, some in pages(rows).items() if only in name}
     times: dict[str, list[float]] = {name: [] for name in found}
     for _, address in rounds(found, 2):
         fetch(client, address)
@@ -189,7 +271,7 @@ def measure(calls: int, rows: int) -> dict[str, dict[str, Any]]:
     return results
 
 
-def read(rows: int, calls: int) -> None:
+def read(rows: int, calls: int, only: str) -> None:
     """The work of one process: seed the database that the environment names, and read it."""
     import django
 
@@ -205,7 +287,7 @@ def read(rows: int, calls: int) -> None:
     if not TaskRecord.objects.exists():
         seeding.seed(rows, "i % 10 = 0")
     seeded = time.perf_counter() - begun
-    print(json.dumps({"rows": rows, "seeded": seeded, "pages": measure(calls, rows)}))
+    print(json.dumps({"rows": rows, "seeded": seeded, "pages": measure(calls, rows, only)}))
 
 
 def measure_on(url: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -213,6 +295,7 @@ def measure_on(url: str, options: argparse.Namespace) -> dict[str, Any]:
         env = common.environment(url, DJANGO_SETTINGS_MODULE="tests.settings", Z4J_DISABLED="1")
         env.setdefault("DEMO_DIR", str(folder))
         sizes = ["--rows", str(options.rows), "--calls", str(options.calls)]
+        sizes += ["--only", options.only]
         printed = common.python(["-m", "bench.read", "--child", *sizes], env)
     found: dict[str, Any] = json.loads(printed)
     return found
@@ -242,11 +325,12 @@ def main() -> None:
     parser.add_argument("--calls", type=int, help="of each page")
     parser.add_argument("--databases", default="postgresql,sqlite,mariadb")
     parser.add_argument("--database", metavar="URL", help="one that stays, instead")
+    parser.add_argument("--only", default="", help="pages whose name holds this text")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     common.sized(options, SHORT, LONG)
     if options.child:
-        read(options.rows, options.calls)
+        read(options.rows, options.calls, options.only)
         return
     results = measure_all(options)
     document = about.document(

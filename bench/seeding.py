@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-#: Rows that one statement seeds.
-CHUNK = 100_000
+from bench.series import Scale, insert
+from z4j_django.values import release_key
+
 #: The newest tasks, which still wait.
 BACKLOG = 2000
 #: A number below 1,000 that follows no order.
 DICE = "(i * 7919) % 1000"
+WORKERS = 200
+SCHEDULES = 300
+RELEASES = 20
+#: Names of each kind, 500 in all with the one that is rare.
+ORDERS, MAILS, REPORTS, LEGACY = 5, 37, 437, 20
+#: Queues of reports, beside ``celery``, ``mail`` and ``seldom``.
+REPORT_QUEUES = 197
 
 
-def words(vendor: str) -> dict[str, str]:
-    """What the databases spell differently in the seeding statements."""
-    start = "2026-01-01 00:00:00"
-    return {
-        "postgresql": {
-            "text": "varchar",
-            "at": f"timestamptz '{start}Z' + ({{}}) * interval '1 s'",
-        },
-        "sqlite": {"text": "text", "at": f"datetime('{start}', '+' || ({{}}) || ' seconds')"},
-        "mysql": {"text": "char", "at": f"timestamp('{start}') + INTERVAL ({{}}) SECOND"},
-    }[vendor]
-
-
-def uuid_of(number: str, text: str) -> str:
-    h = f"md5(cast({number} as {text}))"
-    parts = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
-    return " || '-' || ".join(f"substr({h}, {start}, {length})" for start, length in parts)
-
-
-def mix(rows: int, text: str) -> dict[str, str]:
+def mix(scale: Scale) -> dict[str, str]:
     """What filters look at: few names have most tasks, most succeed, some names are no more."""
-    number = f"cast({{}} as {text})"
+    rows, number = scale.rows, scale.number
     old = f"i <= {rows // 10} and i % 5 = 0"
     return {
         "state": f"case when i > {rows - BACKLOG} then 'PENDING' "
@@ -41,28 +32,54 @@ def mix(rows: int, text: str) -> dict[str, str]:
         f"when i > {rows - BACKLOG - 30} then 'STARTED' when {DICE} < 20 then 'FAILURE' "
         f"when {DICE} < 25 then 'REVOKED' when {DICE} = 25 and i % 7 = 0 then 'RETRY' "
         "else 'SUCCESS' end",
-        "name": f"case when {old} then 'legacy.sync_' || {number.format('i % 20')}"
-        f" when i % 1000 < 500 then 'shop.tasks.order_' || {number.format('i % 5')}"
-        f" when i % 1000 < 900 then 'shop.mail.send_' || {number.format('i % 37')}"
-        f" when i % 1000 < 999 then 'bank.report_' || {number.format('i % 150')}"
+        "name": f"case when {old} then 'legacy.sync_' || {number(f'i % {LEGACY}')}"
+        f" when i % 1000 < 500 then 'shop.tasks.order_' || {number(f'i % {ORDERS}')}"
+        f" when i % 1000 < 900 then 'shop.mail.send_' || {number(f'i % {MAILS}')}"
+        f" when i % 1000 < 999 then 'bank.report_' || {number(f'i % {REPORTS}')}"
         " else 'shop.audit.rare' end",
-        "queue": "case when i % 100000 = 7 then 'seldom' when i % 10 < 7 then 'celery' "
-        "when i % 10 < 9 then 'mail' else 'reports' end",
+        "queue": f"case when i % 100000 = 7 then 'seldom' when {old} or i % 1000 < 700 "
+        "then 'celery' when i % 1000 < 900 then 'mail' when i % 1000 < 999 "
+        f"then 'reports_' || {number(f'i % {REPORTS} % {REPORT_QUEUES}')} else 'celery' end",
         "worker": f"case when i > {rows - BACKLOG} then '' when i <= {rows // 20} "
-        f"then 'celery@retired' else 'celery@pod-' || {number.format('i % 40')} end",
+        f"then 'celery@retired' else 'celery@pod-' || {number(f'i % {WORKERS}')} end",
     }
 
 
-def task_columns(rows: int, vendor: str) -> dict[str, str]:
+def error_of(rows: int) -> str:
+    """The fingerprint of a failure: three causes a name."""
+    return (
+        f"case when {DICE} >= 20 or i > {rows - BACKLOG - 30} then null "
+        f"when i <= {rows // 10} and i % 5 = 0 then 6000 + i % {LEGACY} * 3 + i % 3 "
+        f"when i % 1000 < 500 then 1000 + i % {ORDERS} * 3 + i % 3 "
+        f"when i % 1000 < 900 then 2000 + i % {MAILS} * 3 + i % 3 "
+        f"when i % 1000 < 999 then 3000 + i % {REPORTS} * 3 + i % 3 else 5000 end"
+    )
+
+
+def release_name(number: int) -> str:
+    return f"2026.{number}.0"
+
+
+def release_of(rows: int) -> str:
+    """The key of the release that a task ran in."""
+    each = -(-rows // RELEASES)
+    cases = " ".join(
+        f"when i <= {number * each} then {release_key(release_name(number))}"
+        for number in range(1, RELEASES + 1)
+    )
+    return f"case when i > {rows - BACKLOG} then null {cases} end"
+
+
+def task_columns(scale: Scale) -> dict[str, str]:
     """Each column of a task as SQL over ``i``."""
-    text, at = words(vendor)["text"], words(vendor)["at"]
-    own = uuid_of("i", text)
+    own = scale.uuid("i")
     child = "i % 4 = 1"
-    waits = f"i > {rows - BACKLOG}"
-    sent, done = at.format("i"), at.format("i + 2")
-    failed = f"{DICE} < 20 and not ({waits})"
+    waits = f"i > {scale.rows - BACKLOG}"
+    begun = f"i > {scale.rows - BACKLOG - 30}"
+    sent, done = scale.at("i"), scale.at("i", "2")
+    failed = f"{DICE} < 20 and not ({begun})"
     return {
-        **mix(rows, text),
+        **mix(scale),
         "project": "'default'",
         "task_id": own,
         "exchange": "''",
@@ -78,56 +95,59 @@ def task_columns(rows: int, vendor: str) -> dict[str, str]:
         "deliveries": "1",
         "sent_at": sent,
         "received_at": f"case when {waits} then null else {sent} end",
-        "started_at": f"case when {waits} then null else {sent} end",
-        "finished_at": f"case when {waits} then null else {done} end",
-        "runtime": f"case when {waits} then null else 1.5 end",
-        "root_id": f"case when {child} then {uuid_of('i - 1', text)} else {own} end",
-        "parent_id": f"case when {child} then {uuid_of('i - 1', text)} else '' end",
-        "group_id": f"case when i % 200 < 20 then {uuid_of('i % 20 - i', text)} else '' end",
+        "started_at": f"case when i > {scale.rows - BACKLOG - 20} then null else {sent} end",
+        "finished_at": f"case when {begun} then null else {done} end",
+        "runtime": f"case when {begun} then null else 1.5 end",
+        "root_id": f"case when {child} then {scale.uuid('i - 1')} else {own} end",
+        "parent_id": f"case when {child} then {scale.uuid('i - 1')} else '' end",
+        "group_id": f"case when i % 200 < 20 then {scale.uuid('i % 20 - i')} else '' end",
         "group_index": "case when i % 200 < 20 then i % 20 else null end",
-        "chord_id": "''",
-        "schedule": "''",
+        "chord_id": f"case when i % 400 < 20 then {scale.uuid('i - i % 20 + 20')} else '' end",
+        "schedule": "case when i % 1000 between 900 and 959 "
+        f"then 'every-' || {scale.number(f'i % {SCHEDULES}')} else '' end",
         "origin": "'4321@web'",
+        "release": release_of(scale.rows),
+        "error": error_of(scale.rows),
         "attempt": "0",
         "state_order": "i",
         "facts_order": "i",
     }
 
 
-def event_columns(vendor: str) -> dict[str, str]:
-    text, at = words(vendor)["text"], words(vendor)["at"]
+def event_columns(scale: Scale) -> dict[str, str]:
     kind = (
         "case k when 0 then 'task_sent' when 1 then 'task_received' "
         "when 2 then 'task_started' else 'task_succeeded' end"
     )
     return {
         "project": "'default'",
-        "task_id": uuid_of("i", text),
+        "task_id": scale.uuid("i"),
         "kind": kind,
-        "at": at.format("i + k"),
+        "at": scale.at("i", "k"),
         "retries": "0",
-        "worker": f"'celery@pod-' || cast(i % 40 as {text})",
+        "worker": f"'celery@pod-' || {scale.number(f'i % {WORKERS}')}",
         "pid": "1234",
         "detail": "''",
     }
 
 
-def group_columns(vendor: str) -> dict[str, str]:
-    text, at = words(vendor)["text"], words(vendor)["at"]
+def group_columns(scale: Scale) -> dict[str, str]:
+    """Every second one is the header of a chord, whose body is the task after its members."""
+    chord = "i % 400 = 0"
     return {
         "project": "'default'",
-        "group_id": uuid_of("-i", text),
-        "kind": "'group'",
+        "group_id": scale.uuid("-i"),
+        "kind": f"case when {chord} then 'chord' else 'group' end",
         "size": "20",
-        "body_id": "''",
-        "body_name": "''",
+        "body_id": f"case when {chord} then {scale.uuid('i + 20')} else '' end",
+        "body_name": f"case when {chord} then 'shop.tasks.order_0' else '' end",
         "root_id": "''",
-        "first_seen": at.format("i"),
+        "first_seen": scale.at("i"),
     }
 
 
-def operation_columns(vendor: str) -> dict[str, str]:
-    at = words(vendor)["at"]
+def operation_columns(scale: Scale) -> dict[str, str]:
+    at = scale.at
     return {
         "verb": "case i % 10 when 0 then 'purge_queue' when 1 then 'retry_group' "
         "when 2 then 'cancel' else 'retry' end",
@@ -139,60 +159,32 @@ def operation_columns(vendor: str) -> dict[str, str]:
         "total": "10",
         "done": "9",
         "refused": "1",
-        "created_at": at.format("i * 1000"),
-        "updated_at": at.format("i * 1000 + 1"),
-        "finished_at": at.format("i * 1000 + 1"),
+        "created_at": at("i * 1000"),
+        "updated_at": at("i * 1000", "1"),
+        "finished_at": at("i * 1000", "1"),
         "abort_requested": "false",
     }
 
 
-def target_columns(vendor: str) -> dict[str, str]:
+def target_columns(scale: Scale) -> dict[str, str]:
     """Ten of each operation."""
     return {
         "operation_id": "(i - 1 - (i - 1) % 10) / 10 + 1",
         "position": "(i - 1) % 10",
         "kind": "'task'",
-        "target": uuid_of("i * 100", words(vendor)["text"]),
+        "target": scale.uuid("i * 100"),
         "outcome": "case when i % 10 = 0 then 'refused' else 'done' end",
-        "at": words(vendor)["at"].format("i * 100"),
+        "at": scale.at("i * 100"),
     }
 
 
-def loss_columns(vendor: str) -> dict[str, str]:
+def loss_columns(scale: Scale) -> dict[str, str]:
     return {
         "host": "'pod-1'",
         "reason": "'unwritten'",
         "count": "i % 7 + 1",
-        "at": words(vendor)["at"].format("i * 1000"),
+        "at": scale.at("i * 1000"),
     }
-
-
-def defaults(model: Any, columns: dict[str, str]) -> dict[str, str]:
-    """The columns that ``columns`` leaves out and that may not be null, with their defaults."""
-    return {
-        field.column: repr(field.get_default())
-        for field in model._meta.concrete_fields
-        if not (field.primary_key or field.null or field.column in columns)
-    }
-
-
-def insert(cursor: Any, model: Any, columns: dict[str, str], rows: int, where: str) -> None:
-    """Fill a table from the numbers 1 to ``rows`` (``i``) for which ``where`` holds."""
-    columns = columns | defaults(model, columns)
-    digits = "(select 0 as d" + "".join(f" union all select {n}" for n in range(1, 10)) + ")"
-    tables = ", ".join(f"{digits} d{n}" for n in range(5))
-    number = " + ".join(f"d{n}.d * {10**n}" for n in range(5))
-    integer = "signed" if cursor.db.vendor == "mysql" else "bigint"
-    names, values = ", ".join(columns), ", ".join(columns.values())
-    table = model._meta.db_table
-    events = "(select 0 as k union all select 1 union all select 2 union all select 3)"
-    beside = f" cross join {events} kinds" if "kind" in columns and "detail" in columns else ""
-    for first in range(1, rows + 1, CHUNK):
-        series = f"(select cast({first} + {number} as {integer}) as i from {tables}) series"
-        cursor.execute(
-            f"insert into {table} ({names}) select {values} from {series}{beside} "
-            f"where i <= {rows} and {where} order by i"
-        )
 
 
 def seed(rows: int, with_events: str) -> None:
@@ -203,57 +195,93 @@ def seed(rows: int, with_events: str) -> None:
         with_events: Which of them, by their number ``i``, have events: an SQL condition.
     """
     from django.db import connection
+    from django.utils import timezone
 
+    from bench import seeding_numbers
     from z4j_django.models import (
         GroupRecord,
         JournalLoss,
         Operation,
         OperationTarget,
+        QueueSample,
+        Statistic,
         TaskEvent,
         TaskRecord,
     )
 
-    vendor = connection.vendor
-    large = (TaskRecord, TaskEvent)
-    with connection.schema_editor() as editor:
-        for model in large:
-            for index in model._meta.indexes:
-                editor.remove_index(model, index)
-    with connection.cursor() as cursor:
-        if vendor == "mysql":
+    scale = Scale(rows, connection.vendor, timezone.now())
+    with (
+        without_indexes(connection, (TaskRecord, TaskEvent, Statistic, QueueSample)),
+        connection.cursor() as cursor,
+    ):
+        if scale.vendor == "mysql":
             cursor.execute("set session sql_mode = concat(@@sql_mode, ',PIPES_AS_CONCAT')")
-        insert(cursor, TaskRecord, task_columns(rows, vendor), rows, "1 = 1")
-        insert(cursor, TaskEvent, event_columns(vendor), rows, with_events)
-        insert(cursor, GroupRecord, group_columns(vendor), rows, "i % 200 = 0")
-        insert(cursor, Operation, operation_columns(vendor), rows // 1000, "1 = 1")
-        insert(cursor, OperationTarget, target_columns(vendor), rows // 100, "1 = 1")
-        insert(cursor, JournalLoss, loss_columns(vendor), rows // 10_000, "1 = 1")
-    with connection.schema_editor() as editor:
-        for model in large:
-            for index in model._meta.indexes:
-                editor.add_index(model, index)
+        insert(cursor, TaskRecord, task_columns(scale), rows, "1 = 1")
+        insert(cursor, TaskEvent, event_columns(scale), rows, with_events)
+        insert(cursor, GroupRecord, group_columns(scale), rows, "i % 200 = 0")
+        insert(cursor, Operation, operation_columns(scale), rows // 1000, "1 = 1")
+        insert(cursor, OperationTarget, target_columns(scale), rows // 100, "1 = 1")
+        insert(cursor, JournalLoss, loss_columns(scale), rows // 10_000, "1 = 1")
+        seeding_numbers.seed(cursor, scale)
     seed_hosts()
     with connection.cursor() as cursor:
         # SQLite's statistics are left as few projects have them: without.
-        if vendor == "postgresql":
+        if scale.vendor == "postgresql":
             cursor.execute("vacuum analyze")
-        elif vendor == "mysql":
-            tables = ", ".join(model._meta.db_table for model in large)
+        elif scale.vendor == "mysql":
+            models = (TaskRecord, TaskEvent, Statistic, QueueSample)
+            tables = ", ".join(model._meta.db_table for model in models)
             cursor.execute(f"analyze table {tables}")
 
 
+@contextlib.contextmanager
+def without_indexes(connection: Any, models: Sequence[Any]) -> Iterator[None]:
+    """Make the indexes of some tables when their rows are there: that takes a part of the time."""
+    # SQLite would make the table anew for a constraint.
+    keys = connection.vendor == "postgresql"
+    if keys:
+        with connection.cursor() as cursor:
+            cursor.execute("set synchronous_commit = off; set maintenance_work_mem = '512MB'")
+    with connection.schema_editor() as editor:
+        for model in models:
+            for index in model._meta.indexes:
+                editor.remove_index(model, index)
+            for constraint in model._meta.constraints if keys else ():
+                editor.remove_constraint(model, constraint)
+    yield
+    for model in models:
+        for index in model._meta.indexes:
+            with connection.schema_editor() as editor:
+                editor.add_index(model, index)
+        for constraint in model._meta.constraints if keys else ():
+            with connection.schema_editor() as editor:
+                editor.add_constraint(model, constraint)
+
+
 def seed_hosts() -> None:
-    """The workers, and a journal of each of their hosts."""
+    """The workers, a beat, and a journal of each of their hosts."""
     from django.utils import timezone
 
+    from z4j_django.agent import events
     from z4j_django.models import JournalRecord, WorkerRecord
 
     now = timezone.now()
-    names = ["celery@retired", *(f"celery@pod-{number}" for number in range(40))]
-    WorkerRecord.objects.bulk_create(
-        WorkerRecord(hostname=name, online=True, last_seen=now) for name in names
-    )
+    told = {"online": True, "started_at": now, "last_seen": now}
+    queues = [f"reports_{number}" for number in range(REPORT_QUEUES)]
+    workers = [
+        WorkerRecord(
+            hostname=f"celery@pod-{number}",
+            pool="prefork",
+            concurrency=8,
+            queues=["celery", "mail", "seldom", queues[number % REPORT_QUEUES]],
+            **told,
+        )
+        for number in range(WORKERS)
+    ]
+    workers.append(WorkerRecord(hostname="celery@retired", stopped_at=now, online=False))
+    workers.append(WorkerRecord(hostname="beat@pod-0", pool=events.BEAT, **told))
+    WorkerRecord.objects.bulk_create(workers)
     JournalRecord.objects.bulk_create(
-        JournalRecord(host=name.partition("@")[2], directory="/run/z4j", seen_at=now)
-        for name in names
+        JournalRecord(host=f"pod-{number}", directory="/run/z4j", seen_at=now)
+        for number in range(WORKERS)
     )

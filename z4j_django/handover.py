@@ -22,9 +22,8 @@ from z4j_django.conf import settings
 #: Engines that come with Django, and are what they say without an app beside them.
 _ENGINES: Final = "django.db.backends."
 
-#: The broker and the schedules that were taken.
-_broker: Mapping[str, Any] | None = None
-_schedules: Mapping[str, Any] | None = None
+#: What was taken beside the settings: ``broker``, ``schedules``, ``results``.
+_told: Mapping[str, Any] = {}
 
 
 class ShipperConfig(AppConfig):
@@ -46,41 +45,53 @@ def alias() -> str:
     return str(found)
 
 
-def give(
-    broker: Mapping[str, Any] | None = None, schedules: Mapping[str, Any] | None = None
-) -> bytes:
+def give(**told: Mapping[str, Any]) -> bytes:
     """What a shipper needs, as JSON; empty where it has to load the whole project.
 
     Args:
-        broker: What ``broker.describe`` tells of it.
-        schedules: What ``wiring.schedules`` tells of them.
+        **told: What ``wiring`` tells of the ``broker``, the ``schedules`` and the ``results``. Of
+            what lies in ``tables``, the database of this alias is handed over, too.
     """
-    return (
-        b""
-        if why_not()
-        else msgspec.json.encode({**_settings(), "BROKER": broker, "SCHEDULES": schedules})
-    )
+    if why_not():
+        return b""
+    found, there = _settings(), {}
+    for name, one in told.items():
+        there[name] = {**one, "tables": ""}
+        if (here := one.get("tables", "")) == alias():
+            there[name]["tables"] = "default"
+        elif here and not _why_not(here):
+            found["DATABASES"][name] = _entry(here)
+            there[name]["tables"] = name
+    return msgspec.json.encode({**found, "TOLD": there})
 
 
 def why_not() -> str:
     """Why a shipper has to load the whole project, in words; empty where it does not."""
-    engine = connections.settings[alias()]["ENGINE"]
+    if reason := _why_not(alias()):
+        return reason
+    return "" if _is_carried(_settings()) else "its secret key or Z4J hold what JSON can't carry"
+
+
+def _why_not(alias: str) -> str:
+    engine = connections.settings[alias]["ENGINE"]
     if not engine.startswith(_ENGINES):
         return f"the engine of its database, {engine}, is not one of Django's own"
+    return "" if _is_carried(_entry(alias)) else "its database's OPTIONS hold what JSON can't carry"
+
+
+def _is_carried(given: Mapping[str, Any]) -> bool:
+    """Whether it is the same again after it was JSON."""
     try:
-        given = _settings()
-        if msgspec.json.decode(msgspec.json.encode(given)) == given:
-            return ""
+        return bool(msgspec.json.decode(msgspec.json.encode(given)) == given)
     except (TypeError, ValueError):  # nothing that JSON knows, or no text
-        pass
-    return "its database's OPTIONS, its secret key or Z4J hold what JSON can't carry"
+        return False
 
 
 def take(given: bytes) -> None:
-    """Configure Django in a process that was given this."""
-    global _broker, _schedules
+    """Set Django up in a process that was given this, without its logging and its addresses."""
+    global _told
     found = msgspec.json.decode(given)
-    _broker, _schedules = found.pop("BROKER"), found.pop("SCHEDULES")
+    _told = found.pop("TOLD")
     if version := found.pop("PYMYSQL"):
         import pymysql
 
@@ -89,20 +100,15 @@ def take(given: bytes) -> None:
     ages = found["Z4J"]["RETENTION"]
     found["Z4J"]["RETENTION"] = {name: _age(age) for name, age in ages.items()}
     django_settings.configure(**found)
+    apps.populate(django_settings.INSTALLED_APPS)
 
 
-def broker() -> Mapping[str, Any] | None:
-    """The broker that this process was given; ``None`` where it has the project itself."""
-    return _broker
-
-
-def schedules() -> Mapping[str, Any] | None:
-    """The schedules that this process was given; ``None`` likewise."""
-    return _schedules
+def told(name: str) -> Mapping[str, Any] | None:
+    """What this process was given of that name; ``None`` where it has the project itself."""
+    return _told.get(name)
 
 
 def _settings() -> dict[str, Any]:
-    entry = {name: value for name, value in connections.settings[alias()].items() if name != "TEST"}
     z4j = {"RETENTION": {}, **getattr(django_settings, "Z4J", {}), "DATABASE": None}
     z4j["RETENTION"] = {
         name: age.total_seconds() if isinstance(age, timedelta) else age
@@ -110,7 +116,7 @@ def _settings() -> dict[str, Any]:
     }
     return {
         "INSTALLED_APPS": [f"{__name__}.{ShipperConfig.__name__}"],
-        "DATABASES": {"default": {**entry, "NAME": _text(entry["NAME"])}},
+        "DATABASES": {"default": _entry(alias())},
         "SECRET_KEY": django_settings.SECRET_KEY,
         "SECRET_KEY_FALLBACKS": list(django_settings.SECRET_KEY_FALLBACKS),
         "TIME_ZONE": django_settings.TIME_ZONE,
@@ -119,6 +125,11 @@ def _settings() -> dict[str, Any]:
         "PYMYSQL": _pymysql(),
         "Z4J": {**z4j, "JOURNAL_DIR": None},
     }
+
+
+def _entry(alias: str) -> dict[str, Any]:
+    entry = {name: value for name, value in connections.settings[alias].items() if name != "TEST"}
+    return {**entry, "NAME": _text(entry["NAME"])}
 
 
 def _pymysql() -> list[Any]:

@@ -137,3 +137,11 @@ def duration(seconds: float | None) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """How many there are of something: ``1 byte``, ``2,000 bytes``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def size(count: int) -> str:
+    """A number of bytes, as the admin has it: ``12 bytes``, ``600.0 MB``."""
+    if count < 1024:
+        return f"{count} byte{'s' if count != 1 else ''}"
+    power = min((count.bit_length() - 1) // 10, 4)
+    return f"{count / 1024**power:.1f} {'KMGT'[power - 1]}B"

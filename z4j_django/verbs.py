@@ -14,7 +14,7 @@ from z4j_django import verb_options
 from z4j_django.options import Options
 
 Role = Literal["operator", "admin"]
-Noun = Literal["task", "group", "queue", "error"]
+Noun = Literal["task", "group", "queue", "error", "journal"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,7 @@ MAY_PURGE: Final = Permission(
     "purge_queue", "Can purge queues and restore what was purged", "admin"
 )
 MAY_RESOLVE_ERRORS: Final = Permission("resolve_error", "Can resolve and ignore errors", "operator")
-MAY_CONTROL_WORKERS: Final = Permission(
-    "control_worker", "Can control workers", "admin", "reserved for the control of workers"
-)
+MAY_CONTROL_WORKERS: Final = Permission("control_worker", "Can control workers", "admin")
 MAY_CONTROL_SCHEDULES: Final = Permission(
     "control_schedule", "Can control schedules", "admin", "reserved for the control of schedules"
 )
@@ -212,12 +210,23 @@ REOPEN_ERRORS: Final = Verb(
     promise="Is open.",
 )
 
+DISMISS_JOURNAL: Final = Verb(
+    name="dismiss_journal",
+    noun="journal",
+    permission=MAY_CONTROL_WORKERS,
+    label="Dismiss",
+    summary="Dismiss a journal that nobody ships any more",
+    about="Takes it off the record, so that it is no trouble any more. Its files stay; a shipper "
+    "that reports it again puts it back on record.",
+    promise="Is off the record.",
+)
+
 #: All there are, by their names.
 VERBS: Final[dict[str, Verb]] = {
     verb.name: verb
     for verb in (
         *(RETRY, CANCEL, TERMINATE, RETRY_GROUP, PURGE_QUEUE, RESTORE),
-        *(RESOLVE_ERRORS, IGNORE_ERRORS, REOPEN_ERRORS),
+        *(RESOLVE_ERRORS, IGNORE_ERRORS, REOPEN_ERRORS, DISMISS_JOURNAL),
     )
 }
 

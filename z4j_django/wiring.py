@@ -22,7 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import router
 from django.utils.crypto import salted_hmac
 
-from z4j_django import broker, handover, logs
+from z4j_django import broker, handover, logs, result_backend
 from z4j_django.agent import discovery, releases, timetable
 from z4j_django.agent.config import Config
 from z4j_django.conf import settings
@@ -62,7 +62,9 @@ def agent_config() -> Config:
 
 def hand_over() -> bytes:
     """What a shipper process is given, logged where that is nothing (see ``handover``)."""
-    given = handover.give(describe_broker(), schedules())
+    given = handover.give(
+        broker=describe_broker(), schedules=schedules(), results=describe_results()
+    )
     if not given:
         logger.warning("The shipper loads the whole project: %s.", handover.why_not())
     return given
@@ -72,22 +74,33 @@ def schedules() -> dict[str, Any]:
     """What is known of the tasks that beat has to send, without a look at any table.
 
     Returns:
-        ``entries`` of the app's own schedule, as ``agent.timetable`` describes them; and whether
-        the ``tables`` of django-celery-beat are beside ours.
+        ``entries`` of the app's own schedule, as ``agent.timetable`` describes them; and the alias
+        of the database with the ``tables`` of django-celery-beat, empty where there are none.
     """
     try:
         entries = timetable.describe(find_celery_app().app, settings.sampling)
     except Exception as error:  # whatever the app's settings hold
         logger.debug("The app's schedule can't be read: %s", error)
         entries = []
-    return {"entries": entries, "tables": _has_beats_tables()}
+    return {"entries": entries, "tables": _tables("django_celery_beat", "PeriodicTask")}
 
 
-def _has_beats_tables() -> bool:
-    if not apps.is_installed("django_celery_beat"):
-        return False
-    theirs = router.db_for_read(apps.get_model("django_celery_beat", "PeriodicTask"))
-    return theirs == handover.alias()
+def _tables(app: str, model: str) -> str:
+    """The alias of the database that has the tables of an app."""
+    return router.db_for_read(apps.get_model(app, model)) if apps.is_installed(app) else ""
+
+
+def describe_results() -> dict[str, Any]:
+    """What a shipper needs to ask the result backend how far it has counted a chord's members."""
+    try:
+        found = result_backend.describe(find_celery_app().app)
+    except Exception as error:  # likewise
+        return {"kind": "", "polls": False, "unknown": f"{type(error).__name__}: {error}"}
+    is_django = found["kind"] == result_backend.DJANGO
+    return {
+        **found,
+        "tables": _tables("django_celery_results", "ChordCounter") if is_django else "",
+    }
 
 
 def describe_broker() -> dict[str, Any]:

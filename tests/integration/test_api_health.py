@@ -10,7 +10,8 @@ from django.utils import timezone
 from tests.integration import nouns
 from tests.integration.api_client import WHO, address, body, client, problem
 from z4j_django.agent import events
-from z4j_django.models import JournalLoss, JournalRecord, WorkerRecord
+from z4j_django.models import JournalLoss, JournalRecord, Operation, WorkerRecord
+from z4j_django.operations import auditing
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +101,45 @@ def test_both_permissions_are_wanted() -> None:
     for one, other in (BOTH, BOTH[::-1]):
         told = problem(nouns.holder(one).get(HEALTH), 403)
         assert f"z4j_django.{other}" in told["detail"]
+
+
+def test_a_journal_that_nobody_ships_any_more_is_dismissed() -> None:
+    journal(seen_at=timezone.now() - timedelta(days=3))
+    where = address("journals", "web1:/srv/j", "dismiss")
+    problem(client("z4j operator").post(where, content_type="application/json"), 403)
+    told = body(client("z4j admin").post(where, content_type="application/json"), 202)
+    assert (told["verb"], told["counts"]["done"], told["parameters"]) == (
+        "dismiss_journal",
+        1,
+        {"host": "web1", "directory": "/srv/j"},
+    )
+    assert not JournalRecord.objects.exists()
+    assert (
+        "no journal"
+        in problem(client().post(where, content_type="application/json"), 409)["detail"]
+    )
+
+
+def test_a_journal_that_is_shipped_stays() -> None:
+    journal()
+    where = address("journals", "web1:/srv/j", "dismiss")
+    assert (
+        "is shipped"
+        in problem(client().post(where, content_type="application/json"), 409)["detail"]
+    )
+    assert JournalRecord.objects.exists()
+
+
+def test_one_that_is_reported_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal(seen_at=timezone.now() - timedelta(days=3))
+    where = address("journals", "web1:/srv/j", "dismiss")
+    begin = auditing.begin
+
+    def begun(*args: object, **kwargs: object) -> Operation:
+        JournalRecord.objects.update(seen_at=timezone.now())
+        return begin(*args, **kwargs)
+
+    monkeypatch.setattr(auditing, "begin", begun)
+    refused = problem(client().post(where, content_type="application/json"), 409)
+    assert refused["operation"]["counts"]["refused"] == 1
+    assert JournalRecord.objects.exists()

@@ -23,6 +23,7 @@ from z4j_django.api import urls
 from z4j_django.models import (
     ErrorGroup,
     GroupRecord,
+    JournalRecord,
     Lease,
     Operation,
     Statistic,
@@ -118,6 +119,7 @@ def tries(schedules: None) -> dict[str, Try]:
     purge = operation("purge_queue", ("mail",), parameters={"queue": "mail"})
     Statistic.objects.create(step=86_400, scope="names", name="shop.add", at=0)
     running = operation("retry", ("a",), state="running", finished_at=None)
+    JournalRecord.objects.create(host="web", directory="/j", seen_at=NOW)
     Lease.objects.create(name="watch", until=lease.now(), done_at=lease.now())
 
     def get(*parts: Any) -> Try:
@@ -158,6 +160,7 @@ def tries(schedules: None) -> dict[str, Try]:
         "GET workers/": get("workers"),
         "GET workers/{hostname}/": get("workers", "w"),
         "GET health/": get("health"),
+        "POST journals/{journal}/dismiss/": post("journals", "web:/j", "dismiss"),
         "GET attention/": get("attention"),
         "GET schedules/": get("schedules"),
         "GET schedules/{id}/": get("schedules", 1),

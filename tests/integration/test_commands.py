@@ -19,7 +19,7 @@ from z4j_django import control, wiring
 from z4j_django.agent import discovery, events, journal, shipper
 from z4j_django.diagnosis import walk
 from z4j_django.diagnosis.findings import Visit
-from z4j_django.models import JournalLoss, JournalRecord, Statistic, TaskRecord
+from z4j_django.models import JournalLoss, JournalRecord, Operation, Statistic, TaskRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,25 +116,28 @@ def test_the_status_shows_this_host_and_all_others(directory: Path) -> None:
     assert any(line.startswith("! 3 events were lost (over the cap), ") for line in lines)
 
 
-def test_a_journal_that_a_setting_left_behind_is_dismissed(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_journal_that_a_setting_left_behind_is_dismissed() -> None:
     long_ago = timezone.now() - timedelta(days=3)
     JournalRecord.objects.create(host="web2", directory="/old", seen_at=long_ago, pending=5)
     assert "! The journal of web2 (/old) is silent" in run("z4j_status")[1]
-    code, output = run("z4j_dismiss_journal", "web2", "/old")
-    assert code == 0
-    assert output.startswith("Dismissed web2:/old, last heard of 3 days ago with 5 bytes to store.")
-    assert "The journal web2:/old was dismissed by" in caplog.text
+    told = "Last heard of 3 days ago, with 5 bytes to store."
+    code, output = run("z4j_dismiss_journal", "web2", "/old", "--dry-run")
+    assert (code, output.splitlines()[0]) == (0, f"web2:/old  would be done  {told}")
+    code, output = run("z4j_dismiss_journal", "web2", "/old", "--yes")
+    assert (code, output.splitlines()[0]) == (0, f"web2:/old  done  {told}")
     assert "web2" not in run("z4j_status")[1]
-    with pytest.raises(CommandError, match="There is no journal web2:/old on record"):
-        run("z4j_dismiss_journal", "web2", "/old")
+    with pytest.raises(CommandError, match="There is no journal 'web2:/old' on record"):
+        run("z4j_dismiss_journal", "web2", "/old", "--yes")
+    operation = Operation.objects.get()
+    assert (operation.verb, operation.surface, operation.done) == ("dismiss_journal", "command", 1)
+    assert operation.parameters == {"host": "web2", "directory": "/old"}
+    assert operation.targets.get().kind == "journal"
 
 
 def test_a_journal_that_is_shipped_is_not_dismissed() -> None:
     JournalRecord.objects.create(host="web2", directory="/j", pid=8, seen_at=timezone.now())
     with pytest.raises(CommandError, match="web2:/j is shipped: its shipper reported within"):
-        run("z4j_dismiss_journal", "web2", "/j")
+        run("z4j_dismiss_journal", "web2", "/j", "--yes")
     assert JournalRecord.objects.exists()
 
 

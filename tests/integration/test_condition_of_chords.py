@@ -48,7 +48,8 @@ def test_a_body_that_does_not_come_after_all_members_is_stuck() -> None:
     [finding] = find("chord_stuck")
     assert finding.evidence == (
         "All 3 members of the chord ended, the last one 5m 00s ago, and its body shop.total was "
-        "not sent."
+        "not sent. celery.chord_unlock is to wait for the members; none of the newest on record "
+        "does."
     )
     assert (finding.subject, finding.since) == ("g", ago(minutes=5))
     assert finding.numbers == {"members": 3, "unheard": 0, "seconds": 300.0, "body_id": "body"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import celery
 import pytest
-from celery.schedules import crontab
+from celery.schedules import crontab, solar
 from celery.schedules import schedule as every
 
 from tests.integration import beat
@@ -17,6 +17,8 @@ from tests.integration.finding import NOW, ago, evidence, find
 from tests.integration.pages import task
 from z4j_django import wiring
 from z4j_django.agent.discovery import Found
+from z4j_django.conditions.registry import CONDITIONS
+from z4j_django.conditions.scene import Scene
 from z4j_django.models import JournalRecord, WorkerRecord
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +28,13 @@ KEY = "schedule_overdue"
 
 class Own(every):
     """A project's own kind, of which no one knows what it says."""
+
+
+def at_sunset() -> solar:
+    """As it is where PyEphem is installed, which it asks for."""
+    made: solar = object.__new__(solar)
+    made.event, made.lat, made.lon = "sunset", 52, 13
+    return made
 
 
 @pytest.fixture
@@ -61,6 +70,15 @@ class TestOfTheAppsSettings:
         [report, _] = find(KEY)
         assert report.since == ago(hours=9)
         assert report.numbers == {"seconds": 32_400.0, "task": "shop.report"}
+
+    def test_what_follows_the_sun_is_foretold(self, app: celery.Celery) -> None:
+        heard()
+        app.conf.beat_schedule = {"sun": {"task": "shop.light", "schedule": at_sunset()}}
+        task("s", schedule="sun", sent_at=ago(days=1, hours=19))
+        assert evidence(KEY) == {
+            "sun": "sun (shop.light, sunset at 52, 13) was due 19h 08m ago, and was not sent. It "
+            "was sent last 1d 19h ago."
+        }
 
     def test_what_was_sent_is_not(self) -> None:
         heard()
@@ -161,7 +179,18 @@ class TestOfDjangoCeleryBeat:
             "nightly (shop.report, 0 3 * * * UTC) was due 9h 00m ago, and was not sent. It was "
             "sent last 1d 09h ago."
         )
+        assert told.pop("sun").startswith(
+            "sun (shop.report, sunset at 52, 13) was due 6d 19h ago, and was not sent. "
+        )
         assert told == {}
+
+    def test_a_sunset_is_late_a_quarter_of_an_hour_after_it(self) -> None:
+        self.made("sun", "solar", timedelta(days=7), last_run_at=ago(days=1, hours=-5))
+        sunset = NOW.replace(hour=16, minute=52, second=53)
+        one = CONDITIONS[KEY]
+        for minutes, wanted in ((14, []), (17, ["sun"])):
+            scene = Scene("default", sunset + timedelta(minutes=minutes))
+            assert [found.subject for found in one.find(scene, one.thresholds())] == wanted
 
     def test_what_is_off_there_is_off_though_the_settings_have_it(self) -> None:
         heard()

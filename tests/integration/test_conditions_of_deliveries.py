@@ -118,7 +118,7 @@ class TestDeliveredNTimes:
         worker("w1@h")
         event("task_received", 1, "w2@h")
         redis = {"transport": "kombu.transport.redis:Transport", "transport_options": {}}
-        monkeypatch.setattr(handover, "_broker", {"connection": redis})
+        monkeypatch.setattr(handover, "_told", {"broker": {"connection": redis}})
         assert self._said().endswith("its visibility timeout of 1h 00m ran out.")
         redis["transport_options"] = {"visibility_timeout": 7200}
         assert "w1@h had it 1h 00m before, and may have lost its connection" in self._said()

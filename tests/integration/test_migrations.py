@@ -11,6 +11,8 @@ from django.db.migrations.loader import MigrationLoader
 from z4j_django.models import TaskEvent, TaskRecord
 
 APP = "z4j_django"
+#: Those that change what is said of columns, and no table.
+OF_WORDS = {"0005_words"}
 NAMES = sorted(name for app, name in MigrationLoader(None).disk_migrations if app == APP)
 
 
@@ -45,7 +47,7 @@ class TestSteps:
         call_command("migrate", APP, before, verbosity=0)
         first = indexes()
         call_command("migrate", APP, NAMES[position], verbosity=0)
-        assert indexes() != first
+        assert (indexes() == first) == (NAMES[position] in OF_WORDS)
         call_command("migrate", APP, before, verbosity=0)
         assert indexes() == first
 

@@ -18,8 +18,8 @@ TABLE = {
     "z4j viewer": "",
     "z4j operator": "bulk cancel ignore_errors reopen_errors resolve_errors retry retry_group "
     "terminate",
-    "z4j admin": "bulk cancel ignore_errors purge_queue reopen_errors resolve_errors restore retry "
-    "retry_group terminate",
+    "z4j admin": "bulk cancel dismiss_journal ignore_errors purge_queue reopen_errors "
+    "resolve_errors restore retry retry_group terminate",
 }
 
 

@@ -204,7 +204,7 @@ class TestHandingOver:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         given = {"queues": ["mail"], "connection": {}, "unknown": "It can't be asked."}
-        monkeypatch.setattr(handover, "_broker", given)
+        monkeypatch.setattr(handover, "_told", {"broker": given})
         monkeypatch.setattr(wiring, "find_celery_app", None)
         [one] = sample().values()
         assert (one.queue, one.depth, one.unknown) == ("mail", None, "It can't be asked.")

@@ -68,7 +68,7 @@ def test_the_whole_project_is_wanted_only_where_the_database_needs_it(
 
 def test_a_process_without_celery_knows_the_schedules_that_it_was_given() -> None:
     entry = {"name": "tick", "task": "shop.tick", "every": 30.0}
-    given = handover.give(schedules={"entries": [entry], "tables": False})
+    given = handover.give(schedules={"entries": [entry], "tables": ""})
     code = """
 import json, sys
 from z4j_django.store.writer import database_sink

@@ -10,7 +10,7 @@ from celery import Celery, schedules
 from hypothesis import given
 from hypothesis import strategies as st
 
-from z4j_django.queries.recurrence import Crontab, Interval, crontab
+from z4j_django.queries.recurrence import Crontab, Interval, Solar, crontab
 
 NOON = datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -90,3 +90,42 @@ def test_it_is_what_celery_says(fields: tuple[str, ...], moment: datetime) -> No
     found = ours.after(moment)
     assert found is not None
     assert abs((found - expected).total_seconds()) < 1
+
+
+#: By PyEphem 4.2, as Celery asks it.
+SUN = [
+    ("sunset", 52, 13, "2026-03-04T16:52:53"),
+    ("sunset", 52, 13, "2026-06-04T19:21:23"),
+    ("dawn_civil", -33.9, 151.2, "2026-03-04T19:20:43"),
+    ("solar_noon", 40.7, -74, "2026-03-04T17:07:37"),
+    ("sunrise", 69, 18, "2026-03-04T05:58:13"),
+]
+
+
+class TestSolar:
+    @pytest.mark.parametrize(("event", "latitude", "longitude", "text"), SUN)
+    def test_it_comes_when_the_sun_does(
+        self, event: str, latitude: float, longitude: float, text: str
+    ) -> None:
+        at = datetime.fromisoformat(f"{text}+00:00")
+        one = Solar(event, latitude, longitude)
+        for hours in (2, 12, 20):
+            found = one.after(at - timedelta(hours=hours))
+            assert found is not None
+            assert abs((found - at).total_seconds()) < 60
+
+    def test_a_moment_that_is_a_little_off_is_the_same_one(self) -> None:
+        at = datetime(2026, 3, 4, 16, 52, 53, tzinfo=UTC)
+        found = Solar("sunset", 52, 13).after(at - timedelta(minutes=10))
+        assert found is not None
+        assert found.date() == at.date() + timedelta(days=1)
+
+    def test_of_days_without_one_nothing_is_foretold(self) -> None:
+        found = Solar("sunrise", 69, 18).after(datetime(2026, 6, 4, tzinfo=UTC))
+        assert found is not None
+        assert datetime(2026, 7, 22, tzinfo=UTC) < found < datetime(2026, 8, 1, tzinfo=UTC)
+
+    @pytest.mark.parametrize(("event", "latitude"), [("moonrise", 0), ("sunset", 90)])
+    def test_what_there_is_none_of_is_refused(self, event: str, latitude: float) -> None:
+        with pytest.raises(ValueError, match=f"There is no {event} at the latitude {latitude}"):
+            Solar(event, latitude, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.template.defaultfilters import filesizeformat
 
 from z4j_django import values
 
@@ -52,3 +53,8 @@ def test_an_identifier_that_is_too_long_keeps_its_difference() -> None:
     assert first != second
     assert len(first) == len(second) == values.SHORT
     assert first.encode()
+
+
+@pytest.mark.parametrize("count", [0, 1, 12, 1023, 1024, 600_000, 3 * 1024**2, 5 * 1024**5 // 4096])
+def test_a_size_is_what_the_admin_shows(count: int) -> None:
+    assert values.size(count) == filesizeformat(count).replace("\xa0", " ")

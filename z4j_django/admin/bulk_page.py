@@ -16,7 +16,7 @@ from z4j_django.admin.forecasts import forecast
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
-from z4j_django.operations import bulk_operations
+from z4j_django.operations import bulk_operations, tallies
 from z4j_django.queries import lookups
 from z4j_django.queries.filter import TERMS
 from z4j_django.queries.selection import Selection
@@ -114,7 +114,18 @@ class BulkPage(ActingPage):
             inline=preview.count <= bulk_operations.INLINE,
             sample=self.model_admin.forecast_rows(forecast(self.verb, preview.sample, {})),
             submit=f"{self.verb.label} {_tasks(preview.count)}",
+            tally=self._tally(preview, form),
+            tally_is_part=preview.count > tallies.LIMIT,
         )
+
+    def _tally(
+        self, preview: bulk_operations.Preview, form: forms.OptionsForm
+    ) -> tallies.Tally | None:
+        """How many will be done, and how many refused, by reason."""
+        force = form.is_bound and bool(form.cleaned_data.get("force"))
+        project = self._selection.project
+        found = tallies.of(self.verb.name, project, preview.ids, force=force)
+        return found if found.looked_at else None
 
     def _choices(self) -> list[dict[str, Any]]:
         """The verbs that this user may do to many, each leading to its own page."""

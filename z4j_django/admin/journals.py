@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from z4j_django.admin import formatting
@@ -128,7 +127,7 @@ class LossAdmin(ReadOnlyAdmin):
 
 def badge(state: health.JournalState) -> SafeString:
     """A journal's state in its colour."""
-    return format_html('<span class="z4j-badge z4j-{}">{}</span>', _COLOURS[state], state)
+    return formatting.coloured(_COLOURS[state], state)
 
 
 def _journal(record: JournalRecord) -> health.Journal:

@@ -248,8 +248,8 @@ class OperationAdmin(ActingAdmin):
 
     def _named(self, request: HttpRequest, kind: str, target: str, found: queries.Named) -> str:
         """A target in words that lead to its page, where this user may see it."""
-        if kind == OperationTarget.Kind.QUEUE:
-            return formatting.joined(formatting.plain("queue"), formatting.plain(target))
+        if kind in (OperationTarget.Kind.QUEUE, OperationTarget.Kind.JOURNAL):
+            return formatting.joined(formatting.plain(kind), formatting.plain(target))
         if kind == OperationTarget.Kind.ERROR:
             return formatting.joined(formatting.plain("error"), formatting.identifier(target))
         if kind == OperationTarget.Kind.GROUP:

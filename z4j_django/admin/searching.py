@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.generic import View
+from django.utils.cache import patch_cache_control
 
+from z4j_django.admin.pages import Page
 from z4j_django.queries.filter.suggestions import suggest
 
+#: Seconds for which a browser need not ask again.
+_FRESH_FOR: Final = 10
 
-class SuggestView(View):
+
+class SuggestPage(Page):
     """How a filter may go on; reads ``q``, the text, and ``at``, the place of the cursor."""
 
-    http_method_names = ("get", "head")
-    model_admin: Any = None
-
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The suggestions, as JSON."""
-        if not self.model_admin.has_view_permission(request):
-            raise PermissionDenied
         text, at = request.GET.get("q", ""), request.GET.get("at", "")
         is_place = at.isascii() and at.isdigit() and len(at) < 6
         found = suggest(text, int(at) if is_place else len(text))
@@ -28,4 +26,6 @@ class SuggestView(View):
             {"text": one.text, "at": one.position, "shown": one.shown, "help": one.help}
             for one in found
         ]
-        return JsonResponse({"suggestions": shown})
+        answer = JsonResponse({"suggestions": shown})
+        patch_cache_control(answer, private=True, max_age=_FRESH_FOR)
+        return answer

@@ -65,7 +65,7 @@ class TaskAdmin(ActingAdmin):
                 self.page(f"bulk/{verb.name}/", f"bulk_{verb.name}", BulkPage, verb=verb)
                 for verb in verbs.in_bulk()
             ),
-            self.page("suggest/", "suggest", searching.SuggestView),
+            self.page("suggest/", "suggest", searching.SuggestPage),
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
             self.page("<str:object_id>/workflow/", "workflow", WorkflowPage),
         ]

@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 
 from z4j_django import logs
-from z4j_django.agent import leases, shipper
+from z4j_django.agent import lean, leases, shipper
 from z4j_django.agent.sink import Sink
 from z4j_django.exceptions import Z4JError
 
@@ -141,6 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = given.strip()
     if given:
         logs.logger("z4j_django").addHandler(_ToParent())
+        lean.leave_out()  # the project's own code may want it
     stop = threading.Event()
 
     def on_signal(signum: int, frame: FrameType | None) -> None:

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from itertools import islice
 from typing import Any, Final
 
-from celery.schedules import crontab, maybe_schedule, schedule
+from celery.schedules import crontab, maybe_schedule, schedule, solar
 
 from z4j_django.agent.sampling import Sampling
 from z4j_django.values import clean
@@ -27,7 +27,8 @@ def describe(app: Any, shares: Mapping[str, float | None]) -> list[dict[str, Any
 
     Returns:
         Of each its ``name`` and ``task``; and ``every``, the seconds, or ``crontab``, the numbers
-        of each field, with its ``words`` and ``zone``.
+        of each field, with its ``words`` and ``zone``; or ``solar``, the event, with its
+        ``latitude`` and ``longitude``.
     """
     return list(islice(_entries(app, Sampling(shares)), LIMIT))
 
@@ -43,6 +44,9 @@ def _entries(app: Any, sampling: Sampling) -> Iterator[dict[str, Any]]:
             fields = {field: sorted(getattr(when, field)) for field in FIELDS}
             words = " ".join(str(getattr(when, f"_orig_{field}")) for field in FIELDS)
             yield {**about, "crontab": fields, "words": clean(words, 100), "zone": _zone(when.tz)}
+        elif isinstance(when, solar):
+            place = {"latitude": float(when.lat), "longitude": float(when.lon)}
+            yield {**about, "solar": str(when.event), **place}
         elif type(when) is schedule:  # another one may say anything
             yield {**about, "every": when.run_every.total_seconds()}
 

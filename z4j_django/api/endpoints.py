@@ -25,6 +25,7 @@ TAGS: Final = {
     "task-types": "The names of tasks, with what happened to the tasks of each.",
     "queues": "The queues on record, and how many messages wait in each.",
     "workers": "The workers on record, and the health of what records them.",
+    "journals": "What waits on each host to be stored; how they stand is told by the health.",
     "schedules": "The periodic tasks of django-celery-beat.",
     "operations": "What was done, to what, by whom, with what outcome; and many at once.",
     "schema": "This description.",

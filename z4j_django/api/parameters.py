@@ -232,6 +232,11 @@ GROUP_ID: Final = InPath(
 )
 ERROR_ID: Final = InPath("error_id", "The error's id: 16 hexadecimal digits.", format="z4j-error")
 QUEUE: Final = InPath("name", "The queue's name.", format="z4j-queue")
+JOURNAL: Final = InPath(
+    "journal",
+    "The journal's host and directory, with a colon between them. A slash is written as `%2F`.",
+    format="z4j-journal",
+)
 HOSTNAME: Final = InPath(
     "hostname", "The worker's name, as `celery status` has it.", format="z4j-worker"
 )

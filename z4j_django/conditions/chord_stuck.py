@@ -1,20 +1,22 @@
 """Chords whose members have all ended well, or without a word, and whose body was not sent.
 
 Of a header that failed, Celery never sends the body: nothing is stuck there. A body that is a
-group itself has no record, so of it nothing can be told.
+group or a chord itself has no record, so it goes by the first of its tasks.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, F, Max, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from z4j_django import states
+from z4j_django.agent import events
+from z4j_django.conditions import chord_counting
 from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
@@ -31,15 +33,10 @@ _OLDER: Final = 200
 _TOLD: Final = 50
 #: Ends of which the result backend hears nothing: a chord waits for such a member for ever.
 _UNHEARD: Final = (states.IGNORED, states.REJECTED)
-#: Celery's task that waits for the members where the result backend can't count them, and how
-#: many of the newest are looked through.
-_UNLOCK: Final = "celery.chord_unlock"
-_UNLOCKS: Final = 200
 
-#: Those of its members on record; the index has no others.
-_MEMBERS: Final = TaskRecord.objects.exclude(group_id="").filter(
-    project=OuterRef("project"), group_id=OuterRef("group_id")
-)
+#: Tasks of a group on record; the index has no others.
+_IN_GROUPS: Final = TaskRecord.objects.exclude(group_id="").filter(project=OuterRef("project"))
+_MEMBERS: Final = _IN_GROUPS.filter(group_id=OuterRef("group_id"))
 
 
 class ChordStuck(Thresholds, frozen=True, kw_only=True):
@@ -63,26 +60,29 @@ def find(scene: Scene, thresholds: ChordStuck) -> Iterator[Finding]:
     chords = {one.group_id: one for one in _waiting(scene, before)}
     if not chords:
         return
-    headers = _headers(scene.project, list(chords))
+    headers = _headers(scene.project, chords.values())
     stuck = {
         group_id: header
         for group_id, header in headers.items()
         if header.count >= chords[group_id].size and header.ended_at <= before
     }
-    unlocks = _unlocks(scene.project, stuck) if stuck else {}
+    if not stuck:
+        return
+    told = chord_counting.tell(scene.project, {key: chords[key].size for key in stuck})
     for group_id, header in stuck.items():
-        yield _finding(scene, chords[group_id], header, unlocks.get(group_id))
+        yield _finding(scene, chords[group_id], header, told[group_id])
 
 
-def _waiting(scene: Scene, before: datetime) -> list[GroupRecord]:
+def _waiting(scene: Scene, before: datetime) -> list[Any]:
     """Chords with a body that was not sent, of whose members none failed and none is to come."""
-    found: list[GroupRecord] = []
+    found: list[Any] = []
     for look in _looks(scene.project):
         rows = GroupRecord.objects.filter(
             look, project=scene.project, kind=GroupRecord.Kind.CHORD, first_seen__lte=before
         )
         found += _without_body(rows, scene.now).order_by("-id")[:_TOLD]
-    return found
+    retried = _seen_to(scene.project, found)
+    return [one for one in found if one.body not in retried]
 
 
 def _looks(project: str) -> Iterator[Q]:
@@ -107,17 +107,49 @@ def _without_body(rows: QuerySet[GroupRecord], now: datetime) -> QuerySet[GroupR
     mine = TaskRecord.objects.filter(project=OuterRef("project"))
     in_the_way = Q(state__in=(*states.UNFINISHED, *groups.FAILED))
     retried = mine.exclude(retry_of="").filter(retry_of=OuterRef("body_id"))
-    return rows.annotate(
-        body=Subquery(mine.filter(unsent, task_id=OuterRef("body_id")).values("id")[:1]),
-        member=Subquery(_MEMBERS.filter(in_the_way).values("id")[:1]),
+
+    def first_of_body(tasks: QuerySet[TaskRecord]) -> Subquery:
+        """The first task of a body that is a group, where that was not sent."""
+        told = Case(When(unsent, then=F("task_id")), default=Value(""))
+        return Subquery(tasks.order_by("group_index", "id").values(told=told)[:1])
+
+    def in_header(tasks: QuerySet[TaskRecord]) -> Subquery:
+        return Subquery(tasks.filter(in_the_way).values("id")[:1])
+
+    def by_body(group: Any, chord: Any, task: Any) -> Case:
+        is_group, is_chord = (Q(body_name=name) for name in events.GROUPS)
+        return Case(When(is_group, then=group), When(is_chord, then=chord), default=task)
+
+    # As ``groups.membership`` has it: a body that is a group goes by the name of the header.
+    found = rows.annotate(
+        body=by_body(
+            first_of_body(_MEMBERS.filter(chord_id="")),
+            first_of_body(_IN_GROUPS.filter(group_id=OuterRef("body_id"))),
+            Subquery(mine.filter(unsent, task_id=OuterRef("body_id")).values("task_id")[:1]),
+        ),
+        member=by_body(in_header(_MEMBERS.exclude(chord_id="")), *[in_header(_MEMBERS)] * 2),
         retry=Subquery(retried.values("id")[:1]),
-    ).filter(body__isnull=False, member=None, retry=None)
-
-
-def _headers(project: str, group_ids: Sequence[str]) -> dict[str, _Header]:
-    members = TaskRecord.objects.exclude(group_id="").filter(
-        project=project, group_id__in=group_ids
     )
+    return found.filter(body__gt="", member=None, retry=None)
+
+
+def _seen_to(project: str, chords: Iterable[Any]) -> set[str]:
+    """Those tasks of bodies that are groups which an operator ran again."""
+    bodies = [one.body for one in chords if one.body_name in events.GROUPS]
+    if not bodies:
+        return set()
+    retried = TaskRecord.objects.exclude(retry_of="").filter(project=project, retry_of__in=bodies)
+    return set(retried.values_list("retry_of", flat=True))
+
+
+def _headers(project: str, chords: Iterable[GroupRecord]) -> dict[str, _Header]:
+    ids: dict[bool, list[str]] = {True: [], False: []}
+    for one in chords:
+        ids[one.body_name == events.GROUP].append(one.group_id)
+    is_member = Q(group_id__in=ids[False])
+    if ids[True]:
+        is_member |= Q(group_id__in=ids[True]) & ~Q(chord_id="")
+    members = TaskRecord.objects.exclude(group_id="").filter(is_member, project=project)
     told = (
         members.order_by()
         .values_list("group_id")
@@ -130,39 +162,31 @@ def _headers(project: str, group_ids: Sequence[str]) -> dict[str, _Header]:
     return {group_id: _Header(*rest) for group_id, *rest in told if rest[-1] is not None}
 
 
-def _unlocks(project: str, group_ids: Any) -> dict[str, TaskRecord]:
-    """The tasks that wait for the members of these chords, where their backend needs one."""
-    newest = TaskRecord.objects.filter(name=_UNLOCK, project=project).order_by("-id")
-    rows = newest.only("task_id", "args", "state", "retries")[:_UNLOCKS]
-    waiting = {str(row.args[0]): row for row in rows if isinstance(row.args, list) and row.args}
-    return {group_id: waiting[group_id] for group_id in group_ids if group_id in waiting}
-
-
 def _finding(
-    scene: Scene, chord: GroupRecord, header: _Header, unlock: TaskRecord | None
+    scene: Scene, chord: GroupRecord, header: _Header, counting: chord_counting.Told
 ) -> Finding:
     seconds = (scene.now - header.ended_at).total_seconds()
+    body = short(chord.body_name)
+    if body in events.GROUPS:
+        body = f"(a {body.removeprefix('celery.')})"
     evidence = (
         f"All {counted(header.count, 'member')} of the chord ended, the last one "
-        f"{duration(seconds)} ago, and its body {short(chord.body_name)} was not sent."
+        f"{duration(seconds)} ago, and its body {body} was not sent."
     )
     if header.unheard:
         evidence += (
             f" {counted(header.unheard, 'member')} ended as IGNORED or REJECTED: of these the "
             "result backend hears nothing, so the chord waits for ever."
         )
-    elif unlock is not None:
-        evidence += (
-            f" {_UNLOCK} {short(unlock.task_id)}, which waits for the members, is "
-            f"{unlock.state} after {counted(unlock.retries, 'retry', 'retries')}."
-        )
-    numbers: dict[str, float | str] = {
+    else:
+        evidence += f" {counting.words}"
+    known: dict[str, float | str] = {
         "members": header.count,
         "unheard": header.unheard,
         "seconds": seconds,
         "body_id": chord.body_id,
     }
-    return Finding(chord.group_id, header.ended_at, evidence, numbers)
+    return Finding(chord.group_id, header.ended_at, evidence, {**known, **counting.numbers})
 
 
 CONDITION: Final = Condition(

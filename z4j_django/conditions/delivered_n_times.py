@@ -143,7 +143,7 @@ def why(
 
 
 def _visibility_timeout() -> float | None:
-    given = handover.broker()
+    given = handover.told("broker")
     if given is None:
         from z4j_django import wiring  # which imports Celery, as this process has done
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from django.template.defaultfilters import filesizeformat
 from msgspec import Meta
 
 from z4j_django.conditions.base import Condition, Finding, Severity, Thresholds
 from z4j_django.conditions.scene import Scene
 from z4j_django.options import option
 from z4j_django.queries import health
+from z4j_django.values import size
 
 
 class Limits(Thresholds, frozen=True, kw_only=True):
@@ -31,19 +31,15 @@ def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
         if journal.silence > health.SILENT_AFTER:
             continue
         numbers = {"bytes": journal.size, "limit": journal.limit or 0, "free": journal.free or 0}
-        where = f"The journal of {journal.host} ({journal.directory}) takes {_size(journal.size)}"
+        where = f"The journal of {journal.host} ({journal.directory}) takes {size(journal.size)}"
         if journal.free is not None and journal.free < limits.free:
-            words = f"{where}, and its disk has {_size(journal.free)} left."
+            words = f"{where}, and its disk has {size(journal.free)} left."
             worst: Severity = "critical" if journal.free < limits.free / 4 else "warning"
             yield Finding(journal.place, journal.seen_at, words, numbers, worst)
         elif journal.limit and journal.size >= limits.share * journal.limit:
-            words = f"{where} of the {_size(journal.limit)} that it may."
+            words = f"{where} of the {size(journal.limit)} that it may."
             worst = "critical" if journal.size >= 0.9 * journal.limit else "warning"
             yield Finding(journal.place, journal.seen_at, words, numbers, worst)
-
-
-def _size(count: int) -> str:
-    return filesizeformat(count).replace("\xa0", " ")
 
 
 CONDITION = Condition(

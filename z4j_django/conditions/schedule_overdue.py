@@ -1,6 +1,6 @@
 """Periodic tasks that beat should have sent, and of which nothing is on record.
 
-Of schedules that follow the sun, and of those that run once, nothing can be foretold.
+Of schedules that run once nothing can be foretold.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
-from django.template.defaultfilters import filesizeformat
 
 from z4j_django import conf, exceptions, handover, wiring
 from z4j_django.agent import inspection, private
@@ -20,6 +19,7 @@ from z4j_django.conditions import capture
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import Finding, Visit, error, ok, reason, warning
 from z4j_django.queries import health
+from z4j_django.values import size
 
 #: Bytes of free disk without which the journal soon can't be written.
 SCARCE: Final = 64 * 1024**2
@@ -136,11 +136,6 @@ def dead(visit: Visit) -> Iterator[Finding]:
         f"segments, lie in {visit.view.directory}.",
         "dead.ndjson says why, line by line; delete it, and *.unreadable, once you have read it.",
     )
-
-
-def size(count: int) -> str:
-    """Bytes, for people."""
-    return filesizeformat(count).replace("\xa0", " ")
 
 
 def _existing(path: Path) -> Path:

@@ -13,8 +13,8 @@ from z4j_django.agent import inspection
 from z4j_django.conditions import capture
 from z4j_django.diagnosis import records
 from z4j_django.diagnosis.findings import reason
-from z4j_django.diagnosis.journal import size
 from z4j_django.queries import health
+from z4j_django.values import size
 
 
 @dataclass(frozen=True)

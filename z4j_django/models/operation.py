@@ -86,7 +86,7 @@ class Operation(models.Model):
 
 
 class OperationTarget(models.Model):
-    """One task, group, queue or error that an operation was asked to act on."""
+    """One task, group, queue, error or journal that an operation was asked to act on."""
 
     class Kind(models.TextChoices):
         """What it is."""
@@ -95,6 +95,7 @@ class OperationTarget(models.Model):
         GROUP = "group"
         QUEUE = "queue"
         ERROR = "error"
+        JOURNAL = "journal"
 
     class Outcome(models.TextChoices):
         """What came of it. A broker that did not answer in time is ``unknown``, not ``failed``."""
@@ -114,7 +115,7 @@ class OperationTarget(models.Model):
         max_length=8, choices=Kind.choices, default=Kind.TASK, help_text="What it is."
     )
     target = IdentifierField(
-        max_length=255, help_text="Id of the task, group or error, or name of the queue."
+        max_length=255, help_text="Id of the task, group or error, or name of the queue or journal."
     )
     outcome = IdentifierField(
         max_length=16,

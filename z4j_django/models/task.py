@@ -59,7 +59,7 @@ class TaskRecord(models.Model):
         max_length=255,
         blank=True,
         default="",
-        help_text="The type of its exception, with its modules.",
+        help_text="The name of its exception's type, without modules.",
     )
     exception_message = AnyTextField(
         blank=True, default="", help_text="What the exception said, masked."

@@ -26,7 +26,7 @@ from z4j_django import permissions, verbs
 from z4j_django.control.queue_depths import count_messages
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation
-from z4j_django.operations import auditing, errors, groups, queues, restoring, tasks
+from z4j_django.operations import auditing, errors, groups, journals, queues, restoring, tasks
 from z4j_django.operations.bulk_operations import abort, bulk, preview
 from z4j_django.options import meant
 
@@ -60,7 +60,8 @@ def perform(
 
     Args:
         verb: One of ``verbs.VERBS``.
-        target: What it acts on: ids of tasks or errors, the id of a group, the name of a queue.
+        target: What it acts on: ids of tasks or errors, the id of a group, the name of a queue or
+            journal.
         options: The verb's, by their names; all of them are meant.
         actor: Who asks.
         **how: ``project`` and ``surface``; for queues ``progress``.
@@ -77,6 +78,7 @@ _OTHERS: Final[dict[str, Callable[..., Operation]]] = {
     verbs.RETRY_GROUP.name: groups.perform,
     verbs.PURGE_QUEUE.name: queues.purge,
     verbs.RESTORE.name: restoring.restore,
+    verbs.DISMISS_JOURNAL.name: journals.dismiss,
     **{verb.name: functools.partial(errors.perform, verb.name) for verb in verbs.of("error")},
 }
 

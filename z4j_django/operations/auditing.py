@@ -122,10 +122,7 @@ def begin(
     permissions.require(actor, verb)
     if selection is not None:
         permissions.require(actor, "bulk")
-    unique = list(dict.fromkeys(target for target in targets if target))
-    if not unique:
-        raise OperationError("Nothing to act on: no target was given.")
-    now = timezone.now()
+    named = _distinct(targets)
     operation = Operation(
         project=own_project(project),
         verb=verb,
@@ -136,15 +133,18 @@ def begin(
         parameters=parameters or {},
         selection=selection,
         holds=holds,
-        total=len(unique),
-        created_at=now,
-        updated_at=now,
+        total=len(named),
     )
-    _write_down(operation, kind, unique, claim)
-    logger.info("%s, %d targets, by %s.", operation, len(unique), surface)
-    more = f" and {len(unique) - _NAMED:,} more" if len(unique) > _NAMED else ""
-    admins_log.tell(operation, actor, ", ".join(unique[:_NAMED]) + more)
+    _write_down(operation, kind, named, claim)
+    _tell(operation, actor, named)
     return operation
+
+
+def _distinct(targets: Sequence[str]) -> list[str]:
+    unique = list(dict.fromkeys(target for target in targets if target))
+    if not unique:
+        raise OperationError("Nothing to act on: no target was given.")
+    return unique
 
 
 def _write_down(
@@ -153,6 +153,7 @@ def _write_down(
     targets: Sequence[str],
     claim: Callable[[], dict[str, Any]] | None,
 ) -> None:
+    operation.created_at = operation.updated_at = timezone.now()
     with transactions.own_transaction():
         claimed = claim() if claim is not None else {}
         operation.parameters = {**operation.parameters, **claimed}
@@ -169,6 +170,13 @@ def _write_down(
             for place, target in enumerate(targets)
         ]
         OperationTarget.objects.bulk_create(rows, batch_size=500)
+
+
+def _tell(operation: Operation, actor: permissions.Actor, targets: Sequence[str]) -> None:
+    """Say in the log, and in the admin's, what was begun."""
+    logger.info("%s, %d targets, by %s.", operation, len(targets), operation.surface)
+    more = f" and {len(targets) - _NAMED:,} more" if len(targets) > _NAMED else ""
+    admins_log.tell(operation, actor, ", ".join(targets[:_NAMED]) + more)
 
 
 def options_of(

@@ -18,7 +18,7 @@ from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.models.primary import reread
-from z4j_django.operations import admins_log, auditing, tasks, transactions
+from z4j_django.operations import admins_log, auditing, tallies, tasks, transactions
 from z4j_django.options import meant, part
 from z4j_django.options import read as read_options
 from z4j_django.queries.selection import Selection
@@ -53,12 +53,14 @@ class Preview:
         count: Targets, at most ``Z4J["BULK_LIMIT"]``.
         capped: Whether more tasks match than that.
         sample: The newest of them.
+        ids: Those of the newest, as many as a tally looks at.
     """
 
     selection: Selection
     count: int
     capped: bool
     sample: list[TaskRecord]
+    ids: list[str]
 
 
 def preview(selection: Selection) -> Preview:
@@ -76,6 +78,7 @@ def preview(selection: Selection) -> Preview:
         count=min(len(ids), settings.BULK_LIMIT),
         capped=len(ids) > settings.BULK_LIMIT,
         sample=sample,
+        ids=ids[: min(tallies.LIMIT, settings.BULK_LIMIT)],
     )
 
 

@@ -26,7 +26,7 @@ GRACE: Final = 0.3
 #: Time in which an operation has told the workers, or was killed.
 _JUST_NOW: Final = timedelta(minutes=1)
 #: Pools whose tasks share the worker's process; Celery can't end one of them.
-_SHARED: Final = ("solo", "threads")
+SHARED: Final = ("solo", "threads")
 _AT_A_WORKER: Final = (states.RECEIVED, states.STARTED)
 _NOBODY: Final = "No worker answered within {seconds:g} s: whether any will refuse it is unknown."
 
@@ -91,7 +91,7 @@ def check(record: TaskRecord, *, terminate: bool) -> auditing.Outcome | None:
         return auditing.refused(_runs(record.worker))
     found = primary(WorkerRecord).filter(project=record.project, hostname=record.worker)
     worker = found.first()
-    if worker is not None and worker.pool in _SHARED:
+    if worker is not None and worker.pool in SHARED:
         return auditing.refused(
             f"It is STARTED on {record.worker}, whose pool ({worker.pool}) can't end a single task."
         )

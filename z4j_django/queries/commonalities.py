@@ -9,29 +9,28 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from z4j_django import states
 from z4j_django.models import ErrorGroup, TaskRecord
-from z4j_django.queries import filter as filters
-from z4j_django.queries import releases
-from z4j_django.queries.cursors import Cursor
-from z4j_django.queries.filter import terms
+from z4j_django.queries import index_ranges, releases
+from z4j_django.queries.cursors import Key, Order
+from z4j_django.queries.index_ranges import IndexRange, Statement
 from z4j_django.secrets import placeholders
 from z4j_django.values import clean
 
-#: Tasks of each kind that are looked at, at most, and those that are read at once.
+#: Tasks of each kind that are looked at, at most.
 SAMPLE: Final = 1_000
-_PAGE: Final = 100
-#: Seconds after which no more are read.
-PATIENCE: Final = 2.0
+#: From how many parts of the time in which tasks failed successes are taken; and how many rows are
+#: looked at for one.
+_PARTS: Final = 10
+_LOOK: Final = 5
 #: Facts that are told, at most.
 TOLD: Final = 5
 #: Fewer tasks of a kind say nothing.
@@ -89,69 +88,56 @@ class Comparison:
     successes: int
 
 
-def of(error: ErrorGroup, clock: Callable[[], float] = time.monotonic) -> Comparison:
-    """What the failures of an error have in common.
+def of(error: ErrorGroup, sample: int = SAMPLE) -> Comparison:
+    """What the failures of an error have in common, in four queries at most.
 
     Args:
         error: Which.
-        clock: Seconds, monotonic.
+        sample: Tasks of each kind that are looked at, at most.
     """
-    until = clock() + PATIENCE
-    own = filters.term("error", error.error_id) & _of_project(error)
-    failed = _read(own, Cursor(), SAMPLE, lambda: clock() < until - PATIENCE / 2)
+    failed = _failures(error, sample)
     succeeded: list[TaskRecord] = []
     if len(failed) >= FEWEST:
-        span = failed[-1].pk, failed[0].pk
-        succeeded = list(_successes(error, span, lambda: clock() < until))
+        succeeded = _successes(error, (failed[-1].pk, failed[0].pk), sample)
     facts = _facts(failed, succeeded) if len(succeeded) >= FEWEST else []
     return Comparison(facts, len(failed), len(succeeded))
 
 
-def _of_project(error: ErrorGroup) -> filters.Filter:
-    return filters.Filter((terms.exactly("project", error.project),))
+def _failures(error: ErrorGroup, sample: int) -> list[TaskRecord]:
+    own = IndexRange(column="error", value=error.fingerprint)
+    rows = index_ranges.rows(TaskRecord.objects.only(*_COLUMNS), own, Order(), None)
+    return [row for row in rows[:sample] if row.project == error.project]
 
 
-def _successes(
-    error: ErrorGroup, span: tuple[int, int], goes_on: Callable[[], bool]
-) -> Iterator[TaskRecord]:
+def _successes(error: ErrorGroup, span: tuple[int, int], sample: int) -> list[TaskRecord]:
     """Successes of the same task from all parts of a span of rows, and then from before it."""
-    wanted = _of_project(error)
-    wanted &= filters.Filter((terms.exactly("state", states.SUCCESS),))
-    if error.name:
-        wanted &= filters.Filter((terms.exactly("name", error.name),))
     first, last = span
-    parts = SAMPLE // _PAGE
-    begin = last + 1
-    count = 0
-    for part in range(1, parts + 1):
-        end = last - (last - first) * part // parts
-        for row in _read(wanted, Cursor(before=begin), _PAGE, goes_on, pages=1):
-            if row.pk >= end:
-                count += 1
-                yield row
-        begin = end
-    if count < SAMPLE // 2:
-        yield from _read(wanted, Cursor(before=begin), SAMPLE // 2, goes_on, pages=5)
-
-
-def _read(
-    wanted: filters.Filter,
-    cursor: Cursor,
-    limit: int,
-    goes_on: Callable[[], bool],
-    pages: int = SAMPLE,
-) -> list[TaskRecord]:
-    """The newest tasks that a filter finds, as far as there is time to look for them."""
-    queryset: QuerySet[TaskRecord] = TaskRecord.objects.only(*_COLUMNS)
-    found: list[TaskRecord] = []
-    if not goes_on():
-        return found
-    for page in wanted.pages(queryset, limit, _PAGE, cursor=cursor, order="-id"):
-        found += page
-        pages -= 1
-        if not pages or not goes_on():
-            break
+    size = max(sample // _PARTS, 1)
+    ends = [last + 1 - (last + 1 - first) * part // _PARTS for part in range(_PARTS + 1)]
+    found = _first(error, [_part(error, *part, size) for part in pairwise(ends)], sample)
+    if len(found) < sample // 2:
+        found += _first(error, [_part(error, first, 0, sample // 2)], sample // 2)
     return found
+
+
+def _first(error: ErrorGroup, parts: Iterable[Statement | None], limit: int) -> list[TaskRecord]:
+    return list(index_ranges.first(TaskRecord.objects.only(*_COLUMNS), parts, Order(), limit))
+
+
+def _part(error: ErrorGroup, begin: int, end: int, size: int) -> Statement | None:
+    """The statement that finds some successes below a row, and not below another."""
+    own = IndexRange(column="name", value=error.name) if error.name else IndexRange()
+    walk = index_ranges.rows(TaskRecord.objects.all(), own, Order(), Key(begin))
+    # The limit is a fence: it reads no more, however few of them have succeeded.
+    window = index_ranges.compiled(walk.values("id", "project", "state")[: size * _LOOK])
+    if window is None:
+        return None
+    sql, values = window
+    return (
+        f"SELECT id FROM ({sql}) looked_at WHERE project = %s AND state = %s AND id >= %s "  # noqa: S608 - compiled by Django
+        f"ORDER BY id DESC LIMIT {size:d}",
+        [*values, error.project, states.SUCCESS, end],
+    )
 
 
 def _facts(failed: Sequence[TaskRecord], succeeded: Sequence[TaskRecord]) -> list[Fact]:

@@ -1,20 +1,38 @@
 """When something that comes again and again comes next. Pure, and without Celery.
 
-Of Celery's kinds of schedules these are the two whose next moment follows from the last one.
+Of Celery's kinds of schedules these are those whose next moment follows from the last one.
 """
 
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from math import acos, asin, atan2, cos, degrees, radians, sin
 from typing import Final, TypeAlias
 
 #: Days that are looked through for the next moment: 29 February may be eight years off.
 _DAYS: Final = 366 * 8 + 2
 _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS: Final = tuple(name.lower() for name in calendar.month_abbr[1:])
+#: How high the sun's centre stands at an event, in degrees, and whether that is before noon.
+_SUN: Final[Mapping[str, tuple[float, int]]] = {
+    "dawn_astronomical": (-18.0, -1),
+    "dawn_nautical": (-12.0, -1),
+    "dawn_civil": (-6.0, -1),
+    "sunrise": (-0.833, -1),
+    "solar_noon": (0.0, 0),
+    "sunset": (-0.833, 1),
+    "dusk_civil": (-6.0, 1),
+    "dusk_nautical": (-12.0, 1),
+    "dusk_astronomical": (-18.0, 1),
+}
+#: An event comes again no sooner: a moment that is a little off is the same one.
+_SAME_EVENT: Final = timedelta(hours=1)
+#: The cosine of the sun's angle beyond which it hardly reaches a height, if it does.
+_GRAZES: Final = 0.98
+_EPOCH: Final = datetime(2000, 1, 1, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,68 @@ class Crontab:
         return self.words
 
 
-Recurrence: TypeAlias = Interval | Crontab
+@dataclass(frozen=True)
+class Solar:
+    """At an event of the sun's day, such as ``sunset``, to a few minutes.
+
+    Where the sun hardly reaches a height, as near the poles, nothing is foretold of that day.
+
+    Raises:
+        ValueError: If there is no such event.
+    """
+
+    event: str
+    latitude: float
+    longitude: float
+
+    def __post_init__(self) -> None:
+        if self.event not in _SUN or not abs(self.latitude) < 90:
+            raise ValueError(f"There is no {self.event} at the latitude {self.latitude}.")
+
+    def after(self, moment: datetime) -> datetime | None:
+        """The first of its moments after ``moment``; ``None`` where none is near."""
+        base = moment.astimezone(UTC) + _SAME_EVENT
+        for number in range(-1, 366):
+            at = self._on(base.date() + timedelta(days=number))
+            if at is not None and at > base:
+                return at.astimezone(moment.tzinfo).replace(tzinfo=moment.tzinfo)
+        return None
+
+    def _on(self, day: date) -> datetime | None:
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        at: datetime = noon - timedelta(hours=self.longitude / 15)
+        height, side = _SUN[self.event]
+        for _ in range(3):  # as the sun moves on meanwhile
+            declination, minutes = _sun(at)
+            angle = 0.0
+            if side:
+                place = radians(self.latitude)
+                reached = sin(radians(height)) - sin(place) * sin(declination)
+                reached /= cos(place) * cos(declination)
+                if abs(reached) > _GRAZES:
+                    return None
+                angle = degrees(acos(reached))
+            hours = (side * angle - self.longitude) / 15
+            at = noon + timedelta(hours=hours, minutes=-minutes)
+        return at
+
+    def __str__(self) -> str:
+        return f"{self.event} at {self.latitude:g}, {self.longitude:g}"
+
+
+def _sun(at: datetime) -> tuple[float, float]:
+    """The sun's declination, and by how many minutes it is before the mean one."""
+    days = (at - _EPOCH).total_seconds() / 86_400
+    mean = radians(280.46 + 0.9856474 * days)
+    anomaly = radians(357.528 + 0.9856003 * days)
+    longitude = mean + radians(1.915) * sin(anomaly) + radians(0.02) * sin(2 * anomaly)
+    tilt = radians(23.439)
+    ascension = atan2(cos(tilt) * sin(longitude), cos(longitude))
+    ahead = (degrees(mean - ascension) + 180) % 360 - 180
+    return asin(sin(tilt) * sin(longitude)), 4 * ahead
+
+
+Recurrence: TypeAlias = Interval | Crontab | Solar
 
 
 def crontab(

@@ -1,7 +1,6 @@
 """The schedules that beat has to keep to, and when it last did.
 
-The tables of django-celery-beat are read as they are: a shipper has our app alone, and their
-models are full of Celery.
+The tables of django-celery-beat are read as they are: their models are full of Celery.
 """
 
 from __future__ import annotations
@@ -9,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import connections, router
+from django.db import connections
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from z4j_django import handover
 from z4j_django.models import TaskRecord
+from z4j_django.queries import foreign_tables
 from z4j_django.queries.cursors import Order
 from z4j_django.queries.index_ranges import IndexRange, compiled, rows
-from z4j_django.queries.recurrence import Crontab, Interval, Recurrence, crontab
+from z4j_django.queries.recurrence import Crontab, Interval, Recurrence, Solar, crontab
 
 #: Periodic tasks that are read, and of how many the newest task is sought in one statement.
 LIMIT: Final = 1_000
@@ -36,17 +37,21 @@ _PERIODS: Final[Mapping[str, float]] = {
     "hours": 3_600.0,
     "days": 86_400.0,
 }
-_TABLES: Final = ("periodictask", "intervalschedule", "crontabschedule")
+_TABLES: Final = ("periodictask", "intervalschedule", "crontabschedule", "solarschedule")
 _TASK: Final = ("name", "task", "last_run_at", "date_changed", "start_time", "expires")
-_INTERVAL: Final = ("every", "period")
-_CRONTAB: Final = (
-    "minute",
-    "hour",
-    "day_of_month",
-    "month_of_year",
-    "day_of_week",
-    "timezone",
-)
+#: The columns of each kind of schedule that is foretold, by the column that has its key.
+_WHEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "interval": ("every", "period"),
+    "crontab": (
+        "minute",
+        "hour",
+        "day_of_month",
+        "month_of_year",
+        "day_of_week",
+        "timezone",
+    ),
+    "solar": ("event", "latitude", "longitude"),
+}
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,14 @@ def entries() -> list[Entry]:
 
     What is in both, beat has taken from the settings into its tables.
     """
-    given = handover.schedules()
+    given = handover.told("schedules")
     if given is None:
         from z4j_django import wiring  # which imports Celery, as this process has done
 
         given = wiring.schedules()
     found = {entry.name: entry for entry in map(_of_settings, given["entries"])}
     if given["tables"]:
-        for name, entry in _of_tables():
+        for name, entry in _of_tables(given["tables"]):
             found.pop(name, None)
             if entry is not None:
                 found[name] = entry
@@ -121,6 +126,9 @@ def _newest(project: str, names: Sequence[str]) -> list[int]:
 def _of_settings(given: Mapping[str, Any]) -> Entry:
     if (seconds := given.get("every")) is not None:
         return Entry(given["name"], given["task"], Interval(seconds))
+    if (event := given.get("solar")) is not None:
+        recurrence: Recurrence = Solar(event, given["latitude"], given["longitude"])
+        return Entry(given["name"], given["task"], recurrence)
     fields = {name: frozenset(numbers) for name, numbers in given["crontab"].items()}
     words = f"{given['words']} {given['zone']}"
     recurrence = Crontab(**fields, zone=_zone(given["zone"]), words=words)
@@ -134,57 +142,51 @@ def _zone(name: str) -> tzinfo:
         return timezone.get_default_timezone()
 
 
-def _of_tables() -> Iterator[tuple[str, Entry | None]]:
+def _of_tables(alias: str) -> Iterator[tuple[str, Entry | None]]:
     """Each periodic task on record; without an entry where it is off, or can't be foretold."""
-    for row in _rows():
+    moment = partial(_moment, zone=connections[alias].timezone)
+    for row in _rows(alias):
         name, task, last_run_at, changed, start, expires, *rest = row
-        enabled, one_off, every, period, *fields = rest
-        recurrence = _recurrence(every, period, fields) if enabled and not one_off else None
+        enabled, one_off, *when = rest
+        recurrence = _recurrence(*when) if enabled and not one_off else None
         if recurrence is None:
             yield name, None
             continue
-        known = [at for at in (_moment(changed), _moment(start)) if at is not None]
+        known = [at for at in (moment(changed), moment(start)) if at is not None]
         since = max(known, default=None)
-        yield name, Entry(name, task, recurrence, since, _moment(last_run_at), _moment(expires))
+        yield name, Entry(name, task, recurrence, since, moment(last_run_at), moment(expires))
 
 
-def _recurrence(every: int | None, period: str, fields: Sequence[str]) -> Recurrence | None:
-    if every is not None and period in _PERIODS:
-        return Interval(every * _PERIODS[period])
-    if fields[0] is None:
-        return None
-    *texts, zone = fields
+def _recurrence(every: int | None, period: str, *when: Any) -> Recurrence | None:
+    *fields, event, latitude, longitude = when
     try:
-        return crontab(_zone(zone), *texts)
-    except ValueError:
+        if every is not None:
+            return Interval(every * _PERIODS[period])
+        if event is not None:
+            return Solar(event, float(latitude), float(longitude))
+        *texts, zone = fields
+        return crontab(_zone(zone), *texts) if zone is not None else None
+    except (KeyError, ValueError):
         return None
 
 
-def _rows() -> list[Any]:
-    connection = connections[router.db_for_read(TaskRecord)]
-    quote = connection.ops.quote_name
-    task, interval, cron = (quote(f"django_celery_beat_{name}") for name in _TABLES)
-
-    def columns(table: str, names: Sequence[str]) -> list[str]:
-        return [f"{table}.{quote(name)}" for name in names]
-
-    wanted = columns(task, (*_TASK, "enabled", "one_off"))
-    wanted += columns(interval, _INTERVAL) + columns(cron, _CRONTAB)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(wanted)} FROM {task} "  # noqa: S608 - names of our own
-            f"LEFT JOIN {interval} ON {interval}.id = {task}.interval_id "
-            f"LEFT JOIN {cron} ON {cron}.id = {task}.crontab_id "
-            f"ORDER BY {task}.id LIMIT {LIMIT}"
-        )
-        return list(cursor.fetchall())
+def _rows(alias: str) -> list[Any]:
+    task, *whens = (f'"django_celery_beat_{name}"' for name in _TABLES)
+    wanted = [f'{task}."{name}"' for name in (*_TASK, "enabled", "one_off")]
+    joins = ""
+    for when, (key, columns) in zip(whens, _WHEN.items(), strict=True):
+        wanted += [f'{when}."{name}"' for name in columns]
+        joins += f'LEFT JOIN {when} ON {when}."id" = {task}."{key}_id" '
+    return foreign_tables.rows(
+        alias,
+        f'SELECT {", ".join(wanted)} FROM {task} {joins}ORDER BY {task}."id" LIMIT {LIMIT}',  # noqa: S608 - names of our own
+    )
 
 
-def _moment(value: Any) -> datetime | None:
+def _moment(value: Any, zone: tzinfo | None) -> datetime | None:
     """A moment as the drivers have it, who know nothing of its field."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if value is None or not settings.USE_TZ or timezone.is_aware(value):
         return value  # type: ignore[no-any-return]
-    zone = connections[router.db_for_read(TaskRecord)].timezone
     return timezone.make_aware(value, zone)

@@ -261,7 +261,8 @@ def database_sink(given: bytes = b"") -> DatabaseSink:
     if not apps.ready:
         if given:
             handover.take(given)
-        django.setup()
+        else:
+            django.setup()
     from z4j_django.conf import settings
     from z4j_django.watch.watching import Watch
 

@@ -69,7 +69,7 @@ class Source:
 
 def source() -> Source:
     """Where to ask, in this process."""
-    if (given := handover.broker()) is not None:
+    if (given := handover.told("broker")) is not None:
         return Source(given["queues"], lambda s: broker.connection(given, s), given["unknown"])
     from z4j_django import wiring  # which imports Celery, as this process has done
 

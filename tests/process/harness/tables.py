@@ -126,10 +126,11 @@ def laid(
     broker: str,
     database: str,
     results: str,
+    **z4j: Any,
 ) -> Iterator[Table]:
-    """A table with its worker, from one of :data:`COMBINATIONS`."""
+    """A table with its worker, from one of :data:`COMBINATIONS`; ``z4j`` as a scene has it."""
     with make_scene(broker, database) as scene:
-        environment = {**scene.environment(), "SCENE_RESULTS": results}
+        environment = {**scene.environment(**z4j), "SCENE_RESULTS": results}
         options = ("-P", "prefork", "-c", "2", "-I", f"{APP}.chords")
         scene.worker(*options, environment=environment)
         table = Table(scene, environment)

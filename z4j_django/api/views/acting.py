@@ -13,7 +13,15 @@ from rest_framework.response import Response
 
 from z4j_django import operations, verb_options, verbs
 from z4j_django.api import base, generic, operating, problems
-from z4j_django.api.parameters import ERROR_ID, GROUP_ID, PROJECT, QUEUE, TASK_ID, Parameter
+from z4j_django.api.parameters import (
+    ERROR_ID,
+    GROUP_ID,
+    JOURNAL,
+    PROJECT,
+    QUEUE,
+    TASK_ID,
+    Parameter,
+)
 from z4j_django.models import ErrorGroup, GroupRecord, TaskRecord
 from z4j_django.models.primary import primary
 from z4j_django.values import of_error_id
@@ -47,6 +55,7 @@ _NOUNS: Final[dict[str, _Noun]] = {
     "group": _Noun("groups", GROUP_ID, GroupRecord, single=False),
     "queue": _Noun("queues", QUEUE),
     "error": _Noun("errors", ERROR_ID, ErrorGroup, _error),
+    "journal": _Noun("journals", JOURNAL),
 }
 
 

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from z4j_django import operations, permissions, verbs
 from z4j_django.management import operating
 from z4j_django.operations import journals
-from z4j_django.queries import health
 
 
-class Command(BaseCommand):
+class Command(operating.OperatingCommand):
     """Takes it off the record, so that it is no trouble any more."""
 
     help = (
         "Dismisses a journal that a changed setting or a removed host left behind. Its files "
         "stay; a shipper that reports it again puts it back on record."
     )
-    requires_system_checks = []  # noqa: RUF012  # as Django declares it
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The journal, as ``z4j_status`` names it."""
         parser.add_argument("host", metavar="HOST")
         parser.add_argument("directory", metavar="DIRECTORY")
+        super().add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Dismiss it."""
+        verb, place = verbs.DISMISS_JOURNAL.name, f"{options['host']}:{options['directory']}"
         with operating.told_in_words():
-            found = journals.dismiss(
-                options["host"], options["directory"], actor=operating.program()
-            )
-        self.stdout.write(
-            f"Dismissed {found.host}:{found.directory}, last heard of {health.span(found.silence)} "
-            f"ago with {found.pending:,} bytes to store."
-        )
+            actor = operating.find_actor(options)
+            permissions.require(actor, verb)
+            found = journals.preview(place)
+            if options["dry_run"]:
+                self.preview([(place, found)], options)
+                return
+            self.confirm(f"{place} will be taken off the record. {found.reason}", options)
+            how: dict[str, Any] = {"project": options["project"], "surface": "command"}
+            self.finish(operations.perform(verb, place, {}, actor=actor, **how), options)

@@ -291,8 +291,8 @@ _KINDS: Final = (
     Kind(
         "error",
         "pattern",
-        "tasks whose exception is of this type, with its modules or without; or that are of the "
-        "error with this id",
+        "tasks whose exception's type has this name, or a class of this name within another; or "
+        "that are of the error with this id",
         "error:TimeoutError",
         Index(90, conditions.by_failure, is_exact=False, is_range=False),
         "exception_type",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('z4j_django', '0004_statistics'),
+        ('z4j_django', '0005_words'),
     ]
 
     operations = [
