@@ -20,6 +20,13 @@ from z4j_django.queries import events, flows, graphs, tasks
 _OPENED_LIMIT: Final = 20
 
 
+def address(admin: Any, request: HttpRequest, record: TaskRecord | GroupRecord) -> str:
+    """The page of the workflow that a record is part of; empty for those who may not see it."""
+    if not (admin.may_view(request, TaskRecord) and admin.may_view(request, GroupRecord)):
+        return ""
+    return admin.page_url("workflow", record.pk) or ""
+
+
 class WorkflowPage(Page):
     """One workflow, as a picture or as a waterfall."""
 
@@ -92,7 +99,7 @@ class WorkflowPage(Page):
 
         def opens(key: str) -> str:
             given = [("open", one) for one in [*opened, key]]
-            return f"?{urlencode(given)}"
+            return f"{request.path}?{urlencode(given)}"
 
         return workflow_views.Addresses(
             task=task, opened=opens, filtered=lambda text: f"{listed}?{urlencode({'q': text})}"

@@ -265,12 +265,34 @@
         canvas.replaceChildren(svg);
         section.hidden = false;
         frame(section, canvas, svg, size);
-        const outline = document.querySelector("[data-z4j-outline]");
+        const outline = section.parentElement.querySelector("[data-z4j-outline]");
         if (outline) outline.open = false;
         section.dataset.z4jDrawn = "yes";
     };
 
-    const ready = () => document.querySelectorAll("[data-z4j-picture]").forEach(draw);
+    /* On a page of something else: the picture, once one looks there. */
+    const embed = async (section) => {
+        const answer = await fetch(section.dataset.z4jWorkflow, {credentials: "same-origin"});
+        if (!answer.ok || answer.redirected) return;
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const found = page.querySelector("[data-z4j-flow]");
+        if (!found) return;
+        section.append(document.adoptNode(found));
+        section.querySelectorAll("[data-z4j-picture]").forEach(draw);
+    };
+
+    const seen = new IntersectionObserver((entries) => {
+        for (const entry of entries) {
+            if (!entry.isIntersecting) continue;
+            seen.unobserve(entry.target);
+            embed(entry.target);
+        }
+    });
+
+    const ready = () => {
+        document.querySelectorAll("[data-z4j-picture]").forEach(draw);
+        document.querySelectorAll("[data-z4j-workflow]").forEach((section) => seen.observe(section));
+    };
 
     if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready);
     else ready();
