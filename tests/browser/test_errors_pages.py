@@ -27,7 +27,7 @@ TRACEBACK = """Traceback (most recent call last):
   File "/app/.venv/lib/python3.13/site-packages/celery/app/trace.py", line 453, in trace_task
     R = retval = fun(*args, **kwargs)
                  ~~~^^^^^^^^^^^^^^^^^
-  File "/app/.venv/lib/python3.13/site-packages/celery/app/trace.py", line 736, in __protected_call__
+  File "/app/.venv/lib/python3.13/site-packages/celery/app/trace.py", line 7, in __protected_call__
     return self.run(*args, **kwargs)
            ~~~~~~~~^^^^^^^^^^^^^^^^^
   File "/app/shop/tasks.py", line 82, in charge_card

@@ -20,6 +20,7 @@ from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED
 from z4j_django.admin.task_detail import TaskDetail
 from z4j_django.admin.task_list import TaskChangeList
+from z4j_django.admin.workflow_pages import WorkflowPage
 from z4j_django.models import TaskRecord
 from z4j_django.queries import filter as filters
 from z4j_django.queries import status, tasks
@@ -49,6 +50,7 @@ class TaskAdmin(ActingAdmin):
             self.page("types/", "types", task_types.TaskTypesPage),
             self.page("types/one/", "type", task_types.TaskTypePage),
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
+            self.page("<str:object_id>/workflow/", "workflow", WorkflowPage),
         ]
         return [*own, *super().get_urls()]
 
