@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 
 from z4j_django import permissions, states, verbs
-from z4j_django.admin import formatting, searching, task_pages, trails
+from z4j_django.admin import formatting, searching, task_pages, task_types, trails
 from z4j_django.admin.acting import ActingAdmin, Action
 from z4j_django.admin.bulk_page import BulkPage
 from z4j_django.admin.filters import TASK_FILTERS
@@ -66,6 +66,8 @@ class TaskAdmin(ActingAdmin):
             ),
             self.page("suggest/", "suggest", searching.SuggestPage),
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
+            self.page("types/", "types", task_types.TaskTypesPage),
+            self.page("types/one/", "type", task_types.TaskTypePage),
         ]
         return [*own, *super().get_urls()]
 
@@ -216,6 +218,7 @@ class TaskAdmin(ActingAdmin):
             ("Deliveries", str(task.deliveries)),
             ("ETA", formatting.full_moment(task.eta) if task.eta else ""),
             ("Expires", formatting.full_moment(task.expires) if task.expires else ""),
+            ("Time limit", formatting.duration(task.time_limit)),
             ("Schedule", task.schedule),
             ("Published by", task.origin),
             ("Project", "" if task.project == "default" else task.project),

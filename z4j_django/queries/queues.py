@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Q
+from django.db.models import F, Q, Window
+from django.db.models.functions import RowNumber
 
 from z4j_django.models import QueueSample, TaskRecord, WorkerRecord
 from z4j_django.queries import lookups, tasks
@@ -37,8 +38,13 @@ def recent(project: str, since: datetime, limit: int) -> list[str]:
 def samples(project: str, name: str, since: datetime, limit: int) -> list[QueueSample]:
     """The samples of a queue since a moment, the newest last; of many, every so many-th."""
     mine = QueueSample.objects.filter(project=project, queue=name, at__gte=since)
-    found = list(mine.order_by("-at"))
-    return found[:: -(-len(found) // limit) or 1][::-1]
+    every = -(-mine.count() // limit)
+    if every > 1:
+        # They are counted off along the index alone; those that are left out stay where they are.
+        place = Window(RowNumber(), order_by=F("at").desc())
+        moments = mine.annotate(place=place).annotate(off=F("place") % every).filter(off=1)
+        mine = mine.filter(at__in=moments.values("at"))
+    return list(mine.order_by("at"))
 
 
 #: Minutes of an hour whose samples make a line, and for how long one tells how a queue is now.

@@ -4,7 +4,7 @@ Pure functions; everything they return is safe HTML or text. A thing looks the s
 stands, because it is made here.
 """
 
-from z4j_django.admin.formatting.charts import bar, pace_bar, progress, slots, sparkline
+from z4j_django.admin.formatting.charts import bar, bars, pace_bar, progress, slots, sparkline
 from z4j_django.admin.formatting.moments import (
     elapsed,
     full_moment,
@@ -30,6 +30,7 @@ __all__ = [
     "TEXT_LIMIT",
     "badge",
     "bar",
+    "bars",
     "bounded",
     "coloured",
     "count",
