@@ -118,7 +118,7 @@ def shop() -> None:
     JournalRecord.objects.create(host="web1", directory="/j", pid=1, seen_at=now)
     for minute in range(1, 120):
         at = time.time() - 60 * minute
-        counted(at, "shop.import_catalogue", "mail", sent=2, started=2, runs={40.0: 1})
+        counted(at, "shop.import_catalogue", "mail", sent=2, started=2, succeeded=2, runs={40.0: 1})
 
 
 def part(client: Client, name: str = "now", **query: str) -> str:
