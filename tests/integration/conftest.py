@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import celery
@@ -88,6 +88,19 @@ def publish(mail_app: celery.Celery) -> Publish:
                     correlation_id=f"task-{number}",
                     priority=number % 3,
                 )
+
+    return call
+
+
+@pytest.fixture
+def waiting(mail_app: celery.Celery) -> Callable[[], list[Any]]:
+    """Takes all that is in the queue: ids, bodies and priorities."""
+
+    def call() -> list[Any]:
+        with mail_app.connection_for_write() as connection:
+            channel = connection.default_channel
+            found = iter(lambda: channel.basic_get(QUEUE, no_ack=True), None)
+            return [(each.headers["id"], each.body, each.properties["priority"]) for each in found]
 
     return call
 
