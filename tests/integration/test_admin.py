@@ -103,7 +103,8 @@ class TestCost:
             # The total takes two, where there is more than a page.
             assert len(few) <= len(seen) <= len(few) + 2 <= 11
             counts = [sql for sql in seen if "COUNT(" in sql.upper()]
-            assert all("LIMIT 1001) subquery" in sql for sql in counts)
+            # Each count has a bound of its own.
+            assert all(sql.count(" LIMIT ") >= sql.upper().count("COUNT(") for sql in counts)
 
     def test_a_search_and_all_filters_count_nothing(self, admin_client) -> None:
         task("abcd-1", name="shop.pay", queue="q", worker="w", state="SUCCESS")

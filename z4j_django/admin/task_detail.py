@@ -214,6 +214,7 @@ class TaskDetail:
             (_("Retries"), str(task.retries)),
             (_("Deliveries"), str(task.deliveries)),
             *((label, formatting.full_moment(at)) for label, at in moments if at),
+            (_("Time limit"), formatting.duration(task.time_limit)),
             (_("Schedule"), task.schedule),
             (_("Published by"), task.origin),
             (_("Release"), self._release()),

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
 
 from z4j_django import permissions, states, verbs
-from z4j_django.admin import formatting, fragments, saved_views, searching, task_pages
+from z4j_django.admin import formatting, fragments, saved_views, searching, task_pages, task_types
 from z4j_django.admin.acting import ActingAdmin, Action, keys
 from z4j_django.admin.bulk_page import BulkPage
 from z4j_django.admin.filters import TASK_FILTERS
@@ -20,6 +20,7 @@ from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED
 from z4j_django.admin.task_detail import TaskDetail
 from z4j_django.admin.task_list import TaskChangeList
+from z4j_django.admin.workflow_pages import WorkflowPage
 from z4j_django.models import TaskRecord
 from z4j_django.queries import filter as filters
 from z4j_django.queries import status, tasks
@@ -46,7 +47,10 @@ class TaskAdmin(ActingAdmin):
                 for verb in verbs.in_bulk()
             ),
             self.page("suggest/", "suggest", searching.SuggestPage),
+            self.page("types/", "types", task_types.TaskTypesPage),
+            self.page("types/one/", "type", task_types.TaskTypePage),
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
+            self.page("<str:object_id>/workflow/", "workflow", WorkflowPage),
         ]
         return [*own, *super().get_urls()]
 

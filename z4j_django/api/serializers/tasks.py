@@ -64,6 +64,7 @@ class TaskSerializer(fields.Record):
             *("exchange", "routing_key", "priority", "worker", "pid", "args", "kwargs", "result"),
             *("exception_type", "exception_message", "traceback", "retries", "deliveries"),
             *("eta", "expires", "sent_at", "received_at", "started_at", "finished_at", "runtime"),
+            "time_limit",
             *("root_id", "parent_id", "group_id", "group_index", "chord_id", "schedule"),
             *("origin", "retry_of", "operation", "error", "release"),
         )
