@@ -30,7 +30,7 @@ def _lane(monkeypatch: pytest.MonkeyPatch) -> None:
         Index(125, conditions.along("queue")),
         "queue",
         suggestions=offers.among("bulk", "mail"),
-        in_sidebar=True,
+        is_parameter=True,
     )
     monkeypatch.setitem(terms.TERMS, "lane", kind)  # type: ignore[arg-type]
 

@@ -22,7 +22,7 @@ from z4j_django.queries.filter import TERMS
 from z4j_django.queries.selection import Selection
 
 #: The list's parameters, as the selection takes them.
-PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.in_sidebar), "q")
+PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.is_parameter), "q")
 
 
 class BulkPage(ActingPage):

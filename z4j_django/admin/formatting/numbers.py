@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from z4j_django import states
+from z4j_django.admin.formatting import moments
 from z4j_django.admin.formatting.names import nothing
 from z4j_django.models import TaskRecord
 from z4j_django.queries import tasks
@@ -57,6 +58,19 @@ def share(value: float | None, before: float | None = None) -> SafeString:
         (_("more: %(before)s") if more else _("less: %(before)s")) % {"before": words},
         "▲" if more else "▼",
     )
+
+
+def short(seconds: float | None) -> str:
+    """A length of time in one unit, with two digits that tell: ``85 ms``, ``1.9 s``, ``5 min``."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.0995:
+        return _("%(number)s ms") % {"number": number_format(1000 * seconds, 0)}
+    if seconds < 0.9995:
+        return _("%(number)s ms") % {"number": number_format(round(100 * seconds) * 10, 0)}
+    if seconds < 9.95:
+        return _("%(number)s s") % {"number": number_format(seconds, 1)}
+    return moments.span(round(seconds))
 
 
 def runtime(task: TaskRecord) -> str:
