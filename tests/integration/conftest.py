@@ -12,12 +12,19 @@ from django.test import Client
 from kombu import Producer
 from kombu.transport.memory import Channel
 
+from tests import first_page
 from tests.integration import api_client, chords, operators, pages
 from tests.integration.chords import Sent
 from tests.integration.mailbox import QUEUE, Publish
 from tests.integration.operators import Pretence
 from z4j_django import control, wiring
 from z4j_django.agent.discovery import Found
+
+
+@pytest.fixture(autouse=True)
+def _first_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It remembers nothing of another test, and makes no round of its own while one runs."""
+    first_page.alone(monkeypatch)
 
 
 @pytest.fixture

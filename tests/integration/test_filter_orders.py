@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -10,7 +12,7 @@ from tests.integration.test_filters import FAILED, NOW, RECORDS, TOP, examples, 
 from z4j_django import exceptions, states
 from z4j_django.models import TaskRecord
 from z4j_django.queries import filter as filters
-from z4j_django.queries import tasks
+from z4j_django.queries import pages, tasks
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.filter import index_choice
 
@@ -39,7 +41,46 @@ class TestOrder:
     def test_only_indexed_ones_are_given(self) -> None:
         with pytest.raises(exceptions.FilterError) as told:
             filters.Filter().order("runtime")
-        assert str(told.value) == '"runtime": expected one of -id, id, -sent_at, sent_at.'
+        assert str(told.value) == (
+            '"runtime": expected one of -id, id, -sent_at, sent_at, started_at, -started_at.'
+        )
+
+    def test_what_has_been_running_longest_comes_first_where_it_is_asked_for(self) -> None:
+        ages = {"a": 5, "b": 50, "c": 1, "d": 50, "e": 20}
+        keep(
+            {
+                name: {
+                    "name": "run",
+                    "state": "STARTED",
+                    "started_at": NOW - timedelta(minutes=age),
+                }
+                for name, age in ages.items()
+            }
+            | {
+                "ended": {"name": "run", "state": "SUCCESS", "started_at": NOW},
+                "waits": {"name": "run", "state": "PENDING"},
+            }
+        )
+        running, everything = filters.parse("state:STARTED name:r*"), TaskRecord.objects.all()
+        for order, names in (("started_at", "bdeac"), ("-started_at", "caedb")):
+            walked = running.pages(everything, 10, 2, order=order)
+            assert [one.task_id for page in walked for one in page] == list(names)
+            second = running.page(everything, TOP, 2, order=order).following
+            page = running.page(everything, Cursor(before=second), 2, order=order)
+            back = running.page(everything, Cursor(after=page.preceding), 2, order=order)
+            assert [one.task_id for one in back.rows] == list(names[:2])
+        slow = filters.parse("state:STARTED runtime:>30m", now=NOW)
+        found = slow.page(everything, TOP, 10, order="started_at").rows
+        assert [one.task_id for one in found] == ["b", "d"]
+
+    @pytest.mark.parametrize("text", ["", "-queue:mail", "runtime:>5s", "state:STARTED"])
+    def test_more_than_can_be_sorted_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, text: str
+    ) -> None:
+        keep({name: {"state": "STARTED", "started_at": NOW} for name in "abc"})
+        monkeypatch.setattr(pages, "WINDOW", 2)
+        with pytest.raises(exceptions.FilterError, match="beside it a term that finds few tasks"):
+            filters.parse(text).page(TaskRecord.objects.all(), TOP, 3, order="started_at")
 
     def test_a_place_of_another_order_is_refused(self) -> None:
         keep(RECORDS)

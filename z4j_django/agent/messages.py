@@ -379,12 +379,18 @@ def _key(value: Any) -> int | None:
 
 
 def published_queue(declare: Any, exchange: Any, routing_key: Any) -> str:
-    """The queue of a publish: what it declares, if it goes there, else what its address means."""
-    if exchange and declare:
-        bound_to = getattr(declare[0], "exchange", None)
-        if bound_to is not None and bound_to.name == exchange_name(exchange):
-            return text(declare[0].name)
-    return consumed_queue(exchange, routing_key)
+    """The queue of a publish: what it declares, if it goes there, else what its address means.
+
+    Celery declares a queue whatever the key is; in exchanges of other types than these, none leads.
+    """
+    queue = declare[0] if exchange and declare else None
+    bound_to, name = getattr(queue, "exchange", None), exchange_name(exchange)
+    found = ""
+    if queue is not None and bound_to is not None and bound_to.name == name:
+        if bound_to.type not in ("direct", "topic"):
+            return text(queue.name)
+        found = text(addresses.queue_at({queue.name: queue}, name, text(routing_key)))
+    return found or consumed_queue(exchange, routing_key)
 
 
 def consumed_queue(exchange: Any, routing_key: Any) -> str:

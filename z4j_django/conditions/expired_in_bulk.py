@@ -103,7 +103,7 @@ def _finding(
     scene: Scene, queue: str, taken: _Expired, waiting: _Expired, sent: int, since: datetime
 ) -> Finding:
     number = taken.number(queue) + waiting.number(queue)
-    span = duration((scene.now - since).total_seconds())
+    span = duration(scene.seconds(since))
     evidence = (
         f"At least {counted(number, 'task')} of the queue {short(queue) or 'of no name'} expired "
         f"in the last {span}, in which {sent:,} were sent: "

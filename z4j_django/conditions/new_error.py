@@ -42,7 +42,7 @@ def find(scene: Scene, thresholds: NewError) -> Iterator[Finding]:
         id__gt=last, first_seen__gte=since, regressed_at=None, count__gte=thresholds.failures
     )
     for one in most_frequent(fresh.exclude(name="", exception_type="")):
-        age = duration((scene.now - one.first_seen).total_seconds())
+        age = duration(scene.seconds(one.first_seen))
         evidence = f"{what(one)}. It was seen first {age} ago, {times(one)} in all."
         yield finding(one, one.first_seen, evidence)
 

@@ -74,7 +74,7 @@ def _lost(scene: Scene, state: str, hostnames: list[str]) -> Any:
 
 def _finding(scene: Scene, worker: WorkerRecord, count: int, example: TaskRecord | None) -> Finding:
     moment = _left_at(worker) or scene.now
-    seconds = (scene.now - moment).total_seconds()
+    seconds = scene.seconds(moment)
     evidence = (
         f"{short(worker.hostname)} {'was started anew' if worker.online else 'stopped'} "
         f"{duration(seconds)} ago and left {counted(count, 'task')} that it had taken: no end is "

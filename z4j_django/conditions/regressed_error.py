@@ -24,7 +24,7 @@ def find(scene: Scene, thresholds: Thresholds) -> Iterator[Finding]:
         at = one.regressed_at or scene.now
         release = names.get(one.resolved_release or 0)
         resolved = f"resolved in {short(release)}" if release else "resolved"
-        age = duration((scene.now - at).total_seconds())
+        age = duration(scene.seconds(at))
         evidence = (
             f"{new_error.what(one)}. It was said to be {resolved}, and came back {age} ago; it "
             f"was seen {new_error.times(one)} in all."

@@ -82,7 +82,7 @@ def _unusual(
     longer = [status.running_longer(name, limit, scene.now) for name, limit in limits.items()]
     told = running.filter(reduce(or_, longer)).order_by().values_list("name")
     for name, count, began in told.annotate(Count("id"), Min("started_at")):
-        limit, seconds = limits[name], (scene.now - began).total_seconds()
+        limit, seconds = limits[name], scene.seconds(began)
         words = (
             f"{_runs(count, name)} for more than {duration(limit)}, the longest for "
             f"{duration(seconds)}; 95 % of them end within {duration(usually[name])}, about."
@@ -96,7 +96,7 @@ def _past_limit(scene: Scene, running: QuerySet[TaskRecord]) -> Iterator[_Part]:
     past = running.filter(status.past_time_limit(scene.now)).order_by().values_list("name")
     told = past.annotate(Count("id"), Min("started_at"), Min("time_limit"))
     for name, count, began, limit in told[: usual.NAMES]:
-        seconds = (scene.now - began).total_seconds()
+        seconds = scene.seconds(began)
         words = (
             f"{_runs(count, name)} past {'its' if count == 1 else 'their'} time limit of "
             f"{duration(limit)}, the longest for {duration(seconds)}: the worker did not end "

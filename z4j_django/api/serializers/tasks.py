@@ -17,7 +17,7 @@ from z4j_django.api import base, fields
 from z4j_django.api.pagination import Page
 from z4j_django.conf import settings
 from z4j_django.models import TaskEvent, TaskRecord
-from z4j_django.queries import events, operations, releases, status, tasks
+from z4j_django.queries import events, releases, status, tasks
 from z4j_django.values import error_id
 
 
@@ -84,7 +84,7 @@ class TaskDetailSerializer(TaskSerializer):
     retried_as = serializers.ListField(
         child=serializers.CharField(),
         help_text="The tasks as which operators retried it, the newest first; "
-        f"{operations.RETRIES_LIMIT} at most.",
+        f"{tasks.RETRIES_LIMIT} at most.",
     )
 
     class Meta(TaskSerializer.Meta):  # noqa: D106
