@@ -1,17 +1,19 @@
+from typing import Any
+
 from django.db import migrations
 
 
-def fill_pages(apps, schema_editor):
+def fill_pages(apps: Any, schema_editor: Any) -> None:
     """Leave no room in the pages of an index to which events are only ever appended."""
     _change(apps, schema_editor, 'SET (fillfactor = 100)')
 
 
-def leave_room(apps, schema_editor):
+def leave_room(apps: Any, schema_editor: Any) -> None:
     """A tenth of each page, as PostgreSQL does by itself."""
     _change(apps, schema_editor, 'RESET (fillfactor)')
 
 
-def _change(apps, schema_editor, words):
+def _change(apps: Any, schema_editor: Any, words: str) -> None:
     connection = schema_editor.connection
     table = apps.get_model('z4j_django', 'TaskEvent')._meta.db_table
     if connection.vendor != 'postgresql':

@@ -133,20 +133,19 @@ def _lost() -> Q:
     return received | Q(state=states.STARTED) & _left_by_worker("started_at")
 
 
-def running_longer(name: str, seconds: float, now: datetime) -> Q:
-    """The condition that a task of a name has run for so long, on a worker that is there."""
-    began = Q(state=states.STARTED, name=name, started_at__lte=now - timedelta(seconds=seconds))
-    return began & ~_left_by_worker("started_at") & ~_silent(now)
+def runs(now: datetime) -> Q:
+    """The condition that a task runs, on a worker that is there."""
+    return Q(state=states.STARTED) & ~_left_by_worker("started_at") & ~_silent(now)
 
 
 def _long(now: datetime) -> Q:
     """How long is long for each name, is what was found out last, where any runs long."""
     held = holding.of_kind(RUNNING_LONG).values_list("project", "subject", "numbers")
-    longer = (
-        Q(project=project) & running_longer(name, numbers[LONGER_THAN], now)
+    longer = [
+        Q(project=project, name=name, started_at__lte=now - timedelta(seconds=numbers[LONGER_THAN]))
         for project, name, numbers in held
-    )
-    return reduce(or_, longer, Q(pk__in=[]))
+    ]
+    return reduce(or_, longer) & runs(now) if longer else Q(pk__in=[])
 
 
 def _silence(task: Any, now: datetime) -> str:
