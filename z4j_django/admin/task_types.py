@@ -188,16 +188,15 @@ class TaskTypesPage(TypesPage):
         sought = self.sought.casefold()
         found = [row for name, row in rows.items() if sought in name.casefold()]
         if self.order == "p95":
-            statistics.fill(self.project, self.within, [one.type for one in found])
+            statistics.fill_runs(self.project, self.within, [one.type for one in found])
         place = _PLACES[self.order]
         return sorted(found, key=lambda one: (-place(one), one.type.name)), counts
 
     def _fill(self, page: list[TaskType]) -> None:
         """What is said only of the names of the page; some of it the order has read already."""
         if self.order != "p95":
-            statistics.fill(self.project, self.within, page, self.before)
-        elif self.before:
-            statistics.compare(self.project, self.within, page, self.before)
+            statistics.fill_runs(self.project, self.within, page)
+        statistics.compare(self.project, self.within, page, self.before)
 
     def _row(self, one: TypeRow) -> dict[str, Any]:
         name = one.type.name

@@ -242,12 +242,22 @@ def fill(project: str, within: Range, found: Sequence[TaskType], before: str = "
     for name, *histogram in rows.values_list("name", "runs", "waits"):
         if name in by_name:
             _add_histograms(by_name[name], histogram)
-    if before:
-        compare(project, within, found, before)
+    compare(project, within, found, before)
+
+
+def fill_runs(project: str, within: Range, found: Sequence[TaskType]) -> None:
+    """Read how long the runs of some names took, and nothing else of them."""
+    by_name = {one.name: one for one in found}
+    rows = _of_names(project, within, by_name).exclude(runs=b"")
+    for name, runs in rows.values_list("name", "runs"):
+        if name in by_name:
+            histograms.add(by_name[name].runs, histograms.unpacked(bytes(runs)))
 
 
 def compare(project: str, within: Range, found: Sequence[TaskType], before: str) -> None:
-    """Read what some names are compared with; as :func:`fill` takes it."""
+    """Read what some names are compared with, if with anything; as :func:`fill` takes it."""
+    if not before:
+        return
     earlier = within.before(before)
     sums = _sums(_of_names(project, earlier, [one.name for one in found]), "name")
     for one in found:
@@ -287,8 +297,7 @@ def by_queue(
             found.counters[counter] += count
         histograms.add(found.runs, one.runs)
         histograms.add(found.waits, one.waits)
-    if before:
-        compare(project, within, [found], before)
+    compare(project, within, [found], before)
     return found, queues[:QUEUES_LIMIT]
 
 
