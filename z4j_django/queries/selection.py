@@ -23,7 +23,7 @@ from z4j_django.values import GREATEST_ID
 _COLUMNS: Final = ("name", "state", "worker", "queue")
 _NAMES: Final = {**dict.fromkeys(_COLUMNS, ""), "q": "search", "search": "search"}
 #: Tasks that are read at once.
-_PAGE: Final = 1000
+_PAGE: Final = 5000
 
 
 @dataclass(frozen=True)
