@@ -5,7 +5,9 @@ from __future__ import annotations
 import celery
 import pytest
 
+from tests import messages
 from tests.integration import chords
+from z4j_django import operations
 from z4j_django.models import Operation
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,3 +61,16 @@ def test_the_list_of_groups_fits(open_page, app, width) -> None:
     assert overflow(page) <= 0
     results = page.locator("#changelist .results")
     assert results.evaluate("one => one.scrollWidth - one.clientWidth") <= 0
+
+
+def test_a_purge_is_undone_in_three_clicks(open_page, app) -> None:
+    queue = app.conf.task_default_queue
+    chords.chord_of_three(app)
+    app.send_task("pay", (7,), queue=queue)
+    operations.perform("purge_queue", queue, {"confirm": queue}, actor="the test", surface="admin")
+    operator = Clicks(open_page("/admin/z4j_django/operation/"))
+    operator.link("Purge queue")
+    operator.link("Restore…")
+    operator.button("Put them back")
+    assert [message.headers["task"] for message in messages.taken(queue)] == ["pay"]
+    assert operator.count == 3

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from z4j_django import permissions, states, verbs
-from z4j_django.admin import formatting, operation_pages, queues
+from z4j_django.admin import formatting, operation_pages, purge_page, queues
 from z4j_django.admin.acting import ActingAdmin
 from z4j_django.admin.filters import value_filter
 from z4j_django.admin.fragments import Part
@@ -111,7 +111,8 @@ class OperationAdmin(ActingAdmin):
         """With the queues, and what can be done to an operation."""
         own: list[URLPattern] = [
             self.page("queues/", "queues", queues.QueuesPage),
-            self.page("queues/purge/", "purge", queues.PurgePage),
+            self.page("queues/one/", "queue", queues.QueuePage),
+            self.page("queues/purge/", "purge", purge_page.PurgePage),
             self.page("<str:object_id>/restore/", "restore", operation_pages.RestorePage),
             self.page("<str:object_id>/abort/", "abort", operation_pages.AbortPage),
         ]
