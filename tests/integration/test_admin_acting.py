@@ -229,8 +229,8 @@ class TestTaskPages:
 class TestTaskDetail:
     def test_what_can_not_be_done_says_why(self, admin_client) -> None:
         shown = text(admin_client.get(page(task("a", state="SUCCESS"))))
-        assert 'title="It is over: SUCCESS."' in shown
-        assert 'title="Its message is not on record' in shown
+        assert "Cancel, Terminate: It is over: SUCCESS." in shown
+        assert "Retry, Edit and retry: Its message is not on record" in shown
         assert address("taskrecord_cancel") not in shown
         shown = text(admin_client.get(page(kept("b", state="STARTED"))))
         assert f"{address('taskrecord_retry')}?id=" in shown

@@ -60,7 +60,7 @@ def test_its_index_leads() -> None:
     asked = filters.parse("runtime:>5s worker:w1 lane:b*,mail word")
     assert [one.name for one in index_choice.candidates(asked.terms)] == ["worker", "lane", ""]
     everything = TaskRecord.objects.all()
-    chosen = index_choice.choose(filters.parse("lane:b*,mail").terms, everything, by_sent=False)
+    chosen = index_choice.choose(filters.parse("lane:b*,mail").terms, everything)
     assert [(one.column, one.value) for one in chosen.ranges] == [
         ("queue", "bulk"),
         ("queue", "mail"),

@@ -140,6 +140,15 @@ class TestTheList:
         shown = plain(text(admin_client.get(TASKS)))
         assert "shop.charge_card f CardDeclined: order 17750 was declined" in shown
 
+    @pytest.mark.parametrize(
+        "query", ["state:FAILURE", "sent:<1h", "state:FAILURE sent:<1h", "charge", "retries:0"]
+    )
+    def test_it_does_whatever_leads_through_the_list(
+        self, admin_client: Client, query: str
+    ) -> None:
+        failed()
+        assert "CardDeclined: order 17750" in text(admin_client.get(TASKS, {"q": query}))
+
     def test_a_long_message_is_not_read_whole(self, admin_client: Client) -> None:
         failed(exception_message="x" * 5000)
         assert "x" * 300 not in text(admin_client.get(TASKS))

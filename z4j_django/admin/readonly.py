@@ -218,7 +218,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         return [
             TaskRow(
                 badge=formatting.standing(task),
-                link=self.link(self.url(task), formatting.text(task.name or UNNAMED)),
+                link=self.link(self.url(task), formatting.name(task.name or UNNAMED)),
                 identifier=formatting.identifier(task.task_id),
                 sent=formatting.moment(task.sent_at),
                 runtime=formatting.runtime(task),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from django.http import HttpRequest
@@ -132,13 +133,20 @@ class TaskDetail:
         task = self._task
         parts = []
         if task.sent_at:
-            clock = formatting.full_moment(task.sent_at)
-            parts.append(format_html(_("sent {}, {}"), clock, formatting.moment(task.sent_at)))
+            clock, ago = self._clock(task.sent_at), formatting.moment(task.sent_at, self._now)
+            parts.append(format_html(_("sent {}, {}"), clock, ago))
         if sender := self._sender(family):
             parts.append(sender)
         if name := self._release():
             parts.append(format_html(_("release {}"), formatting.plain(name)))
         return format_html_join(", ", "{}", ((part,) for part in parts))
+
+    def _clock(self, at: datetime) -> str:
+        """The time of a day, with its date where that is not today."""
+        if not timezone.is_aware(at):
+            return f"{at:%Y-%m-%d %H:%M:%S}"
+        local, today = timezone.localtime(at), timezone.localtime(self._now)
+        return f"{local:%H:%M:%S}" if local.date() == today.date() else f"{local:%Y-%m-%d %H:%M:%S}"
 
     def _sender(self, family: tasks.Family) -> SafeString | None:
         """Who published it, and on which host."""
@@ -167,7 +175,7 @@ class TaskDetail:
 
     def _payload(self) -> list[Fact]:
         task = self._task
-        blocks = ((_("Arguments"), task.args), (_("Keyword arguments"), task.kwargs))
+        blocks = ((_("Positional"), task.args), (_("By keyword"), task.kwargs))
         return [
             Fact(label, formatting.pretty_json(value))
             for label, value in blocks

@@ -142,4 +142,5 @@ class TaskAdmin(ActingAdmin):
 
     def detail(self, request: HttpRequest, record: TaskRecord) -> dict[str, Any]:
         """What stands above the part."""
-        return {"title": record.name or UNNAMED, "task": record}
+        is_over = record.state in states.FINISHED
+        return {"title": record.name or UNNAMED, "task": record, "still": is_over}

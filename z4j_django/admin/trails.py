@@ -19,7 +19,7 @@ _NO_MESSAGE = "Its message is not on record, so it can't be sent again as it was
 
 @dataclass(frozen=True)
 class Button:
-    """A way to a page that asks; ``why`` says why there is none."""
+    """A way to a page that asks; ``why`` says why there is none, here or beside the next one."""
 
     label: str
     url: str | None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from z4j_django.conditions import new_error
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.models import Release
@@ -40,5 +40,5 @@ CONDITION: Final = Condition(
     subject="error",
     remedy="See which release came with it. Resolve it anew, or ignore it, once it is seen to.",
     find=find,
-    filter=new_error.its_tasks,
+    filter=of_subject("error"),
 )

@@ -13,13 +13,12 @@ from django.db.models import Count, Min, QuerySet
 from msgspec import Meta
 
 from z4j_django import histograms, states
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.models import TaskRecord
 from z4j_django.options import Seconds, option
 from z4j_django.queries import status, unfinished, usual
-from z4j_django.queries.filter import terms
 from z4j_django.values import counted, duration
 
 #: Tasks that run which are looked at: as many as a large site has slots.
@@ -121,5 +120,5 @@ CONDITION: Final = Condition(
     "by itself, in a pool of processes; a soft one, where the task does not catch it.",
     find=find,
     thresholds=TaskRunningLong,
-    filter=lambda finding: f"is:long {terms.exactly('name', finding.subject)}",
+    filter=of_subject("name", "is:long"),
 )

@@ -127,9 +127,18 @@ def published(operation: Operation) -> dict[str, int]:
     nobody knows whether it was published. Of the first ``PUBLISHED_LIMIT`` targets; by their ids,
     for the tasks have no index on the operation.
     """
-    state = TaskRecord.objects.filter(project=operation.project, task_id=OuterRef("result_id"))
+    return _stand(operation, "result_id")
+
+
+def acted_on(operation: Operation) -> dict[str, int]:
+    """How many of the tasks that ``operation`` acted on stand in each state, likewise."""
+    return _stand(operation, "target")
+
+
+def _stand(operation: Operation, column: str) -> dict[str, int]:
+    state = TaskRecord.objects.filter(project=operation.project, task_id=OuterRef(column))
     rows = OperationTarget.objects.filter(operation=operation, position__lt=PUBLISHED_LIMIT)
-    stand = rows.exclude(result_id="").annotate(stands=Subquery(state.values("state")))
+    stand = rows.exclude(**{column: ""}).annotate(stands=Subquery(state.values("state")))
     counted = stand.order_by().values_list("stands").annotate(Count("pk"))
     found = {name or _NOT_ON_RECORD: count for name, count in counted}
     return {name: found[name] for name in _STANDS if name in found}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -115,7 +116,7 @@ def _waiting(reading: Reading, request: HttpRequest) -> Figure:
         formatting.sparkline(sums, words % {"most": formatting.count(max(sums, default=0))})
         if length
         else "",
-        _("oldest %(span)s") % {"span": formatting.elapsed(oldest)} if oldest else "",
+        format_html(_("oldest {}"), formatting.elapsed(oldest)) if oldest else "",
         navigation.address(request, f"{APP}_operation_queues")
         if navigation.may_view(request, "operation")
         else None,

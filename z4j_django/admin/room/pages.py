@@ -89,7 +89,10 @@ class Room:
         checked = self.reading.attention.checked_at
         if checked is None or abs(self.reading.now - checked) > on_demand.STALE:
             on_demand.refresh_soon(self.reading.project)
-        return {**self._attention(), **self._figures()}
+        context = {**self._attention(), **self._figures()}
+        if navigation.may_view(self.request, "journalrecord"):
+            context["recording"] = tables.recording(self.reading, self.request)
+        return context
 
     def _now(self) -> dict[str, Any]:
         may = navigation.may_view
@@ -102,10 +105,8 @@ class Room:
             }
         if may(self.request, "workerrecord"):
             context["workers"] = tables.workers(self.reading, self.request)
-        if may(self.request, "errorgroup"):
+        if self.request.user.has_perm(f"{APP}.view_errorgroup"):
             context["errors"] = tables.failures(self.reading, self.request)
-        if may(self.request, "journalrecord"):
-            context["recording"] = tables.recording(self.reading, self.request)
         return context
 
     def _attention(self) -> dict[str, Any]:

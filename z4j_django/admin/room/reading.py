@@ -14,7 +14,7 @@ from z4j_django.conditions import attention
 from z4j_django.conditions.scene import Scene
 from z4j_django.conf import settings
 from z4j_django.models import ErrorGroup, TaskRecord
-from z4j_django.queries import errors, queues, statistics, timetable, unfinished, usual
+from z4j_django.queries import errors, health, queues, statistics, timetable, unfinished, usual
 from z4j_django.queries.timetable import Entry
 from z4j_django.values import INTERNAL
 
@@ -103,6 +103,11 @@ class Reading(Scene):
         if not self.errors:
             return {}
         return errors.by_hour(self.project, self.errors, 24, self.now)
+
+    @cached_property
+    def recording(self) -> health.Recording:
+        """How capture stands."""
+        return health.recording(self.now)
 
     @cached_property
     def schedules(self) -> Sequence[Entry]:

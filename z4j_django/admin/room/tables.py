@@ -17,7 +17,7 @@ from z4j_django.admin.navigation import APP
 from z4j_django.admin.room.links import record_url, tasks_url
 from z4j_django.admin.room.reading import ROWS, Reading
 from z4j_django.models import ErrorGroup, QueueSample, TaskRecord, WorkerRecord
-from z4j_django.queries import errors, liveness, timetable
+from z4j_django.queries import errors, health, liveness, timetable
 from z4j_django.queries.filter import terms
 from z4j_django.queries.queues import Lately
 from z4j_django.queries.statistics import Counted
@@ -38,9 +38,10 @@ class Table:
     url: str | None = None
 
     @property
-    def more(self) -> int:
-        """How many are not shown."""
-        return max(self.total - len(self.rows), 0)
+    def more(self) -> str:
+        """How many are not shown; empty where all are."""
+        left = self.total - len(self.rows)
+        return formatting.count(left) if left > 0 else ""
 
 
 def linked(url: str | None, shown: SafeString | str) -> SafeString:
@@ -241,20 +242,17 @@ def _due(request: HttpRequest, at: datetime, entry: Entry) -> dict[str, Any]:
 
 def recording(reading: Reading, request: HttpRequest) -> dict[str, Any]:
     """How capture stands, in one line."""
-    found = reading.journals
+    found = reading.recording.journals
     there = [one for one in found if one.state in ("shipping", "behind")]
     wrong = [one for one in found if one.state == "silent"]
-    lag = max((one.lag.total_seconds() for one in there), default=0.0)
-    losing = any(one.key == "journal_losing" for one in reading.attention.open)
+    lag = max((one.lag for one in there), default=timedelta())
     journals = ngettext("%(count)s journal is stored", "%(count)s journals are stored", len(there))
     return {
         "journals": journals % {"count": formatting.count(len(there))},
-        "count": len(there),
         "any": bool(found),
-        "lag": formatting.duration(lag),
+        "lag": formatting.short(lag.total_seconds()),
+        "is_behind": lag > health.BEHIND_AFTER,
         "silent": len(wrong),
-        "losing": losing,
-        "url": navigation.address(request, f"{APP}_journalrecord_changelist")
-        if navigation.may_view(request, "journalrecord")
-        else None,
+        "lost": formatting.count(reading.recording.lost) if reading.recording.lost else "",
+        "url": navigation.address(request, f"{APP}_journalrecord_changelist"),
     }

@@ -1,5 +1,6 @@
-/* The search box of the tasks offers how a filter may go on: a combobox over what the server says.
-   Without scripts it is a search box as ever. */
+/* The list of tasks: its search box offers how a filter may go on, a combobox over what the server
+   says; its checkboxes are counted, and all of them set at once. Without scripts it is a list with a
+   search box and checkboxes. */
 "use strict";
 {
     const WAIT = 120;
@@ -123,7 +124,42 @@
         });
     };
 
-    const ready = () => document.querySelectorAll("[data-z4j-suggest]").forEach(combobox);
+    const selection = (form) => {
+        const all = form.querySelector("[data-z4j-all]");
+        const counter = form.querySelector("[data-z4j-count]");
+        if (!all || !counter) return;
+        const boxes = [...form.querySelectorAll("input[name=_selected_action]")];
+        const count = () => {
+            const chosen = boxes.filter((box) => box.checked).length;
+            counter.textContent = counter.dataset.z4jCount
+                .replace("%s", chosen).replace("%t", boxes.length);
+            all.checked = chosen === boxes.length;
+            all.indeterminate = chosen > 0 && chosen < boxes.length;
+        };
+        let last = null;
+        form.addEventListener("click", (event) => {
+            const place = boxes.indexOf(event.target);
+            if (place < 0) return;
+            if (event.shiftKey && last !== null) {
+                const [from, to] = [Math.min(last, place), Math.max(last, place)];
+                boxes.slice(from, to + 1).forEach((box) => { box.checked = event.target.checked; });
+            }
+            last = place;
+        });
+        form.addEventListener("change", (event) => {
+            if (event.target === all) boxes.forEach((box) => { box.checked = all.checked; });
+            count();
+        });
+        // Coming back, a browser sets them as they were.
+        window.addEventListener("pageshow", count);
+        all.hidden = false;
+        count();
+    };
+
+    const ready = () => {
+        document.querySelectorAll("[data-z4j-suggest]").forEach(combobox);
+        document.querySelectorAll("[data-z4j-selection]").forEach(selection);
+    };
     if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready);
     else ready();
 }
