@@ -13,6 +13,7 @@ from tests.browser.test_workflow_pages import HOSTILE
 from tests.integration import chords
 from tests.integration.pages import page as page_of
 from tests.integration.test_admin_queues import sample, worker
+from tests.integration.test_admin_schedules import overdue, ran, scheduled
 from tests.integration.test_admin_workers import runs
 from z4j_django import operations
 from z4j_django.models import Operation
@@ -115,3 +116,24 @@ def test_hostile_names_break_no_page(open_page, scheme, width) -> None:
         f"/admin/z4j_django/operation/queues/one/?queue={HOSTILE[1]}",
     ):
         assert overflow(open_page(path, **options)) <= 0
+
+
+def test_which_schedule_did_not_run_is_seen_without_a_click(open_page, monkeypatch) -> None:
+    scheduled(monkeypatch, "tick", "late")
+    ran("tick", "SUCCESS", "FAILURE")
+    overdue("late", 2)
+    page = open_page("/admin/z4j_django/taskrecord/schedules/")
+    first = page.get_by_role("row").nth(1).inner_text()
+    assert "late" in first
+    assert "overdue for 2 h" in first
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_hostile_schedules_break_no_page(open_page, monkeypatch, width) -> None:
+    scheduled(monkeypatch, *HOSTILE)
+    for name in HOSTILE:
+        ran(name, *["FAILURE"] * 8)
+    page = open_page(
+        "/admin/z4j_django/taskrecord/schedules/", viewport={"width": width, "height": 800}
+    )
+    assert overflow(page) <= 0

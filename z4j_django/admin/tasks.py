@@ -18,6 +18,7 @@ from z4j_django.admin.filters import TASK_FILTERS
 from z4j_django.admin.forecasts import Forecast
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED
+from z4j_django.admin.schedules import SchedulesPage
 from z4j_django.admin.task_detail import TaskDetail
 from z4j_django.admin.task_list import TaskChangeList
 from z4j_django.admin.workflow_pages import WorkflowPage
@@ -51,6 +52,7 @@ class TaskAdmin(ActingAdmin):
             self.page("types/one/", "type", task_types.TaskTypePage),
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
             self.page("<str:object_id>/workflow/", "workflow", WorkflowPage),
+            self.page("schedules/", "schedules", SchedulesPage),
         ]
         return [*own, *super().get_urls()]
 

@@ -114,7 +114,7 @@ def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:
     """When the newest task that each of the schedules published was sent, as far as on record."""
     found: dict[str, datetime] = {}
     for first in range(0, len(names), _AT_ONCE):
-        ids = _newest(project, names[first : first + _AT_ONCE])
+        ids = newest(project, names[first : first + _AT_ONCE])
         sent = TaskRecord.objects.filter(pk__in=ids).values_list(
             "schedule", Coalesce("sent_at", "received_at", "started_at")
         )
@@ -122,9 +122,16 @@ def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:
     return found
 
 
-def _newest(project: str, names: Sequence[str]) -> list[int]:
+def newest(project: str, names: Sequence[str], count: int = 1) -> list[int]:
+    """The keys of the newest tasks that each of the schedules published.
+
+    Args:
+        project: Whose.
+        names: The schedules'.
+        count: How many of each.
+    """
     mine = TaskRecord.objects.filter(project=project, retry_of="").only("id")
-    one = rows(mine, IndexRange(column="schedule", value=_ANY), Order(), None)[:1]
+    one = rows(mine, IndexRange(column="schedule", value=_ANY), Order(), None)[:count]
     if (statement := compiled(one)) is None:
         return []
     # Django takes as long to compile it as the database to answer; so that is done once.
