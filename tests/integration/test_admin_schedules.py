@@ -77,9 +77,9 @@ class TestTable:
         ran("tick", "SUCCESS")
         overdue("late", 2)
         now = timezone.now()
-        found = schedule_runs.table("default", now)
-        assert [one.entry.name for one in found] == ["late", "tick", "report", "new"]
-        late, tick, report, new = found
+        found = schedule_runs.page("default", now).rows
+        assert [one.entry.name for one in found] == ["late", "report", "new", "tick"]
+        late, report, new, tick = found
         assert late.due(now) == late.overdue.since
         assert now < tick.due(now) <= now + timedelta(hours=1)
         assert report.due(now).hour == 3
@@ -92,7 +92,7 @@ class TestTable:
         task("theirs", schedule="tick", project="other", state="SUCCESS")
         tick = next(
             one
-            for one in schedule_runs.table("default", timezone.now())
+            for one in schedule_runs.page("default", timezone.now()).rows
             if one.entry.name == "tick"
         )
         assert [run.task_id for run in tick.runs] == [f"{n}-tick" for n in range(2, 10)]
@@ -132,8 +132,23 @@ class TestPage:
             ran(name, "SUCCESS")
         client = operators.signed_in("z4j viewer")
         with CaptureQueriesContext(connection) as captured:
-            assert client.get(SCHEDULES).status_code == 200
+            response = client.get(SCHEDULES)
         assert len(captured) <= 12
+        seen, link = [], SCHEDULES
+        while link:
+            shown = text(client.get(link))
+            seen += re.findall(r'<span class="z4j-name" title="(s\d+)"', shown)
+            more = re.search(r'<a href="([^"]*)" rel="next"', shown)
+            link = more[1].replace("&amp;", "&") if more else ""
+        assert sorted(seen) == sorted(names)
+        assert "301 schedules" in text(response)
+
+    @pytest.mark.parametrize("first", ["x", "-1", "9" * 30, "99999", "%00"])
+    def test_a_place_that_is_none_is_the_first_or_empty(
+        self, admin_client, monkeypatch, first
+    ) -> None:
+        scheduled(monkeypatch, "tick")
+        assert admin_client.get(f"{SCHEDULES}?from={first}").status_code == 200
 
     @pytest.mark.parametrize("name", [SCRIPT, "x" * 255, "\u202eevil", "🛒" * 60])
     def test_names_are_only_text(self, admin_client, monkeypatch, name) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -48,20 +48,31 @@ class SchedulesPage(Page):
         """The title."""
         return {"title": _("Schedules"), "list_url": None}
 
+    @property
+    def _first(self) -> int:
+        given = self.request.GET.get("from", "")
+        return int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0
+
     def _table(self) -> dict[str, Any]:
         now = timezone.now()
-        found = schedule_runs.table(settings.PROJECT, now)
-        overdue = sum(one.overdue is not None for one in found)
+        first = self._first
+        found = schedule_runs.page(settings.PROJECT, now, first)
+        last = first + len(found.rows)
+        task_url = self.model_admin.urls_of(TaskRecord)
+        before = max(first - schedule_runs.LIMIT, 0)
         return {
-            "rows": [self._row(one, now) for one in found],
-            "overdue": overdue,
-            "total": len(found),
-            "limit": (
-                formatting.count(schedule_runs.LIMIT) if len(found) == schedule_runs.LIMIT else ""
-            ),
+            "rows": [self._row(one, now, task_url) for one in found.rows],
+            "overdue": found.overdue,
+            "total": found.total,
+            "before": self.model_admin.page_url("schedules", **{"from": before}) if first else "",
+            "after": self.model_admin.page_url("schedules", **{"from": last})
+            if last < found.total
+            else "",
         }
 
-    def _row(self, one: Schedule, now: datetime) -> dict[str, Any]:
+    def _row(
+        self, one: Schedule, now: datetime, task_url: Callable[[Any], str | None]
+    ) -> dict[str, Any]:
         admin, entry = self.model_admin, one.entry
         address = admin.list_url(TaskRecord, q=str(terms.exactly("schedule", entry.name)))
         newest = one.runs[-1] if one.runs else None
@@ -69,7 +80,7 @@ class SchedulesPage(Page):
             "name": admin.link(address, formatting.name(entry.name)),
             "task": formatting.name(entry.task),
             "rhythm": str(entry.recurrence)[:120],
-            "runs": [self._sign(run) for run in one.runs],
+            "runs": [_sign(run, task_url(run)) for run in one.runs],
             "outcome": formatting.pill(newest.state) if newest is not None else "",
             "sent": formatting.moment(one.last_sent),
             "due": formatting.moment(one.due(now)),
@@ -78,16 +89,16 @@ class SchedulesPage(Page):
             "evidence": one.overdue.evidence if one.overdue is not None else "",
         }
 
-    def _sign(self, run: TaskRecord) -> SafeString:
-        sign, kind = _SIGNS.get(run.state, (_OPEN, "z4j-quiet"))
-        at = formatting.precise(run.sent_at) if run.sent_at else ""
-        return format_html(
-            '<a class="z4j-sign {}" href="{}" title="{} {}" aria-label="{} {}">{}</a>',
-            kind,
-            self.model_admin.url(run) or "",
-            run.state,
-            at,
-            run.state,
-            at,
-            sign,
-        )
+
+def _sign(run: TaskRecord, url: str | None) -> SafeString:
+    sign, kind = _SIGNS.get(run.state, (_OPEN, "z4j-quiet"))
+    at = formatting.precise(run.sent_at) if run.sent_at else ""
+    words = f"{run.state} {at}"
+    return format_html(
+        '<a class="z4j-sign {}" href="{}" title="{}" aria-label="{}">{}</a>',
+        kind,
+        url or "",
+        words,
+        words,
+        sign,
+    )

@@ -13,12 +13,10 @@ from z4j_django.queries.timetable import Entry
 
 #: Runs that are shown of one schedule.
 RUNS: Final = 8
-#: Schedules that are shown, at most.
-LIMIT: Final = 500
+#: Schedules of one page.
+LIMIT: Final = 100
 #: The condition that tells which should have run.
 OVERDUE: Final = "schedule_overdue"
-#: Schedules whose runs are sought in one statement.
-_AT_ONCE: Final = 250
 
 
 @dataclass
@@ -50,17 +48,35 @@ class Schedule:
         return timetable.following(self.entry, self.last_sent or self.entry.since, now)
 
 
-def table(project: str, now: datetime) -> list[Schedule]:
-    """All schedules: what is overdue for the longest first, then what is due next."""
-    entries = timetable.entries()[:LIMIT]
-    found = {entry.name: Schedule(entry) for entry in entries}
-    for run in _runs(project, list(found)):
-        found[run.schedule].runs.insert(0, run)
-    if found:
-        for one in holding.of_kind(OVERDUE, project):
-            if one.subject in found:
-                found[one.subject].overdue = one
-    return sorted(found.values(), key=lambda one: _place(one, now))
+@dataclass(frozen=True)
+class Page:
+    """Some of the schedules.
+
+    Attributes:
+        rows: What is overdue for the longest first, then what is due next, as far as that is known
+            without a look at the records.
+        total: How many schedules there are.
+        overdue: How many of them are overdue.
+    """
+
+    rows: list[Schedule]
+    total: int
+    overdue: int
+
+
+def page(project: str, now: datetime, first: int = 0) -> Page:
+    """The schedules from a place on, :data:`LIMIT` at most."""
+    every = [Schedule(entry) for entry in timetable.entries()]
+    if every:
+        held = {one.subject: one for one in holding.of_kind(OVERDUE, project)}
+        for one in every:
+            one.overdue = held.get(one.entry.name)
+    every.sort(key=lambda one: _place(one, now))
+    shown = every[first : first + LIMIT]
+    by_name = {one.entry.name: one for one in shown}
+    for run in _runs(project, list(by_name)):
+        by_name[run.schedule].runs.insert(0, run)
+    return Page(shown, len(every), sum(one.overdue is not None for one in every))
 
 
 def _place(one: Schedule, now: datetime) -> tuple[bool, float, str]:
@@ -70,11 +86,9 @@ def _place(one: Schedule, now: datetime) -> tuple[bool, float, str]:
 
 def _runs(project: str, names: Sequence[str]) -> list[TaskRecord]:
     """The newest tasks of each schedule, the newest of all first."""
-    found: list[TaskRecord] = []
-    for first in range(0, len(names), _AT_ONCE):
-        ids = timetable.newest(project, names[first : first + _AT_ONCE], RUNS)
-        rows = TaskRecord.objects.filter(pk__in=ids).only(
-            "schedule", "state", "sent_at", "task_id", "name", "project"
-        )
-        found += sorted(rows, key=lambda run: -run.pk)
-    return found
+    if not names:
+        return []
+    rows = TaskRecord.objects.filter(pk__in=timetable.newest(project, names, RUNS)).only(
+        "schedule", "state", "sent_at"
+    )
+    return sorted(rows, key=lambda run: -run.pk)
