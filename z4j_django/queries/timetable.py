@@ -107,12 +107,23 @@ def following(entry: Entry, last: datetime | None, now: datetime) -> datetime | 
     return last + timedelta(seconds=entry.recurrence.seconds * (passed + 1))
 
 
-def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:
-    """When the newest task that each of the schedules published was sent, as far as on record."""
+def newest(project: str, names: Sequence[str], count: int = 1) -> list[int]:
+    """The keys of the newest tasks that each of the schedules published.
+
+    Args:
+        project: Whose.
+        names: The schedules'.
+        count: How many of each.
+    """
     mine = TaskRecord.objects.filter(project=project, retry_of="").exclude(
         schedule=""  # the index has no others
     )
-    ids = newest_of_each(mine, "schedule", names)
+    return newest_of_each(mine, "schedule", names, count)
+
+
+def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:
+    """When the newest task that each of the schedules published was sent, as far as on record."""
+    ids = newest(project, names)
     found: dict[str, datetime] = {}
     for first in range(0, len(ids), _AT_ONCE):
         newest = TaskRecord.objects.filter(pk__in=ids[first : first + _AT_ONCE])
