@@ -126,8 +126,8 @@ def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:
     ids = newest(project, names)
     found: dict[str, datetime] = {}
     for first in range(0, len(ids), _AT_ONCE):
-        newest = TaskRecord.objects.filter(pk__in=ids[first : first + _AT_ONCE])
-        sent = newest.values_list("schedule", Coalesce("sent_at", "received_at", "started_at"))
+        rows = TaskRecord.objects.filter(pk__in=ids[first : first + _AT_ONCE])
+        sent = rows.values_list("schedule", Coalesce("sent_at", "received_at", "started_at"))
         found.update((name, at) for name, at in sent if at is not None)
     return found
 
