@@ -11,7 +11,7 @@ from typing import Any
 
 from z4j_django import states, verbs
 from z4j_django.models import OperationTarget, TaskRecord
-from z4j_django.operations import tasks
+from z4j_django.operations import tallies, tasks
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,20 @@ def forecast(
         words = outcome.reason if refused else f"{_promise(verb, record)} {outcome.reason}".strip()
         found.append(Forecast(record, words, refused))
     return found
+
+
+def from_tally(
+    verb: verbs.Verb, records: Sequence[TaskRecord], tally: tallies.Tally
+) -> list[Forecast]:
+    """The same in fewer words, of some of those that a tally has looked at."""
+    return [
+        Forecast(
+            record,
+            tally.why(record.task_id) or _promise(verb, record),
+            refused=record.task_id in tally.reasons,
+        )
+        for record in records
+    ]
 
 
 def _promise(verb: verbs.Verb, record: TaskRecord) -> str:

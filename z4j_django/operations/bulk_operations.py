@@ -17,10 +17,11 @@ from z4j_django import control, logs, permissions, verb_options, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
-from z4j_django.models.primary import reread
+from z4j_django.models.primary import primary, reread
 from z4j_django.operations import admins_log, asking, auditing, tallies, tasks, transactions
 from z4j_django.options import meant, part
 from z4j_django.options import read as read_options
+from z4j_django.queries import tasks as queries
 from z4j_django.queries.selection import Selection
 
 logger = logs.logger("z4j_django.operations")
@@ -72,12 +73,14 @@ def preview(selection: Selection) -> Preview:
     with _refusals():
         frozen = _checked(selection).frozen()
         ids = frozen.ids(settings.BULK_LIMIT + 1)
-        sample = frozen.sample(min(SAMPLE, settings.BULK_LIMIT))
+    newest = ids[: min(SAMPLE, settings.BULK_LIMIT)]
+    rows = primary(TaskRecord).filter(project=frozen.project, task_id__in=newest)
+    known = {one.task_id: one for one in queries.summaries(rows)}
     return Preview(
         selection=frozen,
         count=min(len(ids), settings.BULK_LIMIT),
         capped=len(ids) > settings.BULK_LIMIT,
-        sample=sample,
+        sample=[known[one] for one in newest if one in known],
         ids=ids[: min(tallies.LIMIT, settings.BULK_LIMIT)],
     )
 
