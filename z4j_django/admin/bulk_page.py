@@ -22,7 +22,7 @@ from z4j_django.queries.filter import TERMS
 from z4j_django.queries.selection import Selection
 
 #: The list's parameters, as the selection takes them.
-PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.in_sidebar), "q")
+PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.is_parameter), "q")
 
 
 class BulkPage(ActingPage):
@@ -103,6 +103,7 @@ class BulkPage(ActingPage):
             refused = {"refusal": str(error), "empty": True, "selection": self._selection}
             return self.shown(form, **context, **refused)
         self.selection = preview.selection
+        tally = self._tally(preview, form)
         return self.shown(
             form,
             **context,
@@ -113,8 +114,8 @@ class BulkPage(ActingPage):
             capped=preview.capped,
             inline=preview.count <= bulk_operations.INLINE,
             sample=self.model_admin.forecast_rows(forecast(self.verb, preview.sample, {})),
-            submit=f"{self.verb.label} {_tasks(preview.count)}",
-            tally=self._tally(preview, form),
+            submit=f"{self.verb.label} {_willing(preview.count, tally)}",
+            tally=tally,
             tally_is_part=preview.count > tallies.LIMIT,
         )
 
@@ -149,6 +150,13 @@ class BulkPage(ActingPage):
             for name in projects
             if name != own
         ]
+
+
+def _willing(count: int, tally: tallies.Tally | None) -> str:
+    """How many it will be done to, as far as all of them were looked at."""
+    if tally is None or tally.looked_at < count or not tally.refused:
+        return _tasks(count)
+    return f"{tally.willing:,} of {_tasks(count)}"
 
 
 def _tasks(count: int) -> str:

@@ -47,6 +47,7 @@ class TaskRow(msgspec.Struct, gc=False, omit_defaults=True):
     started_at: float | None = None
     eta: float | None = None
     expires: float | None = None
+    time_limit: int | None = None
     # state
     state: str = states.PENDING
     retries: int = 0

@@ -96,6 +96,7 @@ TASKS: Final = Merge(
         "started_at": MOMENT,
         "eta": MOMENT,
         "expires": MOMENT,
+        "time_limit": MOMENT,
         "state": STATE,
         "retries": STATE,
         "worker": STATE,
