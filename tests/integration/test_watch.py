@@ -172,12 +172,13 @@ class TestRounds:
     ) -> None:
         wrong.findings = [Finding("mail", at(0), "It waits.")]
         run(0)
-        wrong.error = DatabaseError("no such table at postgresql://me:secret@host/db")
+        wrong.error = DatabaseError("no such table\nLINE 1: at postgresql://me:secret@host/db")
         told: set[str] = set()
         for seconds in (15, 30, 45):
             run(seconds, told)
         assert open_now()["mail"] == "It waits."
-        assert open_now()["wrong"].startswith("Whether wrong holds is not known: DatabaseError")
+        said = "Whether wrong holds is not known: DatabaseError: no such table LINE 1: at "
+        assert open_now()["wrong"].startswith(said)
         assert "secret" not in open_now()["wrong"]
         assert len(caplog.records) == 1
 

@@ -22,7 +22,7 @@ from z4j_django.queries.filter import TERMS
 from z4j_django.queries.selection import Selection
 
 #: The list's parameters, as the selection takes them.
-PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.in_sidebar), "q")
+PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.is_parameter), "q")
 
 
 class BulkPage(ActingPage):
@@ -114,7 +114,7 @@ class BulkPage(ActingPage):
             capped=preview.capped,
             inline=preview.count <= bulk_operations.INLINE,
             sample=self.model_admin.forecast_rows(from_tally(self.verb, preview.sample, tally)),
-            submit=f"{self.verb.label} {_tasks(preview.count)}",
+            submit=f"{self.verb.label} {_willing(preview.count, tally)}",
             tally=tally if tally.looked_at else None,
             tally_is_part=preview.count > tallies.LIMIT,
         )
@@ -147,6 +147,13 @@ class BulkPage(ActingPage):
             for name in projects
             if name != own
         ]
+
+
+def _willing(count: int, tally: tallies.Tally) -> str:
+    """How many it will be done to, as far as all of them were looked at."""
+    if tally.looked_at < count or not tally.reasons:
+        return _tasks(count)
+    return f"{tally.willing:,} of {_tasks(count)}"
 
 
 def _tasks(count: int) -> str:

@@ -49,11 +49,14 @@ class Part:
         template: Of what stands in it. It must not show anything that is one user's own.
         context: Gives the template's context; called when the part is asked for.
         every: Seconds from one refresh to the next; 0 for none.
+        once: Gives what its template shows besides in the page, and no refresh does; it stands in
+            elements of the class ``z4j-keep``, which stay as they are.
     """
 
     template: str
     context: Callable[[], Mapping[str, Any]]
     every: int = 5
+    once: Callable[[], Mapping[str, Any]] | None = None
 
 
 def whole(
@@ -73,8 +76,8 @@ def _framed(request: HttpRequest, name: str, part: Part, address: str) -> SafeSt
     query = request.GET.copy()
     query[PART] = name
     asked = f"{address or request.path}?{query.urlencode()}"
-    html = _rendered(request, part)
-    if not address:
+    html = _rendered(part, whole=True)
+    if not address and part.once is None:
         _remember(_key(request, name), html)
     context = {"name": name, "address": asked, "every": part.every, "html": html}
     return render_to_string("admin/z4j_django/part.html", context)
@@ -88,7 +91,7 @@ def answer(request: HttpRequest, parts: Mapping[str, Part]) -> HttpResponse | No
     key = _key(request, name)
     html = _recalled(key)
     if html is None:
-        html = _rendered(request, parts[name])
+        html = _rendered(parts[name])
         _remember(key, html)
     return revalidated(request, HttpResponse(html), _AGES.sub("", html))
 
@@ -105,9 +108,10 @@ def revalidated(request: HttpRequest, response: HttpResponse, content: str) -> H
     return response
 
 
-def _rendered(request: HttpRequest, part: Part) -> SafeString:
+def _rendered(part: Part, *, whole: bool = False) -> SafeString:
     # Without the request: what its context processors bring would be one user's own.
-    return render_to_string(part.template, dict(part.context()))
+    besides = part.once() if whole and part.once is not None else {}
+    return render_to_string(part.template, {**part.context(), **besides})
 
 
 def _key(request: HttpRequest, name: str) -> tuple[Any, ...]:

@@ -183,6 +183,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         address = self._reverse(model, "changelist")
         return f"{address}?{urlencode(filters)}" if address and filters else address
 
+    def page_of(self, model: type[Model], *args: Any, page: str = "change") -> str | None:
+        """The page of a record of which only the key is known, or None where this site has none."""
+        return self._reverse(model, page, *args)
+
     def _reverse(self, model: type[Model], page: str, *args: Any) -> str | None:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
         try:
@@ -214,7 +218,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         return [
             TaskRow(
                 badge=formatting.standing(task),
-                link=self.link(self.url(task), formatting.text(task.name or UNNAMED)),
+                link=self.link(self.url(task), formatting.name(task.name or UNNAMED)),
                 identifier=formatting.identifier(task.task_id),
                 sent=formatting.moment(task.sent_at),
                 runtime=formatting.runtime(task),

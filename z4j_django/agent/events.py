@@ -181,8 +181,9 @@ class TaskEvent(
     original: Original | None = None
     #: When the message was published, as its ``z4j`` header says.
     sent_at: Moment | None = None
-    #: Seconds.
+    #: Seconds; and those that its worker lets it run, of a receipt.
     runtime: float | None = None
+    time_limit: int | None = None
     result: msgspec.Raw = NULL
     failure: Failure | None = None
     #: Whether the message went back to the queue, or may: a rejection or a purge that is no end,

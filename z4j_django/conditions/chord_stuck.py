@@ -165,7 +165,7 @@ def _headers(project: str, chords: Iterable[GroupRecord]) -> dict[str, _Header]:
 def _finding(
     scene: Scene, chord: GroupRecord, header: _Header, counting: chord_counting.Told
 ) -> Finding:
-    seconds = (scene.now - header.ended_at).total_seconds()
+    seconds = scene.seconds(header.ended_at)
     body = short(chord.body_name)
     if body in events.GROUPS:
         body = f"(a {body.removeprefix('celery.')})"

@@ -12,13 +12,12 @@ from msgspec import Meta
 
 from z4j_django import broker, handover, states
 from z4j_django.agent import events
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.models import TaskEvent, TaskRecord, WorkerRecord
 from z4j_django.options import option
 from z4j_django.queries import status, unfinished
-from z4j_django.queries.filter import terms
 from z4j_django.values import counted, duration
 
 Cause = Literal["sent twice", "given back", "lost worker", "visibility timeout", "connection lost"]
@@ -190,7 +189,5 @@ CONDITION: Final = Condition(
     "longest ETA. Where workers get lost, look for what kills them: memory, a deploy.",
     find=find,
     thresholds=DeliveredNTimes,
-    filter=lambda finding: (
-        f"is:redelivered state:RECEIVED,STARTED {terms.exactly('name', finding.subject)}"
-    ),
+    filter=of_subject("name", "is:redelivered", "state:RECEIVED,STARTED"),
 )

@@ -157,8 +157,11 @@ class Scene:
         return health.journals(self.now)
 
     def seconds(self, since: datetime) -> float:
-        """How long ago a moment was."""
-        return (self.now - since).total_seconds()
+        """How long ago a moment was; 0 where it is yet to come.
+
+        The clock of its host may be ahead, and a round takes some seconds.
+        """
+        return max((self.now - since).total_seconds(), 0.0)
 
 
 def queues_of(worker: WorkerRecord) -> list[str]:

@@ -18,7 +18,7 @@ from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.models.primary import primary, reread
-from z4j_django.operations import admins_log, auditing, tallies, tasks, transactions
+from z4j_django.operations import admins_log, asking, auditing, tallies, tasks, transactions
 from z4j_django.options import meant, part
 from z4j_django.options import read as read_options
 from z4j_django.queries import tasks as queries
@@ -121,7 +121,7 @@ def bulk(
         DiscoveryError: If it is left to a worker, and the project's Celery app is not found.
     """
     _require_bulk(verb)
-    read = auditing.options_of(verb, meant(options), surface=surface, in_bulk=True)
+    read = asking.options_of(verb, meant(options), surface=surface, in_bulk=True)
     pace = read_options(verb_options.BulkOptions, {} if rate is None else {"rate": rate})
     parameters = {**read.as_json(), **pace.as_json()}
     if selection is not None and task_ids is None:

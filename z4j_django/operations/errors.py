@@ -14,7 +14,7 @@ from z4j_django import permissions, verb_options, verbs
 from z4j_django.exceptions import OperationError
 from z4j_django.models import ErrorGroup, Operation, OperationTarget
 from z4j_django.models.primary import primary
-from z4j_django.operations import auditing
+from z4j_django.operations import asking, auditing
 from z4j_django.options import given
 from z4j_django.queries import releases
 from z4j_django.values import of_error_id, release_key
@@ -47,8 +47,7 @@ def perform(
     surface: auditing.Surface = "python",
 ) -> Operation:
     """Do a verb to some errors; see :func:`z4j_django.operations.perform`."""
-    permissions.require(actor, verb)
-    read = auditing.options_of(verb, options, surface=surface)
+    read = asking.asked(verb, options, actor=actor, surface=surface)
     operation = auditing.begin(
         verb,
         _ids(error_ids),

@@ -113,7 +113,7 @@ def first(
     It is one statement, for no database plans an OR so well.
 
     Args:
-        queryset: Whose rows; its conditions stand in the parts.
+        queryset: Whose rows, with their annotations; its conditions stand in the parts.
         parts: Statements that select the columns of ``order``; none where they are ``None``.
         order: The order of them all.
         limit: How many rows at most.
@@ -134,6 +134,7 @@ def first(
     )
     found = queryset.model._default_manager.using(queryset.db).filter(pk__in=ids)
     found.query.deferred_loading = queryset.query.deferred_loading
+    found = found.annotate(**queryset.query.annotations)
     return with_keys(found, order).order_by(*order.by())
 
 

@@ -173,5 +173,5 @@ def _others(params: Mapping[str, Any]) -> list[str]:
     return [
         f"{kind.name}:{words.quote(str(params[kind.name]))}"
         for kind in terms.TERMS.values()
-        if kind.in_sidebar and kind.name not in _COLUMNS and params.get(kind.name)
+        if kind.is_parameter and kind.name not in _COLUMNS and params.get(kind.name)
     ]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from z4j_django import histograms
 from z4j_django.conf import settings
@@ -103,6 +103,11 @@ class Counted:
     def rate(self) -> float:
         """Runs that began in a second."""
         return self.counters["started"] / self.seconds
+
+    @property
+    def finished(self) -> int:
+        """Runs that came to an end, well or badly."""
+        return sum(self.counters[name] for name in ("succeeded", "failed", "ignored", "sampled"))
 
     @property
     def failure_share(self) -> float | None:
@@ -309,6 +314,63 @@ def _of_queues(project: str, within: Range, name: str) -> list[OfQueue]:
             found[queue] = OfQueue(dict.fromkeys(COUNTERS, 0), within.seconds, queue=queue)
         _add(found[queue], row)
     return sorted(found.values(), key=lambda one: (-one.counters["started"], one.queue))
+
+
+@dataclass
+class Pulse:
+    """What has happened lately, minute by minute; the minute that goes on is left out.
+
+    Attributes:
+        points: All tasks, a point for each minute, the oldest first.
+        queues: The tasks of each queue in the last minutes of it.
+    """
+
+    points: list[Point]
+    queues: dict[str, Counted]
+
+
+def pulse(project: str, now: float, minutes: int = 120, lately: int = 5) -> Pulse:
+    """What has happened lately, in one query.
+
+    Args:
+        project: Whose.
+        now: Seconds since the epoch.
+        minutes: Of the points.
+        lately: Of the queues.
+    """
+    until = int(now // MINUTE) * MINUTE
+    since, recent = until - minutes * MINUTE, until - lately * MINUTE
+    rows = Statistic.objects.filter(
+        Q(scope=ALL, at__gte=since, at__lt=until) | Q(scope=QUEUES, at__gte=recent, at__lt=until),
+        project=project,
+        step=MINUTE,
+    )
+    points = {
+        at: Point(dict.fromkeys(COUNTERS, 0), MINUTE, at=at) for at in range(since, until, MINUTE)
+    }
+    queues: dict[str, Counted] = {}
+    for scope, queue, at, *row in rows.values_list(
+        "scope", "queue", "at", *COUNTERS, "runs", "waits"
+    ):
+        if scope == ALL:
+            _add(points[at], row)
+            continue
+        if queue not in queues:
+            queues[queue] = Counted(dict.fromkeys(COUNTERS, 0), lately * MINUTE)
+        for name, count in zip(COUNTERS, row, strict=False):
+            queues[queue].counters[name] += count
+    return Pulse(list(points.values()), queues)
+
+
+def together(points: Sequence[Counted]) -> Counted:
+    """What happened in several points."""
+    found = Counted(dict.fromkeys(COUNTERS, 0), sum(one.seconds for one in points))
+    for one in points:
+        for name, count in one.counters.items():
+            found.counters[name] += count
+        histograms.add(found.runs, one.runs)
+        histograms.add(found.waits, one.waits)
+    return found
 
 
 def is_known(project: str, name: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -92,6 +92,22 @@ def entries() -> list[Entry]:
             if entry is not None:
                 found[name] = entry
     return list(found.values())
+
+
+def following(entry: Entry, last: datetime | None, now: datetime) -> datetime | None:
+    """When an entry is due next after ``now``; ``None`` where that can't be foretold.
+
+    Args:
+        entry: Which.
+        last: When it was sent last, where that is known.
+        now: The moment.
+    """
+    if not isinstance(entry.recurrence, Interval):
+        return entry.recurrence.after(now)
+    if last is None or entry.recurrence.seconds <= 0:
+        return None
+    passed = max((now - last).total_seconds(), 0.0) // entry.recurrence.seconds
+    return last + timedelta(seconds=entry.recurrence.seconds * (passed + 1))
 
 
 def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:

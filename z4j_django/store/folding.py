@@ -50,6 +50,8 @@ from z4j_django.values import (
 #: what a bystander heard of a send, which tells the queue, or of anything else.
 _WHOLE, _CUT, _EMBEDDED, _NAME, _HEARD_SENT, _HEARD = range(6)
 _RETRIES: Final = describing.RETRIES
+#: Seconds of a time limit are numbers of the database, too.
+_LONGEST: Final = 2**31 - 1
 
 
 class Fold:
@@ -332,7 +334,7 @@ class _Life(msgspec.Struct, gc=False):
         if attempt > row.attempt:
             row.attempt = attempt
             row.state_order = -1
-            row.received_at = row.started_at = row.eta = row.expires = None
+            row.received_at = row.started_at = row.eta = row.expires = row.time_limit = None
         if attempt == row.attempt:
             _merge_moments(row, event, moment(event.at))
             order = _state_place(event.kind, event.retries > 0, event.requeued) | time << 4
@@ -372,6 +374,8 @@ def sent_at(event: events.TaskEvent) -> float | None:
 def _merge_moments(row: TaskRow, event: events.TaskEvent, at: float) -> None:
     if event.kind == events.TASK_RECEIVED:
         row.received_at = _later(row.received_at, at)
+        if event.time_limit is not None:
+            row.time_limit = max(row.time_limit or 0, min(event.time_limit, _LONGEST))
     elif event.kind == events.TASK_STARTED:
         row.started_at = _later(row.started_at, at)
     message = event.message

@@ -55,7 +55,7 @@ def evaluate(
             with _apart():
                 found.update(_findings(CONDITIONS[key], scene, limits))
         except Exception as error:  # whatever it is, the others are evaluated
-            reason = mask_text(f"{type(error).__name__}: {error}")
+            reason = " ".join(mask_text(f"{type(error).__name__}: {error}").split())
             scene.failures[key] = reason
             if (line := f"{key}: {type(error).__name__}") not in told:
                 told.add(line)

@@ -126,6 +126,12 @@ def progress(done: float, of: float, label: str = "") -> SafeString:
     return _bar(part, label or words, words, "z4j-progress")
 
 
+def bar(part: float, label: str, *, is_bad: bool = False) -> SafeString:
+    """A bar that is filled in part, from 0 to 1, and says what it is to readers alone."""
+    kind = "z4j-gauge z4j-over" if is_bad else "z4j-gauge"
+    return _bar(min(max(part, 0), 1), label, "", kind)
+
+
 def _bar(part: float, label: str, words: str, kind: str) -> SafeString:
     return format_html(
         '<span class="{}"><svg class="z4j-bar" viewBox="0 0 100 8" preserveAspectRatio="none" '
