@@ -131,7 +131,7 @@ def _span(
         return _("the broker does not tell")
     if oldest is None:
         return _("messages")
-    return format_html(_("messages, oldest {}"), formatting.elapsed(oldest))
+    return format_html(_("oldest {}"), formatting.elapsed(oldest))
 
 
 def _length(
