@@ -82,18 +82,19 @@ def _unusual(
     least = scene.now - timedelta(seconds=min(limits.values()))
     there = running.filter(status.runs(scene.now), started_at__lte=least).order_by()
     longer: dict[str, list[datetime]] = defaultdict(list)
-    for name, began in there.values_list("name", "started_at"):
-        if name in limits and began is not None and scene.seconds(began) >= limits[name]:
-            longer[name].append(began)
+    for name, begun in there.values_list("name", "started_at"):
+        if name in limits and begun is not None and scene.seconds(begun) >= limits[name]:
+            longer[name].append(begun)
     for name, begins in longer.items():
-        limit, seconds = limits[name], scene.seconds(min(begins))
+        count, began = len(begins), min(begins)
+        limit, seconds = limits[name], scene.seconds(began)
         words = (
-            f"{_runs(len(begins), name)} for more than {duration(limit)}, the longest for "
+            f"{_runs(count, name)} for more than {duration(limit)}, the longest for "
             f"{duration(seconds)}; 95 % of them end within {duration(usually[name])}, about."
         )
         numbers = {"p95": usually[name], status.LONGER_THAN: limit}
-        told_of = {"tasks": len(begins), "seconds": seconds, **numbers}
-        yield _Part(name, min(begins) + timedelta(seconds=limit), words, told_of)
+        told_of = {"tasks": count, "seconds": seconds, **numbers}
+        yield _Part(name, began + timedelta(seconds=limit), words, told_of)
 
 
 def _past_limit(scene: Scene, running: QuerySet[TaskRecord]) -> Iterator[_Part]:

@@ -165,7 +165,7 @@ class _Before(Func):
 
 
 def runs(now: datetime) -> Q:
-    """The condition that a task runs, on a worker that is there."""
+    """The condition that a task runs, as far as its worker tells."""
     return Q(state=states.STARTED) & ~_left_by_worker("started_at") & ~_silent(now)
 
 
@@ -180,8 +180,8 @@ def _long(now: datetime) -> Q:
         for project, name, numbers in held
         if LONGER_THAN in numbers
     ]
-    long = past_time_limit(now)
-    return long | reduce(or_, longer) & runs(now) if longer else long
+    past = past_time_limit(now)
+    return past | reduce(or_, longer) & runs(now) if longer else past
 
 
 def _long_words(task: Any, now: datetime) -> str:

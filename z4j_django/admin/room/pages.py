@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.db import DatabaseError, connections, router, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -210,20 +210,24 @@ class SeriesPage(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """As JSON."""
-        points, within = _points(_chosen(request))
-        bars = list(zip(*map(outcomes, points), strict=True))
-        series = [
+        found = fragments.told(request, "series", lambda: as_json(_series(_chosen(request))))
+        response = HttpResponse(found, content_type="application/json")
+        return fragments.revalidated(request, response, found)
+
+
+def _series(chosen: str) -> dict[str, Any]:
+    points, within = _points(chosen)
+    bars = list(zip(*map(outcomes, points), strict=True))
+    return {
+        "at": [point.at for point in points],
+        "step": within.step,
+        "unit": "",
+        "series": [
             {"label": str(label), "outcome": name, "values": bars[place]}
             for place, (name, label) in enumerate(OUTCOMES)
-        ]
-        found = {
-            "at": [point.at for point in points],
-            "step": within.step,
-            "unit": "",
-            "series": series,
-            "marks": _marks(within),
-        }
-        return fragments.revalidated(request, JsonResponse(found), as_json(found))
+        ],
+        "marks": _marks(within),
+    }
 
 
 def _marks(within: statistics.Range) -> list[dict[str, Any]]:
