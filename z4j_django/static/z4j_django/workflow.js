@@ -277,6 +277,10 @@
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const found = page.querySelector("[data-z4j-flow]");
         if (!found) return;
+        const {nodes} = JSON.parse(found.querySelector("#z4j-flow-data").textContent);
+        // Of what stands alone there is nothing to see.
+        section.hidden = nodes.length < 2;
+        if (section.hidden) return;
         section.append(document.adoptNode(found));
         section.querySelectorAll("[data-z4j-picture]").forEach(draw);
     };
