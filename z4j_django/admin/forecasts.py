@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from django.utils.text import capfirst
 
 from z4j_django import states, verbs
 from z4j_django.models import OperationTarget, TaskRecord
-from z4j_django.operations import tasks
+from z4j_django.operations import tallies, tasks
+
+#: Tasks that are looked at one by one, their messages included; of more it is told in few queries.
+_CLOSELY: Final = 1
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,10 @@ def forecast(
     """
     if not records:
         return []
+    if len(records) > _CLOSELY:
+        project = records[0].project
+        force = bool(options.get("force"))
+        return of_tally(verb, records, tallies.of_records(verb.name, project, records, force=force))
     ids = [record.task_id for record in records]
     project = records[0].project
     expected = dict(tasks.preview(verb.name, project, ids, options, surface="admin"))
@@ -57,6 +66,18 @@ def forecast(
         words = outcome.reason if refused else f"{_promise(verb, record)} {outcome.reason}".strip()
         found.append(Forecast(record, words, refused))
     return found
+
+
+def of_tally(
+    verb: verbs.Verb, records: Sequence[TaskRecord], tally: tallies.Tally
+) -> list[Forecast]:
+    """The same of tasks that were looked at together with others."""
+    return [
+        Forecast(record, f"{capfirst(reason)}.", refused=True)
+        if (reason := tally.reasons.get(record.task_id))
+        else Forecast(record, _promise(verb, record))
+        for record in records
+    ]
 
 
 def _promise(verb: verbs.Verb, record: TaskRecord) -> str:

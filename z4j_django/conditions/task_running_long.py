@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import reduce
-from operator import or_
 from typing import Annotated, Final
 
 from django.db.models import Count, Min, QuerySet
@@ -79,17 +78,22 @@ def _unusual(
     limits = {
         name: max(seconds * thresholds.times, thresholds.least) for name, seconds in usually.items()
     }
-    longer = [status.running_longer(name, limit, scene.now) for name, limit in limits.items()]
-    told = running.filter(reduce(or_, longer)).order_by().values_list("name")
-    for name, count, began in told.annotate(Count("id"), Min("started_at")):
-        limit, seconds = limits[name], scene.seconds(began)
+    # A condition for each name would take Django as long to write down as all of this.
+    least = scene.now - timedelta(seconds=min(limits.values()))
+    there = running.filter(status.runs(scene.now), started_at__lte=least).order_by()
+    longer: dict[str, list[datetime]] = defaultdict(list)
+    for name, began in there.values_list("name", "started_at"):
+        if name in limits and began is not None and scene.seconds(began) >= limits[name]:
+            longer[name].append(began)
+    for name, begins in longer.items():
+        limit, seconds = limits[name], scene.seconds(min(begins))
         words = (
-            f"{_runs(count, name)} for more than {duration(limit)}, the longest for "
+            f"{_runs(len(begins), name)} for more than {duration(limit)}, the longest for "
             f"{duration(seconds)}; 95 % of them end within {duration(usually[name])}, about."
         )
         numbers = {"p95": usually[name], status.LONGER_THAN: limit}
-        told_of = {"tasks": count, "seconds": seconds, **numbers}
-        yield _Part(name, began + timedelta(seconds=limit), words, told_of)
+        told_of = {"tasks": len(begins), "seconds": seconds, **numbers}
+        yield _Part(name, min(begins) + timedelta(seconds=limit), words, told_of)
 
 
 def _past_limit(scene: Scene, running: QuerySet[TaskRecord]) -> Iterator[_Part]:

@@ -47,11 +47,18 @@ class Tally:
         looked_at: How many there are.
         refused: How many would be refused, by the reason.
         recovered: How many of those that were retried before have succeeded since.
+        reasons: Of those on record that would be refused, the reason.
     """
 
     looked_at: int
     refused: Counter[str] = field(default_factory=Counter)
     recovered: int = 0
+    reasons: dict[str, str] = field(default_factory=dict, compare=False)
+
+    def refuse(self, task_id: str, reason: str) -> None:
+        """Note that one would be refused."""
+        self.refused[reason] += 1
+        self.reasons[task_id] = reason
 
     @property
     def willing(self) -> int:
@@ -102,14 +109,14 @@ def _retry(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool)
     kept = _kept(project, rows)
     for task_id, row in rows.items():
         if row.state in states.UNFINISHED and not force:
-            found.refused[_UNFINISHED] += 1
+            found.refuse(task_id, _UNFINISHED)
         elif task_id in retried:
-            found.refused[_RETRIED] += 1
+            found.refuse(task_id, _RETRIED)
             found.recovered += retried[task_id] == states.SUCCESS
         elif task_id not in kept:
-            found.refused[_NO_MESSAGE] += 1
+            found.refuse(task_id, _NO_MESSAGE)
         elif row.chord_id and not force:
-            found.refused[_IN_CHORD] += 1
+            found.refuse(task_id, _IN_CHORD)
 
 
 def _retried(project: str, rows: dict[str, TaskRecord]) -> dict[str, str]:
@@ -123,8 +130,11 @@ def _retried(project: str, rows: dict[str, TaskRecord]) -> dict[str, str]:
     ).exclude(result_id="")
     found = dict.fromkeys(targets.values_list("target", flat=True), "")
     runs = primary(TaskRecord).filter(project=project, retry_of__in=list(rows))
-    runs = runs.exclude(name=results.REPLAY_TASK).order_by("id")
-    found.update(runs.values_list("retry_of", "state"))
+    # Of so many values PostgreSQL does not see that none is empty, as none in the index is; and
+    # asked for in order it would go through the whole table in it.
+    runs = runs.exclude(retry_of="").exclude(name=results.REPLAY_TASK)
+    newest = sorted(runs.values_list("id", "retry_of", "state"))
+    found.update((retry_of, state) for _, retry_of, state in newest)
     return found
 
 
@@ -136,9 +146,9 @@ def _kept(project: str, rows: dict[str, TaskRecord]) -> set[str]:
 def _cancel(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool) -> None:
     for row in rows.values():
         if row.state in states.FINISHED:
-            found.refused[_OVER] += 1
+            found.refuse(row.task_id, _OVER)
         elif row.state == states.STARTED:
-            found.refused[_RUNS] += 1
+            found.refuse(row.task_id, _RUNS)
 
 
 def _terminate(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool) -> None:
@@ -147,9 +157,9 @@ def _terminate(found: Tally, project: str, rows: dict[str, TaskRecord], force: b
     shared = set(workers.filter(pool__in=revoking.SHARED).values_list("hostname", flat=True))
     for row in rows.values():
         if row.state in states.FINISHED:
-            found.refused[_OVER] += 1
+            found.refuse(row.task_id, _OVER)
         elif row.state == states.STARTED and row.worker in shared:
-            found.refused[_POOL] += 1
+            found.refuse(row.task_id, _POOL)
 
 
 _LOOK: Final[dict[str, Callable[[Tally, str, dict[str, TaskRecord], bool], None]]] = {

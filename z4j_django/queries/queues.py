@@ -38,13 +38,14 @@ def recent(project: str, since: datetime, limit: int) -> list[str]:
 def samples(project: str, name: str, since: datetime, limit: int) -> list[QueueSample]:
     """The samples of a queue since a moment, the newest last; of many, every so many-th."""
     mine = QueueSample.objects.filter(project=project, queue=name, at__gte=since)
-    every = -(-mine.count() // limit)
-    if every > 1:
+    found = list(mine.order_by("-at")[: limit + 1])
+    if len(found) > limit:
         # They are counted off along the index alone; those that are left out stay where they are.
+        every = -(-mine.count() // limit)
         place = Window(RowNumber(), order_by=F("at").desc())
         moments = mine.annotate(place=place).annotate(off=F("place") % every).filter(off=1)
-        mine = mine.filter(at__in=moments.values("at"))
-    return list(mine.order_by("at"))
+        found = list(mine.filter(at__in=moments.values("at")).order_by("-at"))
+    return found[::-1]
 
 
 #: Minutes of an hour whose samples make a line, and for how long one tells how a queue is now.

@@ -48,6 +48,7 @@ def evaluate(
     Yields:
         Nothing, after each condition.
     """
+    _tune()
     scene = Scene(project, now)
     found: _Found = {}
     for key, limits in thresholds.items():
@@ -62,6 +63,17 @@ def evaluate(
                 logger.warning("The condition %s can't be evaluated: %s", key, reason)
         yield
     _store(scene, found, set(thresholds))
+
+
+def _tune() -> None:
+    """Have PostgreSQL compile no statement of a round: that takes longer than to run it.
+
+    It judges by what a statement would cost if it had to read all that it may.
+    """
+    connection = connections[router.db_for_read(ConditionRecord)]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET jit = off")
 
 
 def _findings(condition: Condition, scene: Scene, limits: Thresholds) -> _Found:

@@ -114,8 +114,7 @@ def compare_records(ledger: Ledger, records: Records, verdict: Verdict) -> None:
 def compare_statistics(records: Records) -> list[str]:
     """Compare every counter with the timeline: by time, by name and in all.
 
-    The timeline has no queue, and a start whose message came later had none to tell: what all
-    queues have together has to be right.
+    The timeline has no queue: what all queues have together has to be right.
     """
     names = dict(records.tasks.values_list("task_id", "name").iterator(_CHUNK))
     expected: Counter[tuple[int, str, int, str, str]] = Counter()

@@ -21,7 +21,7 @@ from z4j_django.admin.navigation import APP
 from z4j_django.admin.pages import Page
 from z4j_django.admin.readonly import ReadOnlyAdmin, facts
 from z4j_django.admin.room import attention, figures, tables
-from z4j_django.admin.room.reading import Reading
+from z4j_django.admin.room.reading import CONDITIONS, Reading
 from z4j_django.conditions import registry
 from z4j_django.conf import settings
 from z4j_django.models import ConditionRecord
@@ -42,6 +42,8 @@ _DEFAULT: Final = "1h"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 #: Releases that the chart marks at most.
 _MARKS: Final = 20
+#: Conditions in the block on the admin's own index.
+BRIEF: Final = 3
 #: What the chart's bars are made of, from the bottom up.
 OUTCOMES: Final = (
     ("finished", gettext_lazy("finished")),
@@ -85,18 +87,18 @@ class Room:
 
         return read
 
-    def _brief(self) -> dict[str, Any]:
+    def _brief(self, conditions: int = BRIEF) -> dict[str, Any]:
         checked = self.reading.attention.checked_at
         if checked is None or abs(self.reading.now - checked) > on_demand.STALE:
             on_demand.refresh_soon(self.reading.project)
-        context = {**self._attention(), **self._figures()}
+        context = {**self._attention(conditions), **self._figures()}
         if navigation.may_view(self.request, "journalrecord"):
             context["recording"] = tables.recording(self.reading, self.request)
         return context
 
     def _now(self) -> dict[str, Any]:
         may = navigation.may_view
-        context = self._brief()
+        context = self._brief(CONDITIONS)
         if may(self.request, "taskrecord"):
             context |= {
                 "queues": tables.queues(self.reading, self.request),
@@ -109,10 +111,10 @@ class Room:
             context["errors"] = tables.failures(self.reading, self.request)
         return context
 
-    def _attention(self) -> dict[str, Any]:
+    def _attention(self, limit: int) -> dict[str, Any]:
         if not navigation.may_view(self.request, "conditionrecord"):
             return {}
-        return {"attention": attention.shown(self.reading, self.request)}
+        return {"attention": attention.shown(self.reading, self.request, limit)}
 
     def _figures(self) -> dict[str, Any]:
         if not navigation.may_view(self.request, "taskrecord"):
@@ -260,13 +262,13 @@ class WatchedPage(Page):
                 {
                     "key": key,
                     "title": one.title,
-                    "about": one.about,
-                    "remedy": one.remedy,
+                    "about": formatting.prose(one.about),
+                    "remedy": formatting.prose(one.remedy),
                     "severity": one.severity,
                     "is_on": key in current,
                     "holds": key in holding,
                     "thresholds": [
-                        {"name": name, "value": str(getattr(current[key], name))}
+                        {"name": name, "value": f"{getattr(current[key], name):.12g}"}
                         for name in getattr(current.get(key), "__struct_fields__", ())
                     ],
                 }
@@ -339,7 +341,8 @@ class ConditionAdmin(ReadOnlyAdmin):
         return {
             "title": f"{condition.title if condition else record.key} {record.subject}".rstrip(),
             "badge": self.shown_severity(record),
-            "condition": condition,
+            "remedy": formatting.prose(condition.remedy) if condition else "",
+            "about": formatting.prose(condition.about) if condition else "",
             "record": record,
             "facts": facts(
                 (_("Since"), formatting.full_moment(record.since)),
