@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from z4j_django import operations, permissions, verb_options, verbs
 from z4j_django.admin import formatting, forms
 from z4j_django.admin.acting import ActingPage
-from z4j_django.admin.forecasts import of_tally
+from z4j_django.admin.forecasts import from_tally
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
@@ -113,9 +113,9 @@ class BulkPage(ActingPage):
             empty=not preview.count,
             capped=preview.capped,
             inline=preview.count <= bulk_operations.INLINE,
-            sample=self.model_admin.forecast_rows(of_tally(self.verb, preview.sample, tally)),
+            sample=self.model_admin.forecast_rows(from_tally(self.verb, preview.sample, tally)),
             submit=f"{self.verb.label} {_willing(preview.count, tally)}",
-            tally=tally if tally.looked_at else None,
+            tally=tally,
             tally_is_part=preview.count > tallies.LIMIT,
         )
 
@@ -151,7 +151,7 @@ class BulkPage(ActingPage):
 
 def _willing(count: int, tally: tallies.Tally) -> str:
     """How many it will be done to, as far as all of them were looked at."""
-    if tally.looked_at < count or not tally.refused:
+    if tally.looked_at < count or not tally.reasons:
         return _tasks(count)
     return f"{tally.willing:,} of {_tasks(count)}"
 

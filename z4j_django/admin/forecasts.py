@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.utils.text import capfirst
-
 from z4j_django import states, verbs
 from z4j_django.models import OperationTarget, TaskRecord
 from z4j_django.operations import tallies, tasks
@@ -53,9 +51,9 @@ def forecast(
     if not records:
         return []
     if len(records) > _CLOSELY:
-        project = records[0].project
-        force = bool(options.get("force"))
-        return of_tally(verb, records, tallies.of_records(verb.name, project, records, force=force))
+        project, force = records[0].project, bool(options.get("force"))
+        tally = tallies.of_records(verb.name, project, records, force=force)
+        return from_tally(verb, records, tally)
     ids = [record.task_id for record in records]
     project = records[0].project
     expected = dict(tasks.preview(verb.name, project, ids, options, surface="admin"))
@@ -68,14 +66,16 @@ def forecast(
     return found
 
 
-def of_tally(
+def from_tally(
     verb: verbs.Verb, records: Sequence[TaskRecord], tally: tallies.Tally
 ) -> list[Forecast]:
-    """The same of tasks that were looked at together with others."""
+    """The same in fewer words, of some of those that a tally has looked at."""
     return [
-        Forecast(record, f"{capfirst(reason)}.", refused=True)
-        if (reason := tally.reasons.get(record.task_id))
-        else Forecast(record, _promise(verb, record))
+        Forecast(
+            record,
+            tally.why(record.task_id) or _promise(verb, record),
+            refused=record.task_id in tally.reasons,
+        )
         for record in records
     ]
 
