@@ -215,7 +215,7 @@ class TaskDetail:
             (_("Retries"), str(task.retries)),
             (_("Deliveries"), str(task.deliveries)),
             *((label, formatting.full_moment(at)) for label, at in moments if at),
-            (_("Time limit"), formatting.duration(task.time_limit)),
+            (_("Time limit"), formatting.duration(task.time_limit) if task.time_limit else ""),
             (_("Schedule"), task.schedule),
             (_("Published by"), task.origin),
             (_("Release"), self._release()),
