@@ -241,7 +241,7 @@ def test_those_of_one_error_are_retried_with_three_clicks_more(
     assert page.get_by_text("37 will be acted on, 3 refused").is_visible()
     assert page.get_by_text("3 retried already").is_visible()
     assert waiting(app, queue) == []
-    click(page.get_by_role("button", name="Retry 40 tasks"))
+    click(page.get_by_role("button", name="Retry 37 of 40 tasks"))
     assert page.get_by_text("Retry: 37 done, 3 refused.").is_visible()
     assert len(waiting(app, queue)) == 37
     assert click.count == 3
@@ -274,7 +274,7 @@ def test_several_are_resolved_from_the_list(open_page: Any, shop: ErrorGroup) ->
 def test_what_its_failures_have_in_common_comes_by_itself(open_page: Any, shop: ErrorGroup) -> None:
     page = open_page(f"{ERRORS}{shop.error_id}/change/")
     card = page.get_by_role("region", name="In common")
-    card.get_by_text("The newest 40 failures against 40 successes").wait_for()
+    card.get_by_text("The newest 40 failures against 39 successes").wait_for()
     row = card.get_by_role("row").filter(has_text="release =")
     assert row.get_by_text("100 %").is_visible()
 
@@ -283,7 +283,7 @@ def test_without_scripts_it_is_a_page(open_page: Any, shop: ErrorGroup) -> None:
     page = open_page(f"{ERRORS}{shop.error_id}/change/", java_script_enabled=False)
     click = Clicks(page)
     click(page.get_by_role("link", name="Compare its failures with successes of the same task"))
-    assert page.get_by_text("The newest 40 failures against 40 successes").is_visible()
+    assert page.get_by_text("The newest 40 failures against 39 successes").is_visible()
 
 
 def test_frames_of_libraries_are_unfolded_by_a_click(open_page: Any, shop: ErrorGroup) -> None:
@@ -302,7 +302,7 @@ def test_what_fails_more_than_before_is_found_among_the_task_types(
     click = Clicks(page)
     click(page.get_by_role("link", name="Task types", exact=True).first)
     click(page.get_by_role("link", name="Share"))
-    first = page.locator("tbody tr").first
+    first = page.locator(".z4j-types tbody tr").first
     assert first.get_by_text("shop.charge_card").is_visible()
     assert first.get_by_text("was").is_visible()
     click(first.get_by_role("link", name="shop.charge_card"))

@@ -397,6 +397,12 @@ class TestQueries:
     def test_the_page_of_an_error(self, operator: Client, error: ErrorGroup) -> None:
         assert queries(operator, page_of(error)) <= QUERIES
 
+    def test_the_preview_of_a_retry(self, operator: Client, error: ErrorGroup) -> None:
+        """Where several projects share the tables, there are two more to tell them apart."""
+        TaskRecord.objects.filter(project="other").delete()
+        button = operator.get(page_of(error)).context["retry"]
+        assert queries(operator, button.url) <= QUERIES
+
     def test_what_its_failures_have_in_common(self, operator: Client, error: ErrorGroup) -> None:
         for number in range(400):
             TaskRecord.objects.create(

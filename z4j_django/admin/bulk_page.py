@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from z4j_django import operations, permissions, verb_options, verbs
 from z4j_django.admin import formatting, forms
 from z4j_django.admin.acting import ActingPage
-from z4j_django.admin.forecasts import forecast
+from z4j_django.admin.forecasts import from_tally
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
@@ -113,20 +113,17 @@ class BulkPage(ActingPage):
             empty=not preview.count,
             capped=preview.capped,
             inline=preview.count <= bulk_operations.INLINE,
-            sample=self.model_admin.forecast_rows(forecast(self.verb, preview.sample, {})),
+            sample=self.model_admin.forecast_rows(from_tally(self.verb, preview.sample, tally)),
             submit=f"{self.verb.label} {_willing(preview.count, tally)}",
             tally=tally,
             tally_is_part=preview.count > tallies.LIMIT,
         )
 
-    def _tally(
-        self, preview: bulk_operations.Preview, form: forms.OptionsForm
-    ) -> tallies.Tally | None:
+    def _tally(self, preview: bulk_operations.Preview, form: forms.OptionsForm) -> tallies.Tally:
         """How many will be done, and how many refused, by reason."""
         force = form.is_bound and bool(form.cleaned_data.get("force"))
         project = self._selection.project
-        found = tallies.of(self.verb.name, project, preview.ids, force=force)
-        return found if found.looked_at else None
+        return tallies.of_records(self.verb.name, project, preview.looked_at, force=force)
 
     def _choices(self) -> list[dict[str, Any]]:
         """The verbs that this user may do to many, each leading to its own page."""
@@ -152,9 +149,9 @@ class BulkPage(ActingPage):
         ]
 
 
-def _willing(count: int, tally: tallies.Tally | None) -> str:
+def _willing(count: int, tally: tallies.Tally) -> str:
     """How many it will be done to, as far as all of them were looked at."""
-    if tally is None or tally.looked_at < count or not tally.refused:
+    if tally.looked_at < count or not tally.reasons:
         return _tasks(count)
     return f"{tally.willing:,} of {_tasks(count)}"
 

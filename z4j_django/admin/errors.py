@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from z4j_django import permissions, verbs
-from z4j_django.admin import error_pages, formatting, tracebacks
+from z4j_django.admin import error_pages, formatting, task_types, tracebacks
 from z4j_django.admin.error_list import ErrorList, row
 from z4j_django.admin.readonly import Fact, ReadOnlyAdmin, facts
 from z4j_django.admin.trails import Button
@@ -27,6 +27,8 @@ from z4j_django.queries import errors, lookups, tasks
 
 #: Tasks that the page of an error lists.
 TASKS = 10
+#: Those of which it says what a retry would do; the preview looks at more.
+TALLIED = 500
 _DAY, _MONTH = 24, 30 * 24
 
 
@@ -87,7 +89,9 @@ class ErrorAdmin(ReadOnlyAdmin):
         found = errors.in_releases(record)
         context: dict[str, Any] = {
             "title": str(record),
+            "kind": record.exception_type.rpartition(".")[2] or str(record),
             "badge": error_pages.pill(record),
+            "type_url": self._type_url(request, record),
             "error": record,
             "standing": error_pages.standing(record),
             "count": formatting.count(record.count),
@@ -110,17 +114,17 @@ class ErrorAdmin(ReadOnlyAdmin):
 
     def _tasks(self, request: HttpRequest, error: ErrorGroup) -> dict[str, Any]:
         search = f"error:{error.error_id}"
-        rows = errors.newest_tasks(error, tallies.LIMIT, tallies.COLUMNS)
+        rows = errors.newest_tasks(error, TALLIED, tallies.COLUMNS)
         tally = tallies.of_records(verbs.RETRY.name, error.project, rows)
         ids = [row.task_id for row in rows[:TASKS]]
         newest = tasks.by_ids(error.project, ids)
         return {
             "shows_tasks": True,
-            "tasks": self.task_rows(newest[one] for one in ids if one in newest),
+            "tasks": task_types.run_rows(self, [newest[one] for one in ids if one in newest]),
             "tasks_url": self.list_url(TaskRecord, q=search),
             "tally": tally,
             "recovered": formatting.count(tally.recovered),
-            "tally_is_part": len(rows) == tallies.LIMIT,
+            "tally_is_part": len(rows) == TALLIED,
             "retry": self._retry(request, search, error.project, tally),
             "common_url": self.page_url("common", error.error_id),
         }
@@ -133,8 +137,15 @@ class ErrorAdmin(ReadOnlyAdmin):
             return None
         address = self._reverse(TaskRecord, "bulk_retry")
         why = "" if tally.willing else _("None of them can be retried.")
-        label = _("Retry %(count)s…") % {"count": f"{tally.willing:,}"}
+        label = _("Retry %(count)s…") % {"count": formatting.count(tally.willing)}
+        if tally.looked_at == TALLIED:
+            label = _("Retry them…")
         return Button(label, f"{address}?{urlencode({'q': search, 'project': project})}", why)
+
+    def _type_url(self, request: HttpRequest, error: ErrorGroup) -> str | None:
+        if not error.name or not self.may_view(request, TaskRecord):
+            return None
+        return task_types.type_url(self, name=error.name, project=error.project)
 
     def _verbs(self, request: HttpRequest, error: ErrorGroup) -> list[dict[str, Any]]:
         """What this user may say of it, as it stands."""
@@ -153,6 +164,10 @@ class ErrorAdmin(ReadOnlyAdmin):
         until = error.ignored_until
         more = error.ignored_count
         return facts(
+            (
+                _("Exception"),
+                formatting.plain(error.exception_type) if error.exception_type else "",
+            ),
             (_("Id"), formatting.missing(error.error_id)),
             (_("Resolved"), moment(error.resolved_at) if error.resolved_at else ""),
             (_("Resolved in"), formatting.plain(error.resolved_in) if error.resolved_in else ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -20,7 +20,7 @@ from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
 from z4j_django.counters import COUNTERS
 from z4j_django.models import ErrorGroup, TaskRecord
-from z4j_django.queries import errors, releases, schedules, statistics, tasks, unfinished
+from z4j_django.queries import errors, releases, schedules, statistics, status, tasks, unfinished
 from z4j_django.queries.filter import words
 from z4j_django.queries.filter.values import stored
 from z4j_django.queries.statistics import Counted, Point, TaskType
@@ -81,7 +81,7 @@ _COLUMNS: Final = {
     "name": gettext_lazy("Task"),
     "started": gettext_lazy("Rate"),
     "failed": gettext_lazy("Failed"),
-    "failure_share": gettext_lazy("Share"),
+    "failure_share": gettext_lazy("Share failed"),
     "p95": gettext_lazy("Run p95"),
     "waiting": gettext_lazy("Waiting"),
     "running": gettext_lazy("Running"),
@@ -123,7 +123,7 @@ class TypesPage(Page):
             "failed": formatting.count(found.counters["failed"]),
             "rate": rate(found),
             "share": formatting.share(share, before),
-            "before": "" if before is None else formatting.percent(before),
+            "before": _differs(share, before),
             "run": {name: formatting.duration(one) for name, one in found.runtime.items()},
             "wait": {name: formatting.duration(one) for name, one in found.wait.items()},
         }
@@ -188,16 +188,15 @@ class TaskTypesPage(TypesPage):
         sought = self.sought.casefold()
         found = [row for name, row in rows.items() if sought in name.casefold()]
         if self.order == "p95":
-            statistics.fill(self.project, self.within, [one.type for one in found])
+            statistics.fill_runs(self.project, self.within, [one.type for one in found])
         place = _PLACES[self.order]
         return sorted(found, key=lambda one: (-place(one), one.type.name)), counts
 
     def _fill(self, page: list[TaskType]) -> None:
         """What is said only of the names of the page; some of it the order has read already."""
         if self.order != "p95":
-            statistics.fill(self.project, self.within, page, self.before)
-        elif self.before:
-            statistics.compare(self.project, self.within, page, self.before)
+            statistics.fill_runs(self.project, self.within, page)
+        statistics.compare(self.project, self.within, page, self.before)
 
     def _row(self, one: TypeRow) -> dict[str, Any]:
         name = one.type.name
@@ -276,7 +275,7 @@ class TaskTypePage(TypesPage):
             "waits_histogram": histogram(found.waits, _("Waits"), "wait"),
             "queues": [{"queue": one.queue, **self.figures(one, None)} for one in queues],
             "tasks_url": self.model_admin.list_url(TaskRecord, q=f"name:{words.quote(self.name)}"),
-            "runs": self.model_admin.task_rows(tasks.slowest(self.project, self.name)),
+            "runs": run_rows(self.model_admin, tasks.slowest(self.project, self.name)),
             "runs_limit": formatting.count(tasks.RUNS_LIMIT),
             **self.figures(found, found.earlier),
             **self._errors(self.request),
@@ -339,6 +338,22 @@ class TaskTypePage(TypesPage):
         return f"?{urlencode(given)}"
 
 
+def run_rows(admin: Any, found: Iterable[TaskRecord]) -> list[dict[str, Any]]:
+    """Lines of a table of tasks of one name, by their ids."""
+    rows = list(found)
+    status.tell(rows)
+    return [
+        {
+            "task": admin.link(admin.url(one), formatting.identifier(one.task_id)),
+            "standing": formatting.pill(one.state, one.status or ""),
+            "sent": formatting.moment(one.sent_at),
+            "runtime": formatting.runtime(one),
+            "worker": formatting.name(one.worker),
+        }
+        for one in rows
+    ]
+
+
 def type_url(admin: Any, **query: str) -> str | None:
     """The page of one name; none where there is none."""
     if query.get("project") == settings.PROJECT:
@@ -354,6 +369,12 @@ def rate(found: Counted) -> str:
         if number >= 1 or (seconds == 86_400 and number):
             return f"{number:,.0f}/{unit}" if number >= 10 else f"{number:.1f}/{unit}"
     return "0"
+
+
+def _differs(share: float | None, before: float | None) -> str:
+    """What a share was before, where that is not what it is now."""
+    shown = "" if before is None else formatting.percent(before)
+    return "" if share is None or shown == formatting.percent(share) else shown
 
 
 def histogram(counts: histograms.Histogram, label: str, kind: str) -> dict[str, Any]:

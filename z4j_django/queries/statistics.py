@@ -42,6 +42,8 @@ BEFORE: Final = {"hour": HOUR, "day": DAY, "week": 7 * DAY}
 #: that is 30,000 rows at most, and of 90 days 45,000.
 _BY_MINUTES: Final = HOUR
 _BY_HOURS: Final = 2 * DAY
+#: Times that are asked for one by one.
+_TIMES: Final = 100
 #: Names that are asked for by name: of more, all are read.
 _NAMES_AT_ONCE: Final = 100
 #: Queues of one name.
@@ -245,12 +247,22 @@ def fill(project: str, within: Range, found: Sequence[TaskType], before: str = "
     for name, *histogram in rows.values_list("name", "runs", "waits"):
         if name in by_name:
             _add_histograms(by_name[name], histogram)
-    if before:
-        compare(project, within, found, before)
+    compare(project, within, found, before)
+
+
+def fill_runs(project: str, within: Range, found: Sequence[TaskType]) -> None:
+    """Read how long the runs of some names took, and nothing else of them."""
+    by_name = {one.name: one for one in found}
+    rows = _of_names(project, within, by_name).exclude(runs=b"")
+    for name, runs in rows.values_list("name", "runs"):
+        if name in by_name:
+            histograms.add(by_name[name].runs, histograms.unpacked(bytes(runs)))
 
 
 def compare(project: str, within: Range, found: Sequence[TaskType], before: str) -> None:
-    """Read what some names are compared with; as :func:`fill` takes it."""
+    """Read what some names are compared with, if with anything; as :func:`fill` takes it."""
+    if not before:
+        return
     earlier = within.before(before)
     sums = _sums(_of_names(project, earlier, [one.name for one in found]), "name")
     for one in found:
@@ -290,8 +302,7 @@ def by_queue(
             found.counters[counter] += count
         histograms.add(found.runs, one.runs)
         histograms.add(found.waits, one.waits)
-    if before:
-        compare(project, within, [found], before)
+    compare(project, within, [found], before)
     return found, queues[:QUEUES_LIMIT]
 
 
@@ -384,7 +395,12 @@ def _of(project: str, step: int, scope: str) -> QuerySet[Statistic]:
 
 
 def _rows(project: str, within: Range, scope: str) -> QuerySet[Statistic]:
-    return _of(project, within.counted, scope).filter(at__gte=within.since, at__lt=within.until)
+    rows = _of(project, within.counted, scope)
+    times = range(within.since, within.until, within.counted)
+    if len(times) <= _TIMES:
+        # Of a range PostgreSQL expects as many rows of each step as of all steps together.
+        return rows.filter(at__in=list(times))
+    return rows.filter(at__gte=within.since, at__lt=within.until)
 
 
 def _sums(rows: QuerySet[Statistic], column: str) -> dict[str, dict[str, int]]:

@@ -35,7 +35,11 @@ _Found = dict[tuple[str, str], tuple[Condition, Finding]]
 
 
 def evaluate(
-    project: str, now: datetime, thresholds: Mapping[str, Thresholds], told: set[str]
+    project: str,
+    now: datetime,
+    thresholds: Mapping[str, Thresholds],
+    told: set[str],
+    host_ahead: float = 0.0,
 ) -> Iterator[None]:
     """Evaluate and store; it may be gone on with whenever there is time.
 
@@ -44,12 +48,13 @@ def evaluate(
         now: The moment, by the database's clock.
         thresholds: Those of each condition that is to be evaluated.
         told: What was logged already; no failure is logged each time.
+        host_ahead: Seconds by which the clock of this host is ahead of the database's.
 
     Yields:
         Nothing, after each condition.
     """
     _tune()
-    scene = Scene(project, now)
+    scene = Scene(project, now, host_ahead)
     found: _Found = {}
     for key, limits in thresholds.items():
         try:
