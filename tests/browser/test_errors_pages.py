@@ -140,15 +140,17 @@ def shop(queue: str, app: celery.Celery) -> ErrorGroup:
             sent_at=now - timedelta(minutes=26) + timedelta(seconds=38 * number),
             runtime=0.02 + dice.random() / 20,
         )
+        minutes = 59 - 1.4 * number
+        is_old = minutes > 40
         TaskRecord.objects.create(
-            task_id=f"ok-{number}",
+            task_id=f"{number + 4096:08x}-5b1d-4f7e-9a30-1c8e6d2f4b90",
             name="shop.charge_card",
             state="SUCCESS",
             queue=queue,
-            kwargs={"provider": dice.choice(("acme", "other", "third"))},
-            release=release_key("4.11.2"),
+            kwargs={"provider": dice.choice(("acme", "other") if is_old else ("other", "third"))},
+            release=release_key("4.11.2" if is_old else "4.12.0"),
             worker=f"w{number % 2}@web1",
-            sent_at=now - timedelta(minutes=50),
+            sent_at=now - timedelta(minutes=minutes),
             runtime=dice.lognormvariate(-2, 1),
         )
     for number in range(3):
