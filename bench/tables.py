@@ -138,7 +138,7 @@ def ingest(document: Document) -> str:
         without = f", without {row['without']}" if row.get("without") else ""
         cells = [VENDORS[row["database"]] + without, str(row["shippers"])]
         if "missing" in row:
-            rows.append([*cells, row["missing"], "", "", "", ""])
+            rows.append([*cells, row["missing"], "", "", "", "", ""])
             continue
         rows.append(
             [
@@ -146,17 +146,19 @@ def ingest(document: Document) -> str:
                 f"{row['events']['median']:,.0f}",
                 between(row["events"]),
                 f"{row['cpu']['median']:.0f}",
+                f"{row['server']['median']:.0f}" if row.get("server", {}).get("median") else "",
                 f"{row['peak']['median']:.0f}",
                 f"{row['bytes']['median']:,.0f}",
             ]
         )
-    headings = ["database", "shippers", "events/s", "spread", "CPU µs/task", "peak MB"]
+    headings = ["database", "shippers", "events/s", "spread", "CPU µs/task", "server's", "peak MB"]
     settings = document["settings"]
     return (
         f"{table([*headings, 'bytes/task on disk'], rows)}\n\nA journal of "
         f"{4 * settings['tasks']:,} events, four a task, shared between the shippers; medians of "
-        f"{settings['rounds']} rounds in turns. CPU and peak are the shipper's, without the "
-        "server's; on disk: records, events and all indexes, without vacuum."
+        f"{settings['rounds']} rounds in turns. CPU and peak are the "
+        "shippers'; beside it stands the CPU of PostgreSQL's processes that serve them; on disk: "
+        "records, events and all indexes, without vacuum."
     )
 
 

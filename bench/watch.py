@@ -16,7 +16,6 @@ import statistics
 import time
 from collections import defaultdict
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from bench import about, common, seeding_numbers, tables
@@ -149,22 +148,15 @@ def unwell_errors(now: datetime, count: int) -> None:
     ErrorGroup.objects.filter(pk__in=back).update(state="open", regressed_at=now)
 
 
-def server_seconds(pid: int) -> float:
-    """What a process of the database's has run so far."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
-
-
 def measure(now: datetime, rounds: int) -> dict[str, Any]:
     """The medians of some rounds, in milliseconds: of each condition, and of what is stored."""
-    from django.db import connection
-
     from z4j_django.conditions import registry
     from z4j_django.models import ConditionRecord
     from z4j_django.watch import rounds as watch
 
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        pid = cursor.fetchone()[0]
+    pid = common.server_process()
+    if pid is None:
+        raise SystemExit("It takes a PostgreSQL on this machine, whose CPU can be told.")
     own: dict[str, list[float]] = defaultdict(list)
     server: dict[str, list[float]] = defaultdict(list)
     watch._apart = contextlib.nullcontext  # a shipper's round is in no transaction
@@ -174,11 +166,11 @@ def measure(now: datetime, rounds: int) -> dict[str, Any]:
     for turn in range(rounds + 2):
         run = watch.evaluate("default", now, limits, told)
         for key in keys:
-            begun, before = time.thread_time(), server_seconds(pid)
+            begun, before = time.thread_time(), common.run_time(pid)
             next(run, None)
             if turn > 1:
                 own[key].append((time.thread_time() - begun) * 1e3)
-                server[key].append((server_seconds(pid) - before) * 1e3)
+                server[key].append((common.run_time(pid) - before) * 1e3)
     if told:
         raise SystemExit(f"Not evaluated: {', '.join(sorted(told))}.")
     return {

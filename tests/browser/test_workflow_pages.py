@@ -146,3 +146,16 @@ def test_a_thousand_nodes_are_drawn(open_page, transactional_db) -> None:
     assert page.locator(".z4j-flow-node").count() == 3
     page = open_page(address(GroupRecord.objects.get(), "?open=m0"))
     assert page.locator(".z4j-flow-node").count() == 1000
+
+
+def test_a_task_and_a_group_have_it_on_their_pages(open_page, root) -> None:
+    for record in (root, GroupRecord.objects.get()):
+        page = open_page(page_of(record))
+        section = page.locator("[data-z4j-workflow]")
+        section.scroll_into_view_if_needed()
+        page.wait_for_selector(".z4j-flow-node")
+        assert list(places(page)) == ["shop.import", FOLDED, "shop.tell"]
+    lonely = TaskRecord.objects.create(task_id="lonely", name="shop.alone")
+    page = open_page(page_of(lonely))
+    page.locator("[data-z4j-workflow]").scroll_into_view_if_needed()
+    page.wait_for_selector("[data-z4j-workflow]", state="hidden")

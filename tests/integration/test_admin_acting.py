@@ -176,11 +176,11 @@ class TestTaskPages:
             )
         )
         assert "1 of 3 will be acted on, 2 refused" in shown
-        assert "It is STARTED" in shown
-        assert "message is not on record" in shown
+        assert "It is under way still." in shown
+        assert "It is without its message, which was not kept." in shown
         shown = text(asks(admin_client, "cancel", task("d", state="SUCCESS"), task("e")))
         assert "1 of 2 will be acted on, 1 refused" in shown
-        assert "It is SUCCESS already." in shown
+        assert "It is over already." in shown
 
     def test_a_refusal_is_a_sentence_on_the_page(self, admin_client, pretence) -> None:
         pretence.error = OperationError(f"The broker said {SCRIPT}.")

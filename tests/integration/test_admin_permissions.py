@@ -23,7 +23,14 @@ from tests.integration.operators import (
 )
 from tests.integration.pages import NOW, TASKS, page
 from z4j_django import permissions, verbs
-from z4j_django.models import ErrorGroup, GroupRecord, OperationTarget, SavedMessage, TaskRecord
+from z4j_django.models import (
+    ErrorGroup,
+    GroupRecord,
+    OperationTarget,
+    SavedMessage,
+    SavedView,
+    TaskRecord,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +46,7 @@ def tries() -> dict[str, tuple[Try, str]]:
     counted(NOW, "shop.pay", started=1)
     purge = operation("purge_queue", ("mail",))
     running = operation("retry", ("a",), state="running", finished_at=None)
+    shared = SavedView.objects.create(owner="-", name="ours", filter="queue:mail", shared=True)
     until = str(TaskRecord.objects.order_by("-id")[0].pk)
 
     def get(where: str) -> tuple[Try, str]:
@@ -64,6 +72,8 @@ def tries() -> dict[str, tuple[Try, str]]:
         "see a task type": get(f"{address('taskrecord_type')}?name=shop.pay"),
         "see the operations": get(OPERATIONS),
         "see an operation": get(page(purge)),
+        "save a view of the list of tasks": get(address("savedview_add")),
+        "change a view that is shared": get(address("savedview_delete", shared.pk)),
         "retry tasks": post(chosen("taskrecord_retry"), "retry"),
         "edit and retry a task": post(address("taskrecord_edit", record.pk), "retry", args="[1]"),
         "cancel tasks": post(chosen("taskrecord_cancel"), "cancel"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from z4j_django.models import (
     Statistic,
     WorkerRecord,
 )
-from z4j_django.watch import rounds
+from z4j_django.watch import lease, rounds, watching
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +86,26 @@ def test_the_clock_of_whoever_makes_a_round_does_not_matter(
     monkeypatch.setattr(time, "time", lambda: real() + off)
     monkeypatch.setattr(timezone, "now", lambda: moment() + timedelta(seconds=off))
     assert told() == right
+
+
+@pytest.mark.parametrize(("off", "way"), [(-HOUR, "behind"), (HOUR, "ahead of")])
+def test_a_clock_that_is_not_the_databases_is_told(
+    off: float, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() + off)
+    now = timezone.now
+    monkeypatch.setattr(lease, "now", lambda: now())  # the database's, which is right
+    watching.Watch("default").run_once(0.1)
+    found = ConditionRecord.objects.get(key="clocks_apart")
+    assert found.subject == socket.gethostname()
+    assert found.evidence.startswith(f"The clock of {found.subject} is 1h 00m {way} that of the ")
+
+
+def test_hosts_whose_reports_are_yet_to_come_are_ahead() -> None:
+    journal("fast", seen_at=ago(-120))
+    journal("faster", seen_at=ago(-20))
+    assert [key for key in told() if key[0] == "clocks_apart"] == [("clocks_apart", "fast")]
 
 
 def test_what_hosts_say_that_are_an_hour_ahead_is_told_in_no_negative_time() -> None:

@@ -374,7 +374,7 @@ class TestPermissions:
         shop()
         blocks = {
             "view_conditionrecord": ["z4j-attention"],
-            "view_taskrecord": ["z4j-figures", "z4j-queues", "z4j-running", "z4j-outcomes"],
+            "view_taskrecord": ["z4j-pulse", "z4j-queues", "z4j-running", "z4j-outcomes"],
             "view_workerrecord": ["z4j-workers"],
             "view_errorgroup": ["z4j-errors"],
             "view_journalrecord": ["z4j-recording"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -33,7 +34,9 @@ def _shop() -> None:
 
 
 def found(selection: Selection, limit: int = 10) -> list[str]:
-    return selection.ids(limit)
+    ids = selection.ids(limit)
+    assert [task.task_id for task in selection.records(limit, ("task_id",))] == ids
+    return ids
 
 
 @pytest.mark.parametrize(
@@ -163,11 +166,12 @@ def test_one_that_finds_too_little_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_one_without_an_index_is_refused_before_anything_is_read(search: str) -> None:
     unindexed = Selection("shop", search=search)
-    with CaptureQueriesContext(connection) as captured, pytest.raises(ValueError) as told:  # noqa: PT011 - the message follows
-        unindexed.ids(5)
-    assert not captured.captured_queries
-    term = search.split()[-1]
-    assert str(told.value).startswith(f"{term}: there is no index for this. Put a term beside")
+    for ask in (unindexed.ids, partial(unindexed.records, columns=("task_id",))):
+        with CaptureQueriesContext(connection) as captured, pytest.raises(ValueError) as told:  # noqa: PT011 - the message follows
+            ask(5)
+        assert not captured.captured_queries
+        term = search.split()[-1]
+        assert str(told.value).startswith(f"{term}: there is no index for this. Put a term beside")
     assert found(Selection("shop", queue="bulk", search="-runtime:>5s")) == ["a4", "a3"]
 
 

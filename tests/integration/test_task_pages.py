@@ -133,6 +133,28 @@ class TestQueries:
         assert len(captured) <= MOST, "\n".join(one["sql"][:160] for one in captured)
         assert "retried once as" in shown
 
+    @pytest.mark.parametrize("verb", ["retry", "cancel", "terminate"])
+    @pytest.mark.parametrize("chosen", ["one", "many", "all that match"])
+    def test_a_question_takes_few(self, verb: str, chosen: str, monkeypatch) -> None:
+        broker_in_memory(monkeypatch)
+        client = signed_in("z4j operator")
+        made = [failed(f"f{number}", group_id="g", chord_id="b") for number in range(60)]
+        few = {"one": made[:1], "many": made}.get(chosen)
+        query = f"?{'&'.join(f'id={one.pk}' for one in few)}" if few else "?q=state:FAILURE"
+        address = f"{TASKS}{verb}/{query}" if few else f"{TASKS}bulk/{verb}/{query}"
+        with CaptureQueriesContext(connection) as captured:
+            text(client.get(address))
+        assert len(captured) <= MOST, "\n".join(one["sql"][:160] for one in captured)
+
+    def test_an_operation_takes_few(self) -> None:
+        client = signed_in("z4j operator")
+        targets = tuple(failed(f"f{number}").task_id for number in range(60))
+        made = operation(targets=targets, done=60)
+        OperationTarget.objects.update(outcome="done", result_id="x")
+        with CaptureQueriesContext(connection) as captured:
+            text(client.get(page(made)))
+        assert len(captured) <= MOST, "\n".join(one["sql"][:160] for one in captured)
+
 
 class TestTheList:
     def test_the_exception_stands_under_the_name(self, admin_client: Client) -> None:

@@ -69,7 +69,8 @@ def test_whatever_goes_wrong_in_the_shop_is_told_until_it_is_mended(shop: Shop) 
     }
     play(shop, stories, DAY)
     print(shop.as_text())
-    assert shop.told.keys() == CONDITIONS.keys()
+    # For all who work here there is one clock.
+    assert shop.told.keys() == CONDITIONS.keys() - {"clocks_apart"}
 
 
 def execute(shop: Shop, statement: str) -> None:
@@ -206,7 +207,7 @@ def a_chord_loses_count(shop: Shop) -> Story:
     )
     told = yield shop.tells("chord_stuck", group)
     assert told.startswith("All 2 members of the chord ended, the last one ")
-    assert told.endswith(" ago, and its body shop.publish_gallery was not sent.")
+    assert " ago, and its body shop.publish_gallery was not sent. " in told
     shop.do(f"operations.retry_group({group!r}, members='body', actor='the test')")
     yield shop.is_quiet("chord_stuck", subject=group)
 

@@ -258,6 +258,17 @@ def test_protocol_one_is_understood(recorder: Recorder) -> None:
     assert (event.task_id, event.message and event.message.name) == ("old", "shop.add")
 
 
+def test_a_run_tells_the_queue_that_its_message_came_from(recorder: Recorder) -> None:
+    sent(add, 1, queue="letters")
+    [message] = taken("letters")
+    request = Request(message, app=app, headers=message.headers, hostname="w@h")
+    request.execute()
+    assert [(one.kind, one.queue) for one in recorder.events[1:]] == [
+        (events.TASK_STARTED, "letters"),
+        (events.TASK_SUCCEEDED, "letters"),
+    ]
+
+
 def test_an_eager_task_starts_and_ends_on_record(recorder: Recorder) -> None:
     add.apply((1, 2))
     started, ended = recorder.events

@@ -45,8 +45,8 @@ def recorder() -> Iterator[Recorder]:
 
 def received(recorder: Recorder, task: Any, headers: dict[str, Any], **options: Any) -> Any:
     """The receipt of a task that was published with these options."""
-    task.apply_async(**options)
-    [message] = taken("celery")
+    task.apply_async(queue="limits", **options)
+    [message] = taken("limits")
     message.headers.update(headers)
     task_received.send(sender=app, request=Request(message, app=app, headers=message.headers))
     return recorder.events[-1]

@@ -115,7 +115,7 @@ class BulkPage(ActingPage):
             inline=preview.count <= bulk_operations.INLINE,
             sample=self.model_admin.forecast_rows(from_tally(self.verb, preview.sample, tally)),
             submit=f"{self.verb.label} {_willing(preview.count, tally)}",
-            tally=tally if tally.looked_at else None,
+            tally=tally,
             tally_is_part=preview.count > tallies.LIMIT,
         )
 
@@ -123,7 +123,7 @@ class BulkPage(ActingPage):
         """How many will be done, and how many refused, by reason."""
         force = form.is_bound and bool(form.cleaned_data.get("force"))
         project = self._selection.project
-        return tallies.of(self.verb.name, project, preview.ids, force=force)
+        return tallies.of_records(self.verb.name, project, preview.looked_at, force=force)
 
     def _choices(self) -> list[dict[str, Any]]:
         """The verbs that this user may do to many, each leading to its own page."""

@@ -88,12 +88,24 @@ def answer(request: HttpRequest, parts: Mapping[str, Part]) -> HttpResponse | No
     name = request.GET.get(PART, "")
     if name not in parts:
         return None
-    key = _key(request, name)
-    html = _recalled(key)
-    if html is None:
-        html = _rendered(parts[name])
-        _remember(key, html)
+    html = told(request, name, lambda: _rendered(parts[name]))
     return revalidated(request, HttpResponse(html), _AGES.sub("", html))
+
+
+def told(request: HttpRequest, name: str, make: Callable[[], str]) -> str:
+    """What was told a moment ago to somebody with the same rights; else what ``make`` returns.
+
+    Args:
+        request: Its path, query, language and zone are part of what is told.
+        name: Of this, among all that is told there.
+        make: Makes it: a text in which nothing is one user's own.
+    """
+    key = _key(request, name)
+    text = _recalled(key)
+    if text is None:
+        text = make()
+        _remember(key, text)
+    return text
 
 
 def revalidated(request: HttpRequest, response: HttpResponse, content: str) -> HttpResponse:
@@ -122,17 +134,17 @@ def _key(request: HttpRequest, name: str) -> tuple[Any, ...]:
     return (*place, navigation.rights(request))
 
 
-_kept: OrderedDict[tuple[Any, ...], tuple[float, SafeString]] = OrderedDict()
+_kept: Final[OrderedDict[tuple[Any, ...], tuple[float, str]]] = OrderedDict()
 _lock = Lock()
 
 
-def _recalled(key: tuple[Any, ...]) -> SafeString | None:
+def _recalled(key: tuple[Any, ...]) -> str | None:
     with _lock:
         at, html = _kept.get(key, (0.0, None))
     return html if html is not None and time.monotonic() - at < SHARED else None
 
 
-def _remember(key: tuple[Any, ...], html: SafeString) -> None:
+def _remember(key: tuple[Any, ...], html: str) -> None:
     if len(html) > _LONGEST:
         return
     with _lock:

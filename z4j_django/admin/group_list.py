@@ -19,7 +19,7 @@ from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.pages import Page
 
 #: Groups that a page looks through for those that stand in some way.
-LOOKED_THROUGH = 200
+LOOKED_THROUGH = 100
 
 #: The words for how a group stands, and the task's state whose colour each has.
 STANDING = {

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from z4j_django import states, verbs, wiring
-from z4j_django.admin import formatting, tracebacks, trails
+from z4j_django.admin import formatting, tracebacks, trails, workflow_pages
 from z4j_django.admin.readonly import UNNAMED, Fact, ReadOnlyAdmin, facts
 from z4j_django.control import results
 from z4j_django.models import ErrorGroup, GroupRecord, Operation, TaskRecord, WorkerRecord
@@ -63,6 +63,7 @@ class TaskDetail:
             "result": self._result(),
             **self._timeline(),
             **self._family(family),
+            "workflow_url": workflow_pages.address(self._admin, self._request, task),
             "facts": self._facts(),
             "line": self._line(family),
             **trails.trail(self._admin, self._request, task),
@@ -214,7 +215,7 @@ class TaskDetail:
             (_("Retries"), str(task.retries)),
             (_("Deliveries"), str(task.deliveries)),
             *((label, formatting.full_moment(at)) for label, at in moments if at),
-            (_("Time limit"), formatting.duration(task.time_limit)),
+            (_("Time limit"), formatting.duration(task.time_limit) if task.time_limit else ""),
             (_("Schedule"), task.schedule),
             (_("Published by"), task.origin),
             (_("Release"), self._release()),

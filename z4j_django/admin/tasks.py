@@ -11,16 +11,24 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
 
 from z4j_django import permissions, states, verbs
-from z4j_django.admin import formatting, fragments, saved_views, searching, task_pages, task_types
+from z4j_django.admin import (
+    formatting,
+    fragments,
+    saved_views,
+    searching,
+    task_pages,
+    task_types,
+    workflow_pages,
+)
 from z4j_django.admin.acting import ActingAdmin, Action, keys
 from z4j_django.admin.bulk_page import BulkPage
 from z4j_django.admin.filters import TASK_FILTERS
 from z4j_django.admin.forecasts import Forecast
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED
+from z4j_django.admin.schedules import SchedulesPage
 from z4j_django.admin.task_detail import TaskDetail
 from z4j_django.admin.task_list import TaskChangeList
-from z4j_django.admin.workflow_pages import WorkflowPage
 from z4j_django.models import TaskRecord
 from z4j_django.queries import filter as filters
 from z4j_django.queries import status, tasks
@@ -50,7 +58,8 @@ class TaskAdmin(ActingAdmin):
             self.page("types/", "types", task_types.TaskTypesPage),
             self.page("types/one/", "type", task_types.TaskTypePage),
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
-            self.page("<str:object_id>/workflow/", "workflow", WorkflowPage),
+            self.page("<str:object_id>/workflow/", "workflow", workflow_pages.WorkflowPage),
+            self.page("schedules/", "schedules", SchedulesPage),
         ]
         return [*own, *super().get_urls()]
 
@@ -143,4 +152,9 @@ class TaskAdmin(ActingAdmin):
     def detail(self, request: HttpRequest, record: TaskRecord) -> dict[str, Any]:
         """What stands above the part."""
         is_over = record.state in states.FINISHED
-        return {"title": record.name or UNNAMED, "task": record, "still": is_over}
+        return {
+            "title": record.name or UNNAMED,
+            "task": record,
+            "still": is_over,
+            "workflow_url": workflow_pages.address(self, request, record),
+        }

@@ -89,18 +89,15 @@ class WorkflowPage(Page):
 
     def _addresses(self, request: HttpRequest) -> workflow_views.Addresses:
         admin = self.model_admin
-        # Asked once: to find out an address anew takes as long as all else of a row.
-        before, _zero, after = (admin._reverse(TaskRecord, "change", 0) or "").rpartition("/0/")
         opened = request.GET.getlist("open")[: _OPENED_LIMIT - 1]
         listed = admin.list_url(TaskRecord) or ""
-
-        def task(record: TaskRecord) -> str | None:
-            return f"{before}/{record.pk}/{after}" if before else None
 
         def opens(key: str) -> str:
             given = [("open", one) for one in [*opened, key]]
             return f"{request.path}?{urlencode(given)}"
 
         return workflow_views.Addresses(
-            task=task, opened=opens, filtered=lambda text: f"{listed}?{urlencode({'q': text})}"
+            task=admin.urls_of(TaskRecord),
+            opened=opens,
+            filtered=lambda text: f"{listed}?{urlencode({'q': text})}",
         )

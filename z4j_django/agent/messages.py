@@ -141,8 +141,16 @@ def of_run(
         retries=number(request.retries) or 0,
         nesting=number(request.replaced_task_nesting) or 0,
         worker="" if request.is_eager else _node(request),
+        queue=_came_from(request.delivery_info),
         message=message,
     )
+
+
+def _came_from(delivery: Any) -> str:
+    """The queue of a delivery, as its context has it; of what is applied in place there is none."""
+    if type(delivery) is not dict:
+        return ""
+    return consumed_queue(delivery.get("exchange"), delivery.get("routing_key"))
 
 
 def _node(request: Any) -> str:

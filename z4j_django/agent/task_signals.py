@@ -366,6 +366,7 @@ class TaskSignals(SignalHandlers):
                 retries=attempt.retries,
                 nesting=attempt.nesting,
                 worker=attempt.worker,
+                queue=attempt.queue,
                 runtime=None if run is None else time.monotonic() - run.clock,
                 result=result,
                 failure=failure,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
@@ -54,9 +54,9 @@ def still_open(project: str) -> QuerySet[ErrorGroup]:
     )
 
 
-def most_frequent(errors: Iterable[ErrorGroup]) -> list[ErrorGroup]:
+def most_frequent(errors: QuerySet[ErrorGroup]) -> list[ErrorGroup]:
     """Those that are told of."""
-    return sorted(errors, key=lambda one: (-one.count, one.pk))[:_TOLD]
+    return list(errors.order_by("-count", "id")[:_TOLD])
 
 
 def what(error: ErrorGroup) -> str:

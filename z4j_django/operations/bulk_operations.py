@@ -54,14 +54,14 @@ class Preview:
         count: Targets, at most ``Z4J["BULK_LIMIT"]``.
         capped: Whether more tasks match than that.
         sample: The newest of them.
-        ids: Those of the newest, as many as a tally looks at.
+        looked_at: The newest of them, as many as a tally looks at, with what it wants to know.
     """
 
     selection: Selection
     count: int
     capped: bool
     sample: list[TaskRecord]
-    ids: list[str]
+    looked_at: list[TaskRecord]
 
 
 def preview(selection: Selection) -> Preview:
@@ -72,16 +72,16 @@ def preview(selection: Selection) -> Preview:
     """
     with _refusals():
         frozen = _checked(selection).frozen()
-        ids = frozen.ids(settings.BULK_LIMIT + 1)
-    newest = ids[: min(SAMPLE, settings.BULK_LIMIT)]
-    rows = primary(TaskRecord).filter(project=frozen.project, task_id__in=newest)
-    known = {one.task_id: one for one in queries.summaries(rows)}
+        found = frozen.records(settings.BULK_LIMIT + 1, tallies.COLUMNS)
+    targets = found[: settings.BULK_LIMIT]
+    newest = [one.pk for one in targets[:SAMPLE]]
+    shown = queries.summaries(primary(TaskRecord)).in_bulk(newest)
     return Preview(
         selection=frozen,
-        count=min(len(ids), settings.BULK_LIMIT),
-        capped=len(ids) > settings.BULK_LIMIT,
-        sample=[known[one] for one in newest if one in known],
-        ids=ids[: min(tallies.LIMIT, settings.BULK_LIMIT)],
+        count=len(targets),
+        capped=len(found) > settings.BULK_LIMIT,
+        sample=[shown[key] for key in newest if key in shown],
+        looked_at=targets[: tallies.LIMIT],
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Sum
 
 from z4j_django import counters
 from z4j_django.models import QueueSample, Statistic
@@ -16,11 +16,6 @@ from z4j_django.queries import queues
 
 #: Queues of one table, at most: as many as are sampled.
 LIMIT: Final = 500
-#: A sample that is older does not tell how a queue is now.
-FRESH: Final = timedelta(minutes=3)
-#: How far back a line goes, and how many minutes lie between two of its points.
-LINE: Final = timedelta(hours=1)
-_STEP: Final = 3
 #: Full minutes over which it is counted what goes in and out.
 MINUTES: Final = 5
 
@@ -37,7 +32,7 @@ class Queue:
     """
 
     name: str
-    sample: QueueSample | None = None
+    sample: QueueSample | queues.Sample | None = None
     sent: float = 0.0
     taken: float = 0.0
     line: list[int | None] = field(default_factory=list)
@@ -63,11 +58,8 @@ def table(project: str, now: datetime, consumed: Iterable[str] = ()) -> list[Que
         consumed: Names of those that workers take from, whether or not anything is known of them.
     """
     found: dict[str, Queue] = {}
-    fresh = _samples(project, now - FRESH)
-    for sample in fresh.order_by("at")[: LIMIT * 5]:
-        found.setdefault(sample.queue, Queue(sample.queue)).sample = sample
-    for name, points in _lines(project, now).items():
-        found.setdefault(name, Queue(name)).line = points
+    for name, lately in queues.lately(project, now).items():
+        found[name] = Queue(name, lately.newest, line=lately.depths)
     for name, sent, taken in _counts(project, now):
         found.setdefault(name, Queue(name))
         found[name].sent, found[name].taken = sent, taken
@@ -82,7 +74,8 @@ def table(project: str, now: datetime, consumed: Iterable[str] = ()) -> list[Que
 def one(project: str, name: str, now: datetime) -> Queue:
     """One queue, without a line."""
     found = Queue(name)
-    found.sample = _samples(project, now - FRESH).filter(queue=name).order_by("at").last()
+    recent = QueueSample.objects.filter(project=project, queue=name, at__gt=now - queues.NOW)
+    found.sample = recent.order_by("at").last()
     for _, found.sent, found.taken in _counts(project, now, name):
         pass
     return found
@@ -90,21 +83,6 @@ def one(project: str, name: str, now: datetime) -> Queue:
 
 def _place(queue: Queue, now: datetime) -> tuple[float, float, str]:
     return -(queue.depth or 0), -(queue.oldest(now) or 0.0), queue.name
-
-
-def _samples(project: str, since: datetime) -> QuerySet[QueueSample]:
-    return QueueSample.objects.filter(project=project, at__gt=since)
-
-
-def _lines(project: str, now: datetime) -> dict[str, list[int | None]]:
-    """A point each few minutes: the newest sample in them."""
-    begin = now - LINE
-    some = _samples(project, begin).filter(at__minute__in=range(0, 60, _STEP))
-    found: dict[str, list[int | None]] = defaultdict(lambda: [None] * (60 // _STEP))
-    for name, at, depth in some.order_by("at").values_list("queue", "at", "depth"):
-        place = int((at - begin).total_seconds() // (60 * _STEP))
-        found[name][min(max(place, 0), 60 // _STEP - 1)] = depth
-    return dict(found)
 
 
 def _counts(project: str, now: datetime, name: str = "") -> Iterable[tuple[str, float, float]]:

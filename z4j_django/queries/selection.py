@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -135,6 +135,19 @@ class Selection:
             ValueError: If it would have to look through too many tasks; the message says what
                 would help.
         """
+        return [task.task_id for task in self.records(limit, ("task_id",))]
+
+    def records(self, limit: int, columns: Sequence[str]) -> list[TaskRecord]:
+        """The newest tasks that it finds, with some of their columns.
+
+        Args:
+            limit: How many at most.
+            columns: Which.
+
+        Raises:
+            FilterError: If the search can't be read.
+            ValueError: If it would have to look through too many tasks.
+        """
         wanted = self.filter()
         if unindexed := wanted.unindexed():
             raise ValueError(
@@ -142,20 +155,20 @@ class Selection:
                 "that has one: a state other than SUCCESS, a name, a worker, a queue, or a range "
                 "of sent, such as sent:<2d."
             )
-        queryset = primary(TaskRecord).only("task_id", "sent_at")
+        queryset = primary(TaskRecord).only(*columns, "sent_at")
         cursor = Cursor()
         if self.until is not None and wanted.order() == "-id":
             cursor = Cursor(before=min(self.until + 1, GREATEST_ID))
         elif self.until is not None:
             queryset = queryset.filter(pk__lte=self.until)
         found = wanted.pages(queryset, limit, _PAGE, cursor=cursor)
-        ids = [row.task_id for page in found for row in page]
+        rows = [row for page in found for row in page]
         if found.gave_up:
             raise ValueError(
                 f"The filter finds too little: {found.examined:,} tasks were looked through. "
                 "Narrow it by a range of sent, such as sent:<2d."
             )
-        return ids
+        return rows
 
     def as_json(self) -> dict[str, Any]:
         """What of it is given, for the audit trail."""

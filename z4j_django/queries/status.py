@@ -137,16 +137,10 @@ def _lost() -> Q:
     return received | Q(state=states.STARTED) & _left_by_worker("started_at")
 
 
-def running_longer(name: str, seconds: float, now: datetime) -> Q:
-    """The condition that a task of a name has run for so long, on a worker that is there."""
-    began = Q(name=name, started_at__lte=now - timedelta(seconds=seconds))
-    return began & _runs(now)
-
-
 def past_time_limit(now: datetime) -> Q:
     """The condition that a task runs which its worker should have ended, on one that is there."""
     began = Q(started_at__lt=_Before(Value(now - _ENDING, DateTimeField()), F("time_limit")))
-    return Q(time_limit__isnull=False) & began & _runs(now)
+    return Q(time_limit__isnull=False) & began & runs(now)
 
 
 class _Before(Func):
@@ -170,7 +164,7 @@ class _Before(Func):
         return self.as_sql(compiler, connection, **words, **context)
 
 
-def _runs(now: datetime) -> Q:
+def runs(now: datetime) -> Q:
     """The condition that a task runs, as far as its worker tells."""
     return Q(state=states.STARTED) & ~_left_by_worker("started_at") & ~_silent(now)
 
@@ -181,12 +175,13 @@ def _long(now: datetime) -> Q:
     Past its time limit any task is.
     """
     held = holding.of_kind(RUNNING_LONG).values_list("project", "subject", "numbers")
-    longer = (
-        Q(project=project) & running_longer(name, numbers[LONGER_THAN], now)
+    longer = [
+        Q(project=project, name=name, started_at__lte=now - timedelta(seconds=numbers[LONGER_THAN]))
         for project, name, numbers in held
         if LONGER_THAN in numbers
-    )
-    return reduce(or_, longer, past_time_limit(now))
+    ]
+    past = past_time_limit(now)
+    return past | reduce(or_, longer) & runs(now) if longer else past
 
 
 def _long_words(task: Any, now: datetime) -> str:

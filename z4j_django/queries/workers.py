@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
 from z4j_django import states
 from z4j_django.models import TaskRecord, WorkerRecord
-from z4j_django.queries import index_ranges, liveness, lookups, pages, status, tasks
-from z4j_django.queries.cursors import Cursor, Order
+from z4j_django.queries import liveness, lookups, pages, status, tasks
+from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.index_ranges import IndexRange
 
 #: Tasks shown of one worker, at most.
 RECENT_TASKS_LIMIT = 50
-#: Tasks that are looked at to tell how many each worker runs, at most.
-RUNNING_LIMIT = 10_000
 #: Workers that are looked at at once, at most.
 ONLINE_LIMIT = 1_000
 
@@ -68,14 +65,6 @@ def online(project: str, now: datetime) -> list[WorkerRecord]:
     """The newest workers that are heard of."""
     found = wanted(project, online=True).exclude(liveness.silent(now)).filter(liveness.RUNS_TASKS)
     return list(found.order_by("-id")[:ONLINE_LIMIT])
-
-
-def running(project: str) -> Counter[str]:
-    """How many tasks each worker runs, by its hostname; of very many, the newest are counted."""
-    mine = TaskRecord.objects.filter(project=project)
-    part = IndexRange(column="state", value=states.STARTED)
-    found = index_ranges.rows(mine, part, Order(), None).values_list("worker", flat=True)
-    return Counter(found[:RUNNING_LIMIT])
 
 
 def in_hand(worker: WorkerRecord) -> list[TaskRecord]:

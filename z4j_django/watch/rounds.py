@@ -35,7 +35,11 @@ _Found = dict[tuple[str, str], tuple[Condition, Finding]]
 
 
 def evaluate(
-    project: str, now: datetime, thresholds: Mapping[str, Thresholds], told: set[str]
+    project: str,
+    now: datetime,
+    thresholds: Mapping[str, Thresholds],
+    told: set[str],
+    host_ahead: float = 0.0,
 ) -> Iterator[None]:
     """Evaluate and store; it may be gone on with whenever there is time.
 
@@ -44,11 +48,13 @@ def evaluate(
         now: The moment, by the database's clock.
         thresholds: Those of each condition that is to be evaluated.
         told: What was logged already; no failure is logged each time.
+        host_ahead: Seconds by which the clock of this host is ahead of the database's.
 
     Yields:
         Nothing, after each condition.
     """
-    scene = Scene(project, now)
+    _tune()
+    scene = Scene(project, now, host_ahead)
     found: _Found = {}
     for key, limits in thresholds.items():
         try:
@@ -62,6 +68,17 @@ def evaluate(
                 logger.warning("The condition %s can't be evaluated: %s", key, reason)
         yield
     _store(scene, found, set(thresholds))
+
+
+def _tune() -> None:
+    """Have PostgreSQL compile no statement of a round: that takes longer than to run it.
+
+    It judges by what a statement would cost if it had to read all that it may.
+    """
+    connection = connections[router.db_for_read(ConditionRecord)]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET jit = off")
 
 
 def _findings(condition: Condition, scene: Scene, limits: Thresholds) -> _Found:

@@ -24,7 +24,14 @@ from z4j_django.admin.formatting.numbers import (
     total,
 )
 from z4j_django.admin.formatting.states import badge, coloured, mark, pill, standing
-from z4j_django.admin.formatting.texts import TEXT_LIMIT, bounded, joined, pretty_json, stacked
+from z4j_django.admin.formatting.texts import (
+    TEXT_LIMIT,
+    bounded,
+    joined,
+    pretty_json,
+    prose,
+    stacked,
+)
 
 __all__ = [
     "TEXT_LIMIT",
@@ -51,6 +58,7 @@ __all__ = [
     "precise",
     "pretty_json",
     "progress",
+    "prose",
     "runtime",
     "share",
     "short",

@@ -18,6 +18,8 @@ from z4j_django.admin.room.reading import Reading
 from z4j_django.conditions import registry
 from z4j_django.models import ConditionRecord
 
+#: Conditions that are shown unfolded.
+_FOLDED: Final = 6
 #: How long ago the last round may be.
 _STALE: Final = timedelta(seconds=60)
 
@@ -50,23 +52,26 @@ class Row:
     title: str
     subject: str
     evidence: str
-    remedy: str
+    remedy: SafeString
     since: SafeString
     look: str | None
     act: str | None
     act_label: Any
 
 
-def shown(reading: Reading, request: HttpRequest) -> dict[str, Any]:
-    """The context of the block."""
+def shown(reading: Reading, request: HttpRequest, limit: int) -> dict[str, Any]:
+    """The context of the block, with so many conditions at most."""
     found = reading.attention
     watched = navigation.address(request, f"{APP}_conditionrecord_watched")
     checked = found.checked_at
+    rows = [_row(one, request) for one in found.open[:limit]]
     is_stale = checked is None or reading.now - checked > _STALE
     return {
-        "rows": [_row(one, request) for one in found.open],
+        "rows": rows[:_FOLDED],
+        "rest": rows[_FOLDED:],
         "count": formatting.count(len(found.open)),
         "more": found.more,
+        "left": formatting.count(len(found.open) - limit) if len(found.open) > limit else "",
         "watched": len(registry.current()),
         "watched_url": watched,
         "quiet_since": formatting.moment(found.quiet_since) if found.quiet_since else "",
@@ -89,7 +94,7 @@ def _row(record: ConditionRecord, request: HttpRequest) -> Row:
         title=record.title,
         subject=record.subject,
         evidence=record.evidence,
-        remedy=record.remedy,
+        remedy=formatting.prose(record.remedy),
         since=formatting.elapsed(record.since),
         look=_look(record, request),
         act=act,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.db import DatabaseError, connections, router, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,7 +21,7 @@ from z4j_django.admin.navigation import APP
 from z4j_django.admin.pages import Page
 from z4j_django.admin.readonly import ReadOnlyAdmin, facts
 from z4j_django.admin.room import attention, figures, tables
-from z4j_django.admin.room.reading import Reading
+from z4j_django.admin.room.reading import CONDITIONS, Reading
 from z4j_django.conditions import registry
 from z4j_django.conf import settings
 from z4j_django.models import ConditionRecord
@@ -42,6 +42,8 @@ _DEFAULT: Final = "1h"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 #: Releases that the chart marks at most.
 _MARKS: Final = 20
+#: Conditions in the block on the admin's own index.
+BRIEF: Final = 3
 #: What the chart's bars are made of, from the bottom up.
 OUTCOMES: Final = (
     ("finished", gettext_lazy("finished")),
@@ -85,18 +87,18 @@ class Room:
 
         return read
 
-    def _brief(self) -> dict[str, Any]:
+    def _brief(self, conditions: int = BRIEF) -> dict[str, Any]:
         checked = self.reading.attention.checked_at
         if checked is None or abs(self.reading.now - checked) > on_demand.STALE:
             on_demand.refresh_soon(self.reading.project)
-        context = {**self._attention(), **self._figures()}
+        context = {**self._attention(conditions), **self._figures()}
         if navigation.may_view(self.request, "journalrecord"):
             context["recording"] = tables.recording(self.reading, self.request)
         return context
 
     def _now(self) -> dict[str, Any]:
         may = navigation.may_view
-        context = self._brief()
+        context = self._brief(CONDITIONS)
         if may(self.request, "taskrecord"):
             context |= {
                 "queues": tables.queues(self.reading, self.request),
@@ -109,10 +111,10 @@ class Room:
             context["errors"] = tables.failures(self.reading, self.request)
         return context
 
-    def _attention(self) -> dict[str, Any]:
+    def _attention(self, limit: int) -> dict[str, Any]:
         if not navigation.may_view(self.request, "conditionrecord"):
             return {}
-        return {"attention": attention.shown(self.reading, self.request)}
+        return {"attention": attention.shown(self.reading, self.request, limit)}
 
     def _figures(self) -> dict[str, Any]:
         if not navigation.may_view(self.request, "taskrecord"):
@@ -208,20 +210,24 @@ class SeriesPage(Page):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """As JSON."""
-        points, within = _points(_chosen(request))
-        bars = list(zip(*map(outcomes, points), strict=True))
-        series = [
+        found = fragments.told(request, "series", lambda: as_json(_series(_chosen(request))))
+        response = HttpResponse(found, content_type="application/json")
+        return fragments.revalidated(request, response, found)
+
+
+def _series(chosen: str) -> dict[str, Any]:
+    points, within = _points(chosen)
+    bars = list(zip(*map(outcomes, points), strict=True))
+    return {
+        "at": [point.at for point in points],
+        "step": within.step,
+        "unit": "",
+        "series": [
             {"label": str(label), "outcome": name, "values": bars[place]}
             for place, (name, label) in enumerate(OUTCOMES)
-        ]
-        found = {
-            "at": [point.at for point in points],
-            "step": within.step,
-            "unit": "",
-            "series": series,
-            "marks": _marks(within),
-        }
-        return fragments.revalidated(request, JsonResponse(found), as_json(found))
+        ],
+        "marks": _marks(within),
+    }
 
 
 def _marks(within: statistics.Range) -> list[dict[str, Any]]:
@@ -260,13 +266,13 @@ class WatchedPage(Page):
                 {
                     "key": key,
                     "title": one.title,
-                    "about": one.about,
-                    "remedy": one.remedy,
+                    "about": formatting.prose(one.about),
+                    "remedy": formatting.prose(one.remedy),
                     "severity": one.severity,
                     "is_on": key in current,
                     "holds": key in holding,
                     "thresholds": [
-                        {"name": name, "value": str(getattr(current[key], name))}
+                        {"name": name, "value": f"{getattr(current[key], name):.12g}"}
                         for name in getattr(current.get(key), "__struct_fields__", ())
                     ],
                 }
@@ -339,7 +345,8 @@ class ConditionAdmin(ReadOnlyAdmin):
         return {
             "title": f"{condition.title if condition else record.key} {record.subject}".rstrip(),
             "badge": self.shown_severity(record),
-            "condition": condition,
+            "remedy": formatting.prose(condition.remedy) if condition else "",
+            "about": formatting.prose(condition.about) if condition else "",
             "record": record,
             "facts": facts(
                 (_("Since"), formatting.full_moment(record.since)),

@@ -16,10 +16,10 @@ from z4j_django.admin import formatting, navigation
 from z4j_django.admin.navigation import APP
 from z4j_django.admin.room.links import record_url, tasks_url
 from z4j_django.admin.room.reading import ROWS, Reading
-from z4j_django.models import ErrorGroup, QueueSample, TaskRecord, WorkerRecord
+from z4j_django.models import ErrorGroup, TaskRecord, WorkerRecord
 from z4j_django.queries import errors, health, liveness, timetable
 from z4j_django.queries.filter import terms
-from z4j_django.queries.queues import Lately
+from z4j_django.queries.queues import Lately, Sample
 from z4j_django.queries.statistics import Counted
 from z4j_django.queries.timetable import Entry
 
@@ -72,7 +72,7 @@ def _queue(
     reading: Reading, request: HttpRequest, name: str, flow: Counted | None
 ) -> dict[str, Any]:
     lately = reading.queues.get(name, Lately())
-    sample = lately.newest or QueueSample()
+    sample = lately.newest or Sample(reading.now)
     consumers = sample.consumers
     if consumers is None:
         consumers = len(reading.consumers.get(name, ()))

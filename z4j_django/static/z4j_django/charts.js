@@ -133,10 +133,10 @@
         sizes.observe(figure);
         draw(figure);
     });
-    // Minutes are counted: more often than each quarter of one there is nothing new.
+    // Minutes are counted: more often than twice in one there is nothing new.
     setInterval(() => {
         if (!document.hidden && localStorage.getItem("z4j-paused") !== "1") all().forEach(draw);
-    }, 15000);
+    }, 30000);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     new MutationObserver(redraw).observe(document.documentElement, {attributeFilter: ["data-theme", "class"]});
     document.addEventListener("z4jrefreshed", start);

@@ -74,7 +74,10 @@
     const drawLinks = (graph, {links}) => {
         const group = create("g", {class: "z4j-flow-links", "aria-hidden": "true"});
         for (const [source, target, critical] of links) {
-            const {points} = graph.edge(String(source), String(target));
+            const [from, to] = [graph.node(String(source)), graph.node(String(target))];
+            const points = graph.edge(String(source), String(target)).points.slice(1, -1);
+            points.unshift({x: from.x + from.width / 2, y: from.y});
+            points.push({x: to.x - to.width / 2, y: to.y});
             const kind = critical ? "z4j-flow-link z4j-flow-critical" : "z4j-flow-link";
             const marker = critical ? "url(#z4j-flow-arrow-critical)" : "url(#z4j-flow-arrow)";
             group.append(create("path", {class: kind, d: line(points), "marker-end": marker}));
@@ -277,6 +280,10 @@
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const found = page.querySelector("[data-z4j-flow]");
         if (!found) return;
+        const {nodes} = JSON.parse(found.querySelector("#z4j-flow-data").textContent);
+        // Of what stands alone there is nothing to see.
+        section.hidden = nodes.length < 2;
+        if (section.hidden) return;
         section.append(document.adoptNode(found));
         section.querySelectorAll("[data-z4j-picture]").forEach(draw);
     };

@@ -143,7 +143,7 @@
     const config = document.createElement("meta");
     config.name = "htmx-config";
     config.content = JSON.stringify({
-        history: false, includeIndicatorCSS: false, morphSkip: ".z4j-held, .z4j-keep", extensions: "none",
+        history: false, includeIndicatorCSS: false, morphSkip: ".z4j-held, .z4j-keep", morphIgnore: ["data-htmx-powered", "open"], extensions: "none",
     });
     document.head.append(config);
 
