@@ -66,7 +66,7 @@ def test_it_refuses_what_the_verb_itself_would_refuse(
 def test_it_says_why_and_what_became_of_those_that_were_retried(some: list[str]) -> None:
     found = tallies.of("retry", "default", some)
     assert found.refused == {
-        "not ended yet": 5,
+        "under way still": 5,
         "retried already": 3,
         "without its message, which was not kept": 5,
         "of a chord, which is to be retried as a whole": 1,

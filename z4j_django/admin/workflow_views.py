@@ -247,9 +247,10 @@ def _wrong(node: Node, where: Addresses) -> SafeString:
     failed = sum(step.word == states.FAILURE for step in node.steps)
     if not (failed and first.group_id):
         return SafeString("")
-    shown = ngettext("The %d that failed", "The %d that failed", failed) % failed
+    shown = ngettext("The one that failed", "The %d that failed", failed)
+    shown = shown % failed if "%d" in shown else shown
     address = where.filtered(f"state:FAILURE group:{words.shown(first.group_id, '*')}")
-    return format_html(' <a href="{}">{}</a>', address, shown)
+    return format_html(' · <a href="{}">{}</a>', address, shown)
 
 
 def waterfall(

@@ -32,7 +32,7 @@ class Queue:
     """
 
     name: str
-    sample: QueueSample | None = None
+    sample: QueueSample | queues.Sample | None = None
     sent: float = 0.0
     taken: float = 0.0
     line: list[int | None] = field(default_factory=list)

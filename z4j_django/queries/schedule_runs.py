@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from z4j_django.models import ConditionRecord, TaskRecord
-from z4j_django.queries import holding, timetable
+from z4j_django.queries import holding, index_ranges, timetable
 from z4j_django.queries.timetable import Entry
 
 #: Runs that are shown of one schedule.
@@ -88,7 +88,8 @@ def _runs(project: str, names: Sequence[str]) -> list[TaskRecord]:
     """The newest tasks of each schedule, the newest of all first."""
     if not names:
         return []
-    rows = TaskRecord.objects.filter(pk__in=timetable.newest(project, names, RUNS)).only(
-        "schedule", "state", "sent_at"
-    )
+    # The index has none without a schedule.
+    mine = TaskRecord.objects.filter(project=project, retry_of="").exclude(schedule="")
+    ids = index_ranges.newest_of_each(mine, "schedule", names, RUNS)
+    rows = TaskRecord.objects.filter(pk__in=ids).only("schedule", "state", "sent_at")
     return sorted(rows, key=lambda run: -run.pk)

@@ -107,27 +107,16 @@ def following(entry: Entry, last: datetime | None, now: datetime) -> datetime | 
     return last + timedelta(seconds=entry.recurrence.seconds * (passed + 1))
 
 
-def newest(project: str, names: Sequence[str], count: int = 1) -> list[int]:
-    """The keys of the newest tasks that each of the schedules published.
-
-    Args:
-        project: Whose.
-        names: The schedules'.
-        count: How many of each.
-    """
+def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:
+    """When the newest task that each of the schedules published was sent, as far as on record."""
     mine = TaskRecord.objects.filter(project=project, retry_of="").exclude(
         schedule=""  # the index has no others
     )
-    return newest_of_each(mine, "schedule", names, count)
-
-
-def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:
-    """When the newest task that each of the schedules published was sent, as far as on record."""
-    ids = newest(project, names)
+    ids = newest_of_each(mine, "schedule", names)
     found: dict[str, datetime] = {}
     for first in range(0, len(ids), _AT_ONCE):
-        rows = TaskRecord.objects.filter(pk__in=ids[first : first + _AT_ONCE])
-        sent = rows.values_list("schedule", Coalesce("sent_at", "received_at", "started_at"))
+        newest = TaskRecord.objects.filter(pk__in=ids[first : first + _AT_ONCE])
+        sent = newest.values_list("schedule", Coalesce("sent_at", "received_at", "started_at"))
         found.update((name, at) for name, at in sent if at is not None)
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.http import HttpRequest
@@ -16,6 +17,7 @@ from z4j_django.admin.navigation import APP
 from z4j_django.admin.room.links import tasks_url
 from z4j_django.admin.room.reading import Reading
 from z4j_django.queries import statistics
+from z4j_django.queries.queues import Sample
 from z4j_django.queries.statistics import Counted
 
 #: Minutes of which a rate is the mean, and of a point of a line of percentiles.
@@ -29,7 +31,7 @@ class Figure:
 
     label: str
     value: SafeString | str
-    span: str
+    span: SafeString | str
     line: SafeString | str = ""
     more: SafeString | str = ""
     url: str | None = None
@@ -103,7 +105,6 @@ def _waiting(reading: Reading, request: HttpRequest) -> Figure:
     depths = [one.depth for one in newest if one.depth is not None]
     oldest = min((one.oldest_at for one in newest if one.oldest_at is not None), default=None)
     lines = [one.depths for one in reading.queues.values()]
-    length = min(map(len, lines), default=0)
     sums = [
         sum(line[place] or 0 for line in lines if place >= -len(line))
         for place in range(-max(map(len, lines), default=0), 0)
@@ -112,15 +113,25 @@ def _waiting(reading: Reading, request: HttpRequest) -> Figure:
     return Figure(
         _("Waiting"),
         formatting.count(sum(depths)) if depths else formatting.count(None),
-        _("messages") if depths or not newest else _("the broker does not tell"),
+        _span(depths, newest, oldest),
         formatting.sparkline(sums, words % {"most": formatting.count(max(sums, default=0))})
-        if length
+        if lines
         else "",
-        format_html(_("oldest {}"), formatting.elapsed(oldest)) if oldest else "",
-        navigation.address(request, f"{APP}_operation_queues")
+        url=navigation.address(request, f"{APP}_operation_queues")
         if navigation.may_view(request, "operation")
         else None,
     )
+
+
+def _span(
+    depths: Sequence[int], newest: Sequence[Sample], oldest: datetime | None
+) -> SafeString | str:
+    """What a number of messages is."""
+    if newest and not depths:
+        return _("the broker does not tell")
+    if oldest is None:
+        return _("messages")
+    return format_html(_("oldest {}"), formatting.elapsed(oldest))
 
 
 def _length(

@@ -74,7 +74,10 @@
     const drawLinks = (graph, {links}) => {
         const group = create("g", {class: "z4j-flow-links", "aria-hidden": "true"});
         for (const [source, target, critical] of links) {
-            const {points} = graph.edge(String(source), String(target));
+            const [from, to] = [graph.node(String(source)), graph.node(String(target))];
+            const points = graph.edge(String(source), String(target)).points.slice(1, -1);
+            points.unshift({x: from.x + from.width / 2, y: from.y});
+            points.push({x: to.x - to.width / 2, y: to.y});
             const kind = critical ? "z4j-flow-link z4j-flow-critical" : "z4j-flow-link";
             const marker = critical ? "url(#z4j-flow-arrow-critical)" : "url(#z4j-flow-arrow)";
             group.append(create("path", {class: kind, d: line(points), "marker-end": marker}));
