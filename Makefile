@@ -58,7 +58,7 @@ chaos: $(VENV)/.dev
 	$(BIN)/python -m tests.process.chaos --broker redis --database postgresql $(CHAOS)
 
 # Celery's own integration suite, with the app and without, and the records against its result
-# backend: half an hour. SUITE= names other tests of it.
+# backend: forty minutes. SUITE= names other tests of it.
 CELERY := 5.7.0
 celery-suite: $(VENV)-suite/.test
 	$(VENV)-suite/bin/python -m tests.celery_suite $(SUITE)

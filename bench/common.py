@@ -247,6 +247,23 @@ def cost(pid: int) -> tuple[float, float]:
     return cpu, int(peak.split()[1]) / 1024
 
 
+def server_process() -> int | None:
+    """The process that serves Django's connection, where PostgreSQL runs on this machine."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = int(cursor.fetchone()[0])
+    return pid if Path(f"/proc/{pid}/schedstat").exists() else None
+
+
+def run_time(pid: int) -> float:
+    """What a process of one thread has run so far, in seconds."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
 def family(pid: int) -> list[int]:
     """A process and all that it has started, and those in turn."""
     found = [pid]

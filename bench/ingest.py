@@ -142,8 +142,10 @@ def ship(directory: Path, without: str) -> None:
     sink = database_sink()
     ships = shipper.Shipper(directory, sink)
     turns = housekeeping.Turns(sink.housekeep)
+    server = common.server_process()
     sys.stdin.readline()  # all start together
     begun, cpu = time.perf_counter(), time.process_time()
+    served = common.run_time(server) if server else 0.0
     while ships.step() in (0.0, shipper.GATHER):
         turns.take(unless=False)
     statistics.compact_all()
@@ -152,6 +154,7 @@ def ship(directory: Path, without: str) -> None:
             {
                 "seconds": time.perf_counter() - begun,
                 "cpu": time.process_time() - cpu,
+                "server": common.run_time(server) - served if server else 0.0,
                 "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )
@@ -191,6 +194,7 @@ def measure(vendor: str, directories: list[Path], tasks: int, without: str) -> d
         return {
             "events": 4 * tasks / max(each["seconds"] for each in found),
             "cpu": sum(each["cpu"] for each in found) / tasks * 1e6,
+            "server": sum(each["server"] for each in found) / tasks * 1e6,
             "peak": max(each["peak"] for each in found),
             "bytes": (bytes_on_disk(env) - empty) / tasks,
         }

@@ -138,7 +138,7 @@ def ingest(document: Document) -> str:
         without = f", without {row['without']}" if row.get("without") else ""
         cells = [VENDORS[row["database"]] + without, str(row["shippers"])]
         if "missing" in row:
-            rows.append([*cells, row["missing"], "", "", "", ""])
+            rows.append([*cells, row["missing"], "", "", "", "", ""])
             continue
         rows.append(
             [
@@ -146,17 +146,19 @@ def ingest(document: Document) -> str:
                 f"{row['events']['median']:,.0f}",
                 between(row["events"]),
                 f"{row['cpu']['median']:.0f}",
+                f"{row['server']['median']:.0f}" if row.get("server", {}).get("median") else "",
                 f"{row['peak']['median']:.0f}",
                 f"{row['bytes']['median']:,.0f}",
             ]
         )
-    headings = ["database", "shippers", "events/s", "spread", "CPU µs/task", "peak MB"]
+    headings = ["database", "shippers", "events/s", "spread", "CPU µs/task", "server's", "peak MB"]
     settings = document["settings"]
     return (
         f"{table([*headings, 'bytes/task on disk'], rows)}\n\nA journal of "
         f"{4 * settings['tasks']:,} events, four a task, shared between the shippers; medians of "
-        f"{settings['rounds']} rounds in turns. CPU and peak are the shipper's, without the "
-        "server's; on disk: records, events and all indexes, without vacuum."
+        f"{settings['rounds']} rounds in turns. CPU and peak are the "
+        "shippers'; beside it stands the CPU of PostgreSQL's processes that serve them; on disk: "
+        "records, events and all indexes, without vacuum."
     )
 
 
@@ -197,10 +199,49 @@ def prune(document: Document) -> str:
 
 
 #: How each benchmark is shown.
+def watch(document: Document) -> str:
+    """The dearest conditions, and whole rounds."""
+    results = document["results"]
+    keys = next(iter(results.values()))["process"]
+
+    def cost(scene: str, key: str) -> float:
+        return float(results[scene]["process"][key] + results[scene]["server"][key])
+
+    dearest = sorted(keys, key=lambda key: -max(cost(scene, key) for scene in results))
+    rows = [
+        [
+            key,
+            *(
+                f"{results[s]['process'][key]:.1f} + {results[s]['server'][key]:.1f}"
+                for s in results
+            ),
+        ]
+        for key in dearest[:10]
+    ]
+    parts = ("process", "server")
+    wholes = {scene: [found["rounds"][part] for part in parts] for scene, found in results.items()}
+    rows.append(
+        [
+            "the whole round",
+            *(" + ".join(number(one["median"]) for one in w) for w in wholes.values()),
+        ]
+    )
+    # A round is made every 15 seconds: a hundredth of a core is 150 ms of it.
+    shares = [[f"{one['median'] / 150:.2f} %" for one in whole] for whole in wholes.values()]
+    rows.append(["of a core", *(" + ".join(share) for share in shares)])
+    rows.append(["findings", *(str(found["findings"]) for found in results.values())])
+    told = "CPU in ms, of the process + of the database"
+    return (
+        f"{table([told, *results], rows)}\n\nMedians of {document['settings']['rounds']} rounds; "
+        "the ten dearest conditions."
+    )
+
+
 BODIES: dict[str, Callable[[Document], str]] = {
     "capture": capture,
     "throughput": throughput,
     "ingest": ingest,
     "read": read,
     "prune": prune,
+    "watch": watch,
 }

@@ -49,7 +49,9 @@ def lives(draw: st.DrawFn, task_id: str = "task") -> list[events.TaskEvent]:
                 add(events.TASK_SENT, retries, "publisher", message=message, requeued=True)
         for _ in range(draw(st.integers(0, 2))):
             host = draw(st.sampled_from(["w1@a", "w2@b"]))
-            add(events.TASK_RECEIVED, retries, host, message=draw(messages(task_id)))
+            limit = draw(st.sampled_from([None, 60, 90]))
+            message = draw(messages(task_id))
+            add(events.TASK_RECEIVED, retries, host, message=message, time_limit=limit)
             if draw(st.booleans()):
                 add(events.TASK_STARTED, retries, host)
             end = draw(st.sampled_from([None, *_SILENT_ENDS, *_FAILED_ENDS, events.TASK_RETRY]))

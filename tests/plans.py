@@ -57,7 +57,8 @@ def _sqlite(rows: list[dict[str, Any]]) -> Plan:
     indexes = set(_SQLITE_INDEX.findall(text))
     by_key = "INTEGER PRIMARY KEY" in text
     # Without an index and without a sort, a scan walks the table by its key, to the page's end.
-    whole = bool(re.search(r"SCAN \w+$", text, re.MULTILINE))
+    derived = set(re.findall(r"(?:CO-ROUTINE|MATERIALIZE) (\w+)$", text, re.MULTILINE))
+    whole = bool(set(re.findall(r"SCAN (\w+)$", text, re.MULTILINE)) - derived)
     sorts = "TEMP B-TREE" in text
     if by_key or (whole and not sorts):
         indexes.add("primary")
@@ -66,9 +67,9 @@ def _sqlite(rows: list[dict[str, Any]]) -> Plan:
 
 def _mysql(rows: list[dict[str, Any]]) -> Plan:
     text = "\n".join(str(row) for row in rows)
-    keys = {str(row["key"]) for row in rows if row["key"]}
-    indexes = {"primary" if key == "PRIMARY" else name for key in keys for name in key.split(",")}
     # What it has derived is no table of ours.
-    whole = [str(row["table"]) for row in rows if row["type"] == "ALL" and row["table"]]
-    scans = any(not table.startswith("<derived") for table in whole)
+    ours = [row for row in rows if not str(row["table"]).startswith("<derived")]
+    keys = {str(row["key"]) for row in ours if row["key"]}
+    indexes = {"primary" if key == "PRIMARY" else name for key in keys for name in key.split(",")}
+    scans = any(row["type"] == "ALL" and row["table"] for row in ours)
     return Plan(frozenset(indexes), scans, "filesort" in text, text)

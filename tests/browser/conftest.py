@@ -9,6 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from tests import first_page
+
 OpenPage = Callable[..., Any]
 
 
@@ -53,6 +55,11 @@ def browser() -> Iterator[Any]:
             )
             yield chromium
             chromium.close()
+
+
+@pytest.fixture(autouse=True)
+def _first_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    first_page.alone(monkeypatch)
 
 
 @pytest.fixture

@@ -56,10 +56,11 @@ def overflow(page) -> int:
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 def test_tasks_are_retried_from_the_list(open_page, failed, app, queue, scripts) -> None:
     page = open_page(TASKS, java_script_enabled=scripts)
-    for checkbox in page.locator("#result_list tbody .action-select").all()[:3]:
+    for checkbox in page.locator("#result_list tbody .z4j-select").all()[:3]:
         checkbox.check()
-    page.select_option("select[name=action]", label="Retry selected tasks…")
-    follow(page, page.locator(".actions button[name=index]"))
+    if scripts:
+        assert page.get_by_text("3 of 4 selected").is_visible()
+    follow(page, page.get_by_role("button", name="Retry…"))
     assert page.get_by_role("heading", name="Retry 3 tasks?").is_visible()
     assert page.get_by_text("2 of 3 will be acted on, 1 refused").is_visible()
     assert waiting(app, queue) == []
@@ -103,8 +104,11 @@ def test_a_queue_is_purged_by_its_name_and_restored(open_page, failed, app, queu
     for number in range(3):
         app.send_task("shop.pay", (number,), queue=queue)
     page = open_page(QUEUES)
+    assert page.locator(".z4j-queues tbody td").first.inner_text() == "unknown"
+    follow(page, page.get_by_role("link", name="Ask the broker now"))
     assert page.locator(".z4j-queues tbody td").first.inner_text() == "3"
-    follow(page, page.get_by_role("row", name=queue).get_by_role("link", name="Purge…"))
+    follow(page, page.get_by_role("link", name=queue))
+    follow(page, page.get_by_role("link", name="Purge…"))
     assert page.get_by_text("3 messages").is_visible()
     page.get_by_label("Name of the queue").fill("another")
     follow(page, page.get_by_role("button", name="Purge it"))
@@ -155,12 +159,12 @@ def test_a_filter_that_bulk_refuses_says_why_and_leads_back(open_page, failed) -
 def test_the_page_of_a_running_operation_follows_it(open_page, transactional_db) -> None:
     made = operation(targets=tuple("abcd"), state="running", finished_at=None)
     page = open_page(reverse("admin:z4j_django_operation_change", args=[made.pk]))
-    assert page.locator(".z4j-progress").inner_text() == "0 of 4"
+    assert page.locator(".z4j-running").inner_text() == "0 of 4"
     OperationTarget.objects.filter(target="a").update(outcome="done")
-    page.locator(".z4j-progress span").get_by_text("1 of 4").wait_for()
+    page.locator(".z4j-running span").get_by_text("1 of 4").wait_for()
     page.get_by_role("button", name="Abort").focus()
     OperationTarget.objects.filter(target="b").update(outcome="done")
-    page.locator(".z4j-progress span").get_by_text("2 of 4").wait_for()
+    page.locator(".z4j-running span").get_by_text("2 of 4").wait_for()
     assert page.evaluate("document.activeElement.value") == "Abort"
     OperationTarget.objects.update(outcome="done")
     Operation.objects.update(state="finished", done=4, finished_at=timezone.now())

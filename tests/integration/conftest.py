@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import celery
@@ -12,12 +12,19 @@ from django.test import Client
 from kombu import Producer
 from kombu.transport.memory import Channel
 
+from tests import first_page
 from tests.integration import api_client, chords, operators, pages
 from tests.integration.chords import Sent
 from tests.integration.mailbox import QUEUE, Publish
 from tests.integration.operators import Pretence
 from z4j_django import control, wiring
 from z4j_django.agent.discovery import Found
+
+
+@pytest.fixture(autouse=True)
+def _first_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It remembers nothing of another test, and makes no round of its own while one runs."""
+    first_page.alone(monkeypatch)
 
 
 @pytest.fixture
@@ -81,6 +88,19 @@ def publish(mail_app: celery.Celery) -> Publish:
                     correlation_id=f"task-{number}",
                     priority=number % 3,
                 )
+
+    return call
+
+
+@pytest.fixture
+def waiting(mail_app: celery.Celery) -> Callable[[], list[Any]]:
+    """Takes all that is in the queue: ids, bodies and priorities."""
+
+    def call() -> list[Any]:
+        with mail_app.connection_for_write() as connection:
+            channel = connection.default_channel
+            found = iter(lambda: channel.basic_get(QUEUE, no_ack=True), None)
+            return [(each.headers["id"], each.body, each.properties["priority"]) for each in found]
 
     return call
 

@@ -17,7 +17,7 @@ from z4j_django import operations, permissions, verbs, wiring
 from z4j_django.agent import discovery, events
 from z4j_django.control import queue_depths
 from z4j_django.models import Operation, OperationTarget, TaskPayload, TaskRecord
-from z4j_django.operations import auditing
+from z4j_django.operations import asking
 from z4j_django.secrets import sealing
 
 #: Who comes to the admin, from the one who may least on.
@@ -166,7 +166,7 @@ class Pretence:
     def perform(self, verb: str, target: Any, options: Any, *, actor: Any, **how: Any) -> Operation:
         """Reads the options as ever, and does nothing."""
         permissions.require(actor, verb)
-        read = auditing.options_of(verb, options, surface=how["surface"])
+        read = asking.options_of(verb, options, surface=how["surface"])
         if verbs.VERBS[verb].noun == "task" and isinstance(target, str):
             target = [target]
         return self._note(

@@ -24,6 +24,7 @@ from tests.integration.pages import GROUPS, NOW, SCRIPT, TASKS, page, task, text
 from z4j_django.exceptions import OperationError
 from z4j_django.models import GroupRecord, Operation, OperationTarget, TaskRecord
 from z4j_django.queries import operations as queries
+from z4j_django.queries import tasks
 
 pytestmark = pytest.mark.django_db
 
@@ -175,11 +176,11 @@ class TestTaskPages:
             )
         )
         assert "1 of 3 will be acted on, 2 refused" in shown
-        assert "It is STARTED" in shown
-        assert "message is not on record" in shown
+        assert "It is under way still." in shown
+        assert "It is without its message, which was not kept." in shown
         shown = text(asks(admin_client, "cancel", task("d", state="SUCCESS"), task("e")))
         assert "1 of 2 will be acted on, 1 refused" in shown
-        assert "It is SUCCESS already." in shown
+        assert "It is over already." in shown
 
     def test_a_refusal_is_a_sentence_on_the_page(self, admin_client, pretence) -> None:
         pretence.error = OperationError(f"The broker said {SCRIPT}.")
@@ -228,8 +229,8 @@ class TestTaskPages:
 class TestTaskDetail:
     def test_what_can_not_be_done_says_why(self, admin_client) -> None:
         shown = text(admin_client.get(page(task("a", state="SUCCESS"))))
-        assert 'title="It is over: SUCCESS."' in shown
-        assert 'title="Its message is not on record' in shown
+        assert "Cancel, Terminate: It is over: SUCCESS." in shown
+        assert "Retry, Edit and retry: Its message is not on record" in shown
         assert address("taskrecord_cancel") not in shown
         shown = text(admin_client.get(page(kept("b", state="STARTED"))))
         assert f"{address('taskrecord_retry')}?id=" in shown
@@ -243,7 +244,7 @@ class TestTaskDetail:
         shown = text(admin_client.get(page(second)))
         assert "Retry of" in shown
         assert page(first) in shown
-        assert "Retried as" in shown
+        assert "retried once as" in shown
         assert page(third) in shown
         assert f"operation {made.pk}: retry by alice" in shown
 
@@ -271,13 +272,14 @@ class TestTaskDetail:
         self, admin_client, monkeypatch
     ) -> None:
         monkeypatch.setattr(queries, "TRAIL_LIMIT", 1)
-        monkeypatch.setattr(queries, "RETRIES_LIMIT", 1)
+        monkeypatch.setattr(tasks, "RETRIES_LIMIT", 1)
         for number in range(2):
             operation("cancel")
             task(f"r{number}", retry_of="a")
         shown = text(admin_client.get(page(task("a"))))
         assert "The newest 1; there are more." in shown
-        assert "The newest 1 retries; there are more." in shown
+        assert "retried 2 times, as" in shown
+        assert "and more" in shown
 
 
 def test_a_viewer_sees_no_way_to_act(pretence) -> None:

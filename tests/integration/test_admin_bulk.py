@@ -16,41 +16,14 @@ from tests.integration.operators import (
     kept,
 )
 from tests.integration.pages import SCRIPT, listed, page, superuser, task, text
-from z4j_django.admin.queues import PurgePage
+from z4j_django.admin.purge_page import PurgePage
 from z4j_django.exceptions import OperationError
-from z4j_django.models import Operation, TaskRecord, WorkerRecord
+from z4j_django.models import Operation, TaskRecord
 
 pytestmark = pytest.mark.django_db
 
 
 class TestQueues:
-    def test_each_queue_on_record_has_its_depth(self, admin_client, pretence) -> None:
-        task("a", queue="mail")
-        assert ">3</td>" in text(admin_client.get(QUEUES))
-        pretence.depth = None
-        shown = text(admin_client.get(QUEUES))
-        assert ">unknown</td>" in shown
-        assert f"{address('operation_purge')}?queue=mail" in shown
-
-    def test_a_queue_that_a_worker_consumes_is_there_before_any_task(
-        self, admin_client, pretence
-    ) -> None:
-        WorkerRecord.objects.create(hostname="w1", online=True, queues=["unused"])
-        assert "<bdi>unused</bdi>" in text(admin_client.get(QUEUES))
-
-    def test_a_silent_broker_is_not_asked_about_each_queue(
-        self, admin_client, pretence, monkeypatch
-    ) -> None:
-        from z4j_django.admin import queues
-        from z4j_django.control import queue_depths
-
-        asked = []
-        monkeypatch.setattr(queues, "TIMEOUT", 0.0)
-        monkeypatch.setattr(queue_depths, "count_messages", asked.append)
-        task("a", queue="mail")
-        assert ">unknown</td>" in text(admin_client.get(QUEUES))
-        assert asked == []
-
     def test_the_name_typed_back_purges(self, admin_client, pretence) -> None:
         where = f"{address('operation_purge')}?queue=mail"
         assert "3 messages" in text(admin_client.get(where))

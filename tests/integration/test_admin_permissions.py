@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from tests.integration.counted import counted
 from tests.integration.operators import (
     OPERATIONS,
     QUEUES,
@@ -22,7 +23,14 @@ from tests.integration.operators import (
 )
 from tests.integration.pages import NOW, TASKS, page
 from z4j_django import permissions, verbs
-from z4j_django.models import GroupRecord, OperationTarget, SavedMessage, TaskRecord
+from z4j_django.models import (
+    ErrorGroup,
+    GroupRecord,
+    OperationTarget,
+    SavedMessage,
+    SavedView,
+    TaskRecord,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -34,8 +42,11 @@ Try = Callable[[Client], int]
 def tries() -> dict[str, tuple[Try, str]]:
     """Each thing that can be tried, with the verb that is done where it works; then by whom."""
     record, group = kept("a"), GroupRecord.objects.create(group_id="g", first_seen=NOW)
+    error = ErrorGroup.objects.create(fingerprint=7, first_seen=NOW, last_seen=NOW)
+    counted(NOW, "shop.pay", started=1)
     purge = operation("purge_queue", ("mail",))
     running = operation("retry", ("a",), state="running", finished_at=None)
+    shared = SavedView.objects.create(owner="-", name="ours", filter="queue:mail", shared=True)
     until = str(TaskRecord.objects.order_by("-id")[0].pk)
 
     def get(where: str) -> tuple[Try, str]:
@@ -55,8 +66,14 @@ def tries() -> dict[str, tuple[Try, str]]:
         "see a task": get(page(record)),
         "see a group": get(page(group)),
         "see the queues": get(QUEUES),
+        "see the errors": get(address("errorgroup_changelist")),
+        "see an error": get(address("errorgroup_change", error.error_id)),
+        "see the task types": get(address("taskrecord_types")),
+        "see a task type": get(f"{address('taskrecord_type')}?name=shop.pay"),
         "see the operations": get(OPERATIONS),
         "see an operation": get(page(purge)),
+        "save a view of the list of tasks": get(address("savedview_add")),
+        "change a view that is shared": get(address("savedview_delete", shared.pk)),
         "retry tasks": post(chosen("taskrecord_retry"), "retry"),
         "edit and retry a task": post(address("taskrecord_edit", record.pk), "retry", args="[1]"),
         "cancel tasks": post(chosen("taskrecord_cancel"), "cancel"),
@@ -69,6 +86,12 @@ def tries() -> dict[str, tuple[Try, str]]:
         "terminate all that match a filter": post(
             address(f"{bulk}terminate"), "bulk", **matching, signal="SIGTERM"
         ),
+        **{
+            f"{verb.label.lower()} an error": post(
+                f"{address(f'errorgroup_{verb.name}')}?id={error.error_id}", verb.name
+            )
+            for verb in verbs.of("error")
+        },
         "abort a retry that runs": post(address("operation_abort", running.pk), "abort"),
         "purge a queue": post(
             f"{address('operation_purge')}?queue=mail", "purge_queue", confirm="mail"

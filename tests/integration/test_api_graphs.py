@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 
@@ -48,9 +50,11 @@ class TestGraph:
     @pytest.mark.parametrize("where", [TASK, GROUP, address("tasks", "r", "graph")])
     def test_it_is_the_whole_workflow(self, where: str) -> None:
         found = body(client().get(where))
+        found["steps"] = len(found["steps"])
         assert {**found, "nodes": len(found["nodes"])} == {
             "root_id": "r",
             "nodes": 4,
+            "steps": 3,
             "groups": [
                 {
                     "group_id": "g",
@@ -71,6 +75,24 @@ class TestGraph:
             ],
             "more": False,
         }
+
+    def test_its_steps_have_retries_as_one_and_what_is_alike_folded(self) -> None:
+        TaskRecord.objects.filter(task_id="again").update(
+            state="FAILURE", started_at=NOW, finished_at=NOW + timedelta(seconds=2), sent_at=NOW
+        )
+        TaskRecord.objects.filter(task_id="r").update(sent_at=NOW, started_at=NOW, finished_at=NOW)
+        TaskRecord.objects.bulk_create(
+            TaskRecord(task_id=f"c{n}", root_id="r", parent_id="r", name="shop.tell")
+            for n in range(10)
+        )
+        start, pay, body_, tell = body(client().get(TASK))["steps"]
+        assert start["task_ids"] == ["r"]
+        assert pay == {
+            "task_ids": ["again"], "earlier": ["m"], "name": "", "group_id": "g",
+            "counts": {"FAILURE": 1}, "wait": 0.0, "run": 2.0, "critical": True, "after": [0],
+        }  # fmt: skip
+        assert (body_["counts"], body_["after"]) == ({"UNKNOWN": 1}, [1])
+        assert (tell["counts"], tell["after"]) == ({"NOT SENT": 10}, [0])
 
     def test_a_node_says_how_the_task_stands(self) -> None:
         nodes = {one["task_id"]: one for one in body(client().get(TASK))["nodes"]}

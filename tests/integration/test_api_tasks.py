@@ -329,6 +329,17 @@ class TestPages:
         assert (mistake["name"], mistake["term"]) == ("ordering", given)
         assert "-sent_at" in mistake["expected"]
 
+    def test_one_by_the_start_wants_a_filter_that_finds_few(self, api) -> None:
+        told = problem(api.get(TASKS, {"ordering": "started_at"}), 400)
+        assert "a term that finds few tasks" in told["detail"]
+        for number in range(3):
+            task(f"t{number}", state="STARTED", started_at=NOW - timedelta(hours=number))
+        query = {"q": "state:STARTED", "ordering": "started_at", "limit": 2}
+        first = body(api.get(TASKS, query))
+        rest = body(api.get(first["next"]))
+        rows = [*first["results"], *rest["results"]]
+        assert [row["task_id"] for row in rows] == ["t2", "t1", "t0"]
+
     @pytest.mark.parametrize("given", ["1", "200"])
     def test_limits_are_kept(self, api, given: str) -> None:
         many(201)

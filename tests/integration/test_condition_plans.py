@@ -100,7 +100,8 @@ def _tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
                     group_id=f"g{number}",
                     kind="chord",
                     size=1,
-                    body_id=f"t{number + 5}",
+                    body_id=f"g{number - 9}" if number % 10 == 9 else f"t{number + 5}",
+                    body_name={8: "celery.group", 9: "celery.chord"}.get(number % 10, "shop.end"),
                     first_seen=ago(hours=2),
                 )
                 for number in range(ROWS // 4)

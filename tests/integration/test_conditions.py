@@ -155,6 +155,7 @@ class TestQueueWithoutConsumer:
         samples("reports", 3, 3)
         [one] = find("queue_without_consumer")
         assert one.since == ago(60)
+        assert one.evidence.endswith(": 3 messages wait, the oldest for 1m 00s at least.")
 
     @pytest.mark.parametrize("depths", [(0,), (None,), (3, 0), (0, 3)])
     def test_a_queue_that_is_empty_or_unknown_or_only_just_filled_is_well(
@@ -236,6 +237,11 @@ class TestSlotsHeld:
         )
         assert (one.since, one.severity) == (ago(400), None)
 
+    def test_it_may_have_one_alone(self) -> None:
+        worker(concurrency=1)
+        self.running(400)
+        assert told("slots_held")[0].startswith("The only slot of w@h is held by tasks that run ")
+
     def test_it_is_critical_where_messages_wait(self) -> None:
         worker(queues=["mail"])
         self.running(400, 900)
@@ -273,6 +279,7 @@ class TestJournals:
         assert told("journal_stopped") == ["Nobody ships: no shipper has ever reported."]
         journal(seen_at=ago(120))
         assert told("journal_stopped") == ["Nobody ships: no shipper has reported for 2 minutes."]
+        assert told("journal_stopped", after=130) == []
         journal("b")
         assert told("journal_stopped") == []
 

@@ -88,6 +88,9 @@ def test_ignored_it_is_for_ever_for_a_time_or_for_some_more(error: ErrorGroup) -
         operations.ignore_errors(error.error_id, until=until, more=5, actor="a test")
     with pytest.raises(OperationError, match="more than a year ahead"):
         operations.ignore_errors(error.error_id, until=until + timedelta(days=400), actor="a test")
+    with pytest.raises(OperationError, match="is over already"):
+        operations.ignore_errors(error.error_id, until=until - timedelta(days=2), actor="a test")
+    assert reread(error).ignored_until == until
 
 
 def test_reopened_nothing_is_left_of_what_was_said(error: ErrorGroup) -> None:
@@ -204,7 +207,9 @@ class TestApi:
         "query", ["state=gone", "first_seen=yesterday", "ordering=count", "regressed=maybe"]
     )
     def test_what_can_not_be_is_told(self, api: Client, query: str) -> None:
-        problem(api.get(f"{ERRORS}?{query}"), 400)
+        told = problem(api.get(f"{ERRORS}?{query}"), 400)
+        assert [one["name"] for one in told["errors"]] == [query.partition("=")[0]]
+        assert "sent" not in told["detail"]
 
     def test_pages_go_on_and_back(self, api: Client) -> None:
         for number, said in enumerate("abcde"):

@@ -111,7 +111,7 @@ def middle(by_sent: bool) -> Key:
 def walked(text: str, by_sent: bool, *, deep: bool, up: bool) -> Iterator[tuple[str, plans.Plan]]:
     """The plans of what reads along the ways of a filter, the window's end included."""
     everything = TaskRecord.objects.all()
-    lead = index_choice.choose(filter_of(text).terms, everything, by_sent=by_sent)
+    lead = index_choice.choose(filter_of(text).terms, everything, "sent_at" if by_sent else "id")
     order = Order("sent_at" if by_sent else "id", down=not up)
     begin = middle(by_sent) if deep else None
     with CaptureQueriesContext(connection) as captured:

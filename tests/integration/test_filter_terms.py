@@ -30,7 +30,7 @@ def _lane(monkeypatch: pytest.MonkeyPatch) -> None:
         Index(125, conditions.along("queue")),
         "queue",
         suggestions=offers.among("bulk", "mail"),
-        in_sidebar=True,
+        is_parameter=True,
     )
     monkeypatch.setitem(terms.TERMS, "lane", kind)  # type: ignore[arg-type]
 
@@ -60,7 +60,7 @@ def test_its_index_leads() -> None:
     asked = filters.parse("runtime:>5s worker:w1 lane:b*,mail word")
     assert [one.name for one in index_choice.candidates(asked.terms)] == ["worker", "lane", ""]
     everything = TaskRecord.objects.all()
-    chosen = index_choice.choose(filters.parse("lane:b*,mail").terms, everything, by_sent=False)
+    chosen = index_choice.choose(filters.parse("lane:b*,mail").terms, everything)
     assert [(one.column, one.value) for one in chosen.ranges] == [
         ("queue", "bulk"),
         ("queue", "mail"),

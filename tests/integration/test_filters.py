@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from z4j_django import exceptions, states
+from z4j_django import exceptions
 from z4j_django.models import TaskRecord
 from z4j_django.queries import filter as filters
-from z4j_django.queries import pages, tasks
+from z4j_django.queries import pages
 from z4j_django.queries.cursors import Cursor
-from z4j_django.queries.filter import index_choice
 from z4j_django.values import release_key
 
 pytestmark = pytest.mark.django_db
@@ -324,85 +321,3 @@ class TestMeaning:
         assert both & both == both
         assert filters.Filter().is_empty
         assert not both.is_empty
-
-
-class TestOrder:
-    @pytest.mark.parametrize(
-        ("text", "order"),
-        [
-            ("", "-id"),
-            ("state:SUCCESS", "-id"),
-            ("sent:>2h", "-sent_at"),
-            ("sent:2026-11-20 name:shop.*", "-sent_at"),
-            ("sent:>2h state:PENDING", "-id"),
-            ("sent:<2h name:shop.*", "-id"),
-            ("sent:<2h runtime:>5s", "-sent_at"),
-            ("-sent:<2h", "-id"),
-            ("sent:>2h id:x", "-id"),
-        ],
-    )
-    def test_it_follows_from_what_leads(self, text: str, order: str) -> None:
-        assert filters.parse(text).order() == order
-        assert filters.parse(text).order("sent_at") == "sent_at"
-
-    def test_only_indexed_ones_are_given(self) -> None:
-        with pytest.raises(exceptions.FilterError) as told:
-            filters.Filter().order("runtime")
-        assert str(told.value) == '"runtime": expected one of -id, id, -sent_at, sent_at.'
-
-    def test_a_place_of_another_order_is_refused(self) -> None:
-        keep(RECORDS)
-        page = filters.Filter().page(TaskRecord.objects.all(), TOP, 3, order="-sent_at")
-        assert page.following is not None
-        place = Cursor(before=page.following)
-        for asked in ("", "state:FAILURE"):
-            with pytest.raises(ValueError, match="another order"):
-                filters.parse(asked).page(TaskRecord.objects.all(), place, 3, order="-id")
-        with pytest.raises(ValueError, match="another order"):
-            filters.Filter().page(TaskRecord.objects.all(), Cursor(before=3), 3, order="-sent_at")
-
-
-class TestIndexes:
-    @pytest.mark.parametrize(
-        ("text", "unindexed"),
-        [
-            ("", ()),
-            ("state:SUCCESS -name:celery.*", ()),
-            ("kwargs.user_id:42", ("kwargs.user_id:42",)),
-            ("runtime:>5s -args.0:7 state:SUCCESS", ("runtime:>5s", "-args.0:7")),
-            ("runtime:>5s state:FAILURE", ()),
-            ("runtime:>5s -state:SUCCESS", ()),
-            ("runtime:>5s sent:<2h", ()),
-            ("runtime:>5s queue:mail", ()),
-            ('runtime:>5s queue:""', ("runtime:>5s",)),
-            ("runtime:>5s word", ()),
-        ],
-    )
-    def test_what_stands_on_none_is_told(self, text: str, unindexed: tuple[str, ...]) -> None:
-        assert filters.parse(text).unindexed() == unindexed
-
-    def test_every_state_leads_but_the_one_that_most_tasks_have(self) -> None:
-        for state in states.ALL:
-            leads = index_choice.candidates(filters.parse(f"state:{state}").terms)
-            assert bool(leads) == (state != "SUCCESS")
-
-    def test_the_only_project_narrows_nothing(self) -> None:
-        for projects in (1, 2):
-            keep({f"t{projects}": {**FAILED, "project": f"p{projects}"}})
-            with CaptureQueriesContext(connection) as captured:
-                assert found("state:FAILURE project:p1") == ["t1"]
-            # The end of a window is looked for where one is needed.
-            assert any("OFFSET" in one["sql"] for one in captured) == (projects > 1)
-
-    @pytest.mark.parametrize("order", filters.ORDERINGS)
-    def test_a_page_takes_few_queries(self, order: str) -> None:
-        keep(RECORDS)
-        for text in examples():
-            asked = filters.parse(text, now=NOW)
-            for queryset in (
-                tasks.summaries(TaskRecord.objects.all()),
-                TaskRecord.objects.only("id"),
-            ):
-                with CaptureQueriesContext(connection) as captured:
-                    asked.page(queryset, TOP, 3, order=order)
-                assert len(captured) <= 6, text

@@ -20,13 +20,6 @@ from z4j_django.models import TaskRecord
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _nothing_remembered():
-    fragments.forget()
-    yield
-    fragments.forget()
-
-
 class Names(Page):
     """Shows a fact, and counts how often it was asked for it."""
 

@@ -150,11 +150,14 @@ def test_the_first_pages_show_how_capture_stands(address: str) -> None:
     journal(timezone.now(), oldest=timezone.now() - timedelta(minutes=5, seconds=9), pending=77)
     loss(timezone.now(), 3)
     shown = text(superuser().get(address))
-    assert "Recording of Celery tasks" in shown
-    assert "web1:/var/tmp/j" in shown
-    assert "<td>77\xa0bytes</td>" in shown
-    assert "unwritten: 3 in the last 24 hours, 3 ever" in shown
-    assert "is behind: the oldest event has waited for 5m 0" in shown
+    assert "1 journal is stored" in shown
+    assert "5 min behind" in shown
+    assert "3 events lost in the last 24 hours" in shown
+
+
+@pytest.mark.parametrize("address", [INDEX, APP_INDEX])
+def test_the_first_pages_say_that_nothing_is_stored(address: str) -> None:
+    assert "No shipper has ever reported" in text(superuser().get(address))
 
 
 def test_the_lists_say_that_records_may_be_missing() -> None:
@@ -169,7 +172,7 @@ def test_without_the_permission_the_first_page_shows_nothing_of_it() -> None:
     user.user_permissions.add(Permission.objects.get(codename="view_taskrecord"))
     client = Client()
     client.force_login(user)
-    assert "Recording of Celery tasks" not in text(client.get(INDEX))
+    assert "z4j-recording" not in text(client.get(INDEX))
     shown = text(client.get(TASKS))
     assert "Nobody ships" in shown
     assert JOURNALS not in shown

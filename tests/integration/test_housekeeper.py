@@ -14,7 +14,7 @@ from tests.integration.aged import WEEK, ago, left, task
 from z4j_django import retention_policy
 from z4j_django.agent import events, housekeeping, journal, shipper
 from z4j_django.models import JournalCursor, TaskEvent, TaskRecord
-from z4j_django.store import retention
+from z4j_django.store import deleting, retention
 from z4j_django.store.writer import DatabaseSink
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,7 +65,7 @@ class TestHousekeeper:
             raise OperationalError("away")
 
         with monkeypatch.context() as patch:
-            patch.setattr(retention, "_delete", fail)
+            patch.setattr(deleting, "delete", fail)
             with pytest.raises(OperationalError):
                 keeper.step()
         keeper.step()

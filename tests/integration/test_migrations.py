@@ -11,19 +11,24 @@ from django.db.migrations.loader import MigrationLoader
 from z4j_django.models import TaskEvent, TaskRecord
 
 APP = "z4j_django"
-#: Those that change what is said of columns, and no table.
-OF_WORDS = {"0005_words"}
+#: Those that change what is said of columns, or how full pages are, and no table.
+OF_WORDS = {"0005_words", "0008_full_pages"}
 NAMES = sorted(name for app, name in MigrationLoader(None).disk_migrations if app == APP)
 
 
 def indexes() -> dict[str, dict[str, list[str]]]:
-    """The columns of the indexes of each of the app's tables."""
+    """The columns of the indexes of each of the app's tables; and without a name, all of them."""
     with connection.cursor() as cursor:
         introspection = connection.introspection
         tables = [name for name in introspection.table_names(cursor) if name.startswith(APP)]
         found = {table: introspection.get_constraints(cursor, table) for table in tables}
+        columns = {
+            table: [one.name for one in introspection.get_table_description(cursor, table)]
+            for table in tables
+        }
     return {
-        table: {name: one["columns"] for name, one in constraints.items() if one["index"]}
+        table: {"": columns[table]}
+        | {name: one["columns"] for name, one in constraints.items() if one["index"]}
         for table, constraints in found.items()
     }
 
@@ -67,6 +72,17 @@ class TestState:
             # Not on every database, and so in the migration alone.
             expected.add("z4j_task_failed")
         assert named == expected
+
+    def test_only_the_events_numbers_fill_their_pages(self) -> None:
+        if connection.vendor != "postgresql":
+            pytest.skip("other databases know of no such")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT relname, reloptions FROM pg_class "
+                "WHERE reloptions IS NOT NULL AND relname LIKE 'z4j_%'"
+            )
+            found = cursor.fetchall()
+        assert found == [("z4j_django_taskevent_pkey", ["fillfactor=100"])]
 
     def test_only_postgresql_leaves_rows_out(self) -> None:
         if connection.vendor != "postgresql":

@@ -208,6 +208,20 @@ class TestDetail:
         plan = plan_of(lambda: tasks.family(task))
         assert walks(plan, "z4j_task_parent"), plan.text
 
+    def test_what_is_around_a_task_comes_by_ids(self) -> None:
+        task = TaskRecord.objects.get(task_id=key(4))
+        plan = plan_of(lambda: tasks._around(task, {key(1), key(2)}))
+        assert not plan.scans, plan.text
+
+    def test_the_groups_of_a_task_come_by_ids(self) -> None:
+        task = TaskRecord.objects.exclude(group_id="").first()
+        plan = plan_of(lambda: tasks._groups(task), GroupRecord)
+        assert not plan.scans, plan.text
+
+    def test_what_other_tables_say_of_a_task_comes_by_their_keys(self) -> None:
+        plan = plan_of(lambda: tasks.detailed(TaskRecord.objects.filter(pk=4)).first())
+        assert not plan.scans, plan.text
+
     def test_members_come_by_their_group_in_their_order(self) -> None:
         group = GroupRecord.objects.get(group_id=key(-100))
         plan = plan_of(lambda: groups.members(group))

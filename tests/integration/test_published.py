@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tests.integration import nouns
 from tests.integration.api_client import address, body, client
@@ -82,20 +84,36 @@ class TestAdmin:
     def test_the_page_shows_them_in_one_query_more(self, admin_client, retried) -> None:
         with CaptureQueriesContext(connection) as captured:
             shown = text(admin_client.get(page(retried)))
-        assert "Published:" in shown
+        assert "Tasks that it published:" in shown
         assert ">2 SUCCESS</span>" in shown
         assert ">1 FAILURE</span>" in shown
         assert ">1 not on record</span>" in shown
+        assert "3 of 4</span> have ended" in shown
         grouped = [one for one in captured if "GROUP BY" in one["sql"]]
         assert len(grouped) == 1
 
-    def test_one_that_publishes_nothing_has_no_such_line(self, admin_client) -> None:
-        assert "Published:" not in text(admin_client.get(page(operation("cancel"))))
+    def test_of_what_publishes_nothing_it_shows_how_the_targets_stand(self, admin_client) -> None:
+        task("a", state="REVOKED")
+        task("b", state="STARTED")
+        shown = text(admin_client.get(page(operation("terminate", ("a", "b", "c")))))
+        assert "Tasks that it acted on:" in shown
+        assert ">1 REVOKED</span>" in shown
+        assert ">1 STARTED</span>" in shown
+        assert "1 of 3</span> have ended" in shown
+
+    def test_what_has_no_tasks_has_no_such_part(self, admin_client) -> None:
+        assert "What became of" not in text(admin_client.get(page(operation("purge_queue"))))
+
+    def test_it_is_followed_for_an_hour_after_the_end(self, admin_client, retried) -> None:
+        assert "every 5s" in text(admin_client.get(page(retried)))
+        Operation.objects.update(finished_at=timezone.now() - timedelta(hours=2))
+        assert "every 5s" not in text(admin_client.get(page(retried)))
 
     def test_they_are_for_those_who_may_view_tasks(self, retried) -> None:
         looks = signed_in("staff")
         grant(User.objects.get(username="staff"), "view_operation")
-        assert "Published:" not in text(looks.get(page(retried)))
+        assert "What became of" not in text(looks.get(page(retried)))
+        assert "SUCCESS" not in text(looks.get(page(retried), {"part": "became"}))
 
 
 class TestCommand:

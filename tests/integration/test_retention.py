@@ -23,7 +23,7 @@ from z4j_django.models import (
     TaskRecord,
     WorkerRecord,
 )
-from z4j_django.store import retention
+from z4j_django.store import deleting, retention
 from z4j_django.store.writer import DatabaseSink
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -188,27 +188,27 @@ def test_a_task_that_someone_is_writing_is_left_to_the_next_run() -> None:
 
 def test_a_task_that_lives_again_since_it_was_read_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     task("a", 8)
-    locked = retention._locked
+    locked = deleting.locked
 
     def revive(rows: Any) -> Any:
         TaskRecord.objects.update(finished_at=ago(0))
         return locked(rows)
 
-    monkeypatch.setattr(retention, "_locked", revive)
+    monkeypatch.setattr(deleting, "locked", revive)
     assert prune().tasks.total() == 0
     assert TaskEvent.objects.count() == 2
 
 
 def test_a_deadlock_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     task("a", 8)
-    delete, troubles = retention._delete, [OperationalError("deadlock"), OperationalError("again")]
+    delete, troubles = deleting.delete, [OperationalError("deadlock"), OperationalError("again")]
 
     def fail_twice(rows: Any) -> int:
         if rows.model is TaskRecord and troubles and TaskEvent.objects.count() == 0:
             raise troubles.pop()
         return delete(rows)
 
-    monkeypatch.setattr(retention, "_delete", fail_twice)
+    monkeypatch.setattr(deleting, "delete", fail_twice)
     tally = prune()
     assert (troubles, left()) == ([], set())
     assert (tally.tasks.total(), tally.others["events"]) == (1, 2)
@@ -220,7 +220,7 @@ def test_a_trouble_that_stays_is_raised(monkeypatch: pytest.MonkeyPatch) -> None
     def fail(rows: Any) -> int:
         raise OperationalError("no room")
 
-    monkeypatch.setattr(retention, "_delete", fail)
+    monkeypatch.setattr(deleting, "delete", fail)
     with pytest.raises(OperationalError, match="no room"):
         prune()
     assert (left(), TaskEvent.objects.count()) == ({"a"}, 2)

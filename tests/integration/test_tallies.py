@@ -6,6 +6,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.integration import operators
@@ -64,7 +66,7 @@ def test_it_refuses_what_the_verb_itself_would_refuse(
 def test_it_says_why_and_what_became_of_those_that_were_retried(some: list[str]) -> None:
     found = tallies.of("retry", "default", some)
     assert found.refused == {
-        "not ended yet": 5,
+        "under way still": 5,
         "retried already": 3,
         "without its message, which was not kept": 5,
         "of a chord, which is to be retried as a whole": 1,
@@ -77,3 +79,15 @@ def test_it_says_why_and_what_became_of_those_that_were_retried(some: list[str])
 
 def test_of_none_nothing_is_said() -> None:
     assert tallies.of("retry", "default", []) == Tally(0)
+
+
+def test_what_was_retried_is_found_in_its_index_however_many_are_asked_about() -> None:
+    for number in range(50):
+        TaskRecord.objects.create(task_id=f"r{number}", retry_of=f"{number:036d}", name="shop.pay")
+    rows = {f"{number:036d}": TaskRecord() for number in range(1_000)}
+    with CaptureQueriesContext(connection) as captured:
+        assert len(tallies._retried("default", rows)) == 50
+    (statement,) = [one["sql"] for one in captured if "retry_of" in one["sql"]]
+    # The condition of the index, which PostgreSQL does not see in more than a hundred values.
+    assert statement.count("retry_of") >= 3
+    assert "ORDER BY" not in statement

@@ -124,6 +124,21 @@ class TestLease:
         monkeypatch.setattr(lease, "now", lambda: at(0))
         assert lease.DatabaseLease("default", "watch", 45.0).take()
 
+    @pytest.mark.parametrize("off", [-3600.0, 3600.0])
+    def test_it_knows_how_far_the_hosts_clock_is_ahead(
+        self, off: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        moment = timezone.now()
+        monkeypatch.setattr(lease, "now", lambda: moment)
+        taken = lease.DatabaseLease("default", "watch", 45.0)
+        seconds = iter((moment.timestamp() - 1.0, moment.timestamp() + 9.0))
+        monkeypatch.setattr(lease.time, "time", lambda: next(seconds))
+        taken.take()
+        assert taken.host_ahead == 0.0  # as far as is known: the answer was long in coming
+        monkeypatch.setattr(lease.time, "time", lambda: moment.timestamp() + off)
+        taken.take()
+        assert taken.host_ahead == off
+
     def test_the_database_tells_the_time(self) -> None:
         assert abs(lease.now() - timezone.now()) < timedelta(minutes=1)
 
@@ -172,12 +187,13 @@ class TestRounds:
     ) -> None:
         wrong.findings = [Finding("mail", at(0), "It waits.")]
         run(0)
-        wrong.error = DatabaseError("no such table at postgresql://me:secret@host/db")
+        wrong.error = DatabaseError("no such table\nLINE 1: at postgresql://me:secret@host/db")
         told: set[str] = set()
         for seconds in (15, 30, 45):
             run(seconds, told)
         assert open_now()["mail"] == "It waits."
-        assert open_now()["wrong"].startswith("Whether wrong holds is not known: DatabaseError")
+        said = "Whether wrong holds is not known: DatabaseError: no such table LINE 1: at "
+        assert open_now()["wrong"].startswith(said)
         assert "secret" not in open_now()["wrong"]
         assert len(caplog.records) == 1
 

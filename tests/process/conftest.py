@@ -36,14 +36,16 @@ def make_scene(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Scen
     """Makes scenes; the database "unmigrated" is an SQLite file without tables."""
 
     @contextlib.contextmanager
-    def make(broker: str = "filesystem", database: str = "sqlite") -> Iterator[Scene]:
+    def make(
+        broker: str = "filesystem", database: str = "sqlite", kind: type[Scene] = Scene
+    ) -> Iterator[Scene]:
         folder = tmp_path_factory.mktemp("scene")
         queue = unique_queue()
         with contextlib.ExitStack() as stack:
             template = migrated if database == "sqlite" else None
             url = stack.enter_context(servers.DATABASES[database](folder, template))
             broker_url = stack.enter_context(servers.BROKERS[broker](queue))
-            scene = Scene(folder, url, broker_url, queue)
+            scene = kind(folder, url, broker_url, queue)
             stack.callback(scene.close)
             if database in ("postgresql", "mariadb"):
                 scene.migrate()

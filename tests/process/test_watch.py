@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.process.conftest import SceneMaker
-from tests.process.harness.processes import PATIENCE
+from tests.process.harness.processes import PATIENCE, kill, shippers
 from tests.process.harness.scene import Scene
 from tests.process.harness.waiting import wait_until
 from z4j_django.models import ConditionRecord, Lease, QueueSample
@@ -52,3 +52,29 @@ def test_a_light_shipper_tells_of_a_queue_without_a_consumer_and_the_command_of_
         first, second, *_ = ended.stdout.splitlines()
         assert first.startswith("CRITICAL: ")
         assert second.startswith("critical No worker: No worker is online: the last, ")
+
+
+def test_when_a_host_dies_that_looked_after_all_another_does(make_scene: SceneMaker) -> None:
+    with make_scene("redis", "postgresql") as scene:
+        journals = {name: scene.folder / name for name in ("one", "two")}
+        workers = {
+            name: scene.worker(
+                "-P", "solo", name=name, environment=scene.environment(JOURNAL_DIR=str(folder))
+            )
+            for name, folder in journals.items()
+        }
+        lease = Lease.objects.using(scene.records.alias)
+
+        def holder() -> str | None:
+            looked = lease.exclude(done_at=None).values_list("holder", flat=True).first()
+            pid = int((looked or "0@").partition("@")[0])
+            return next((name for name, place in journals.items() if pid in shippers(place)), None)
+
+        first = wait_until(holder, PATIENCE, "a shipper that looks after all")
+        for pid in shippers(journals[first]):
+            kill(pid)
+        workers[first].clean_up()
+        for row in lease.all():  # as it is 40 seconds later
+            lease.update(until=row.until - timedelta(seconds=40), done_at=None)
+        [other] = journals.keys() - {first}
+        wait_until(lambda: holder() == other, PATIENCE, "the other, who looks")

@@ -96,6 +96,15 @@ def test_of_a_start_and_an_end_the_store_is_asked_for_the_rest() -> None:
     assert (count.queue, count.waits) == ("mail", {bucket_of(3.0): 1})
 
 
+def test_a_run_that_is_stored_before_its_message_counts_where_it_came_from() -> None:
+    start = event(events.TASK_STARTED, NOW, queue="mail")
+    end = event(events.TASK_SUCCEEDED, NOW + 3, runtime=3.0, queue="mail")
+    assert folded(end).counts.unknown == {}
+    [count] = counted(start, end)
+    assert (count.name, count.queue) == ("shop.add", "mail")
+    assert of(count) == {"started": 1, "succeeded": 1}
+
+
 def test_of_what_the_batch_knows_the_store_is_not_asked() -> None:
     assert folded(*run()).counts.unknown == {}
     without_queue = events.Message(name="shop.add")

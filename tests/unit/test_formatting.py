@@ -123,7 +123,15 @@ def test_what_is_not_known_is_said_so(render) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0 %"), (0.0004, "<0.1 %"), (0.034, "3.4 %"), (0.34, "34 %"), (1, "100 %"), (None, "-")],
+    [
+        (0, "0 %"),
+        (0.0004, "<0.1 %"),
+        (0.034, "3.4 %"),
+        (2 / 120, "1.7 %"),
+        (0.34, "34 %"),
+        (1, "100 %"),
+        (None, "-"),
+    ],
 )
 def test_a_share_is_shown_as_exactly_as_it_is_read(value, shown) -> None:
     assert formatting.percent(value) == shown
@@ -135,6 +143,22 @@ def test_a_share_says_whether_it_is_more_than_before() -> None:
     assert "▼" in formatting.share(0.02, 0.34)
     assert "▲" not in formatting.share(0.34, 0.33)
     assert "▲" not in formatting.share(0.004, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (None, "-"),
+        (0.0426, "43 ms"),
+        (0.4567, "460 ms"),
+        (1.96, "2.0 s"),
+        (59.6, "1 min"),
+        (125, "2 min"),
+        (8000, "2 h"),
+    ],
+)
+def test_a_length_of_time_is_short_where_there_is_no_room(seconds, shown) -> None:
+    assert formatting.short(seconds) == shown
 
 
 def test_a_count_has_the_separators_of_the_language() -> None:

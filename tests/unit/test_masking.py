@@ -47,6 +47,11 @@ OAUTH = "OAuth oauth_consumer_key=\"abc\", oauth_signature='a b'"
         ),
         ('{"k": "otp", "v": 123456}', f'{{"k": "otp", "v": {MASK}}}'),
         (
+            '{"value": "a, \\"b", "name": "DB_PASSWORD"}, {"value": "c", "name": "A"}',
+            f'{{"value": "{MASK}", "name": "DB_PASSWORD"}}, {{"value": "c", "name": "A"}}',
+        ),
+        ("{'v': b'abc',\n 'k': 'otp'}", f"{{'v': {MASK},\n 'k': 'otp'}}"),
+        (
             "- name: DB_PASSWORD\n  value: abc\n- name: A\n  value: b",
             f"- name: DB_PASSWORD\n  value: {MASK}\n- name: A\n  value: b",
         ),
@@ -73,7 +78,17 @@ OAUTH = "OAuth oauth_consumer_key=\"abc\", oauth_signature='a b'"
             f'a\r\nContent-Disposition: form-data; name="password"\r\n\r\n{MASK}\r\n--b',
         ),
         ("TOKENİ=abc n=1", f"TOKENİ={MASK} n=1"),
+        (
+            'form-data; name=api_key\r\n\r\nabc d\r\n--b',
+            f'form-data; name=api_key\r\n\r\n{MASK}\r\n--b',
+        ),
+        ("next=/a%3Fpassword%3Dabc", f"next=/a%3Fpassword%3D{MASK}"),
+        ("password%3Dabc", f"password%3D{MASK}"),
         # blocks
+        ("password: |2-\n    abc\nn: 1", f"password: {MASK}\nn: 1"),
+        ("password: >-2  # of the database\n    abc\nn: 1", f"password: {MASK}\nn: 1"),
+        ("a:\n  password:\n    abc\n    def\n  n: 1", f"a:\n  password:{MASK}\n  n: 1"),
+        ("- password:\n    abc\n- n: 1", f"- password:{MASK}\n- n: 1"),
         ("a:\n  password: |\n    abc\n\n    def\n  n: 1", f"a:\n  password: {MASK}\n  n: 1"),
         ("secret: >-\n  abc\n  def", f"secret: {MASK}"),
         ("tokens:\n  - abc\n  - def\nn: 1", f"tokens:{MASK}\nn: 1"),
@@ -150,7 +165,8 @@ def test_what_only_looks_like_a_secret_is_kept(text: str) -> None:
         "Cookie: \\", "password=,", "password=a,b", "pin=)", 'pin="""', "pin='''\\", "eyJ", "sk-",
         "-----BEGIN ", "://a1", "hooks.slack.com/services/", "?sig=", "0:AA", "9Q~", "_mmk", "-us",
         '; form-data; name="pin"\n', "%5B", "card n", "secret a", "a1b2", "4111 ", "DE89 ", " ",
-        "SK0", "\n", "curl -u ", "0|",
+        "SK0", "\n", "curl -u ", "0|", "'v': \"", '"v":"a","k":"pin",',
+        "pin:\n a\n", "pin:\n ", "pin%3D",
     ],
 )  # fmt: skip
 def test_no_text_takes_long(unit: str) -> None:

@@ -224,6 +224,31 @@ def test_a_delayed_message_is_on_record_with_its_queue(recorder: Recorder) -> No
     assert (taken.queue, taken.exchange) == ("letters", "celery_delayed_delivery")
 
 
+@pytest.mark.parametrize(
+    ("kind", "routing_key", "queue"),
+    [
+        ("topic", "letter", "letters"),
+        ("topic", "parcel.de", "parcels"),
+        ("topic", "stamps", ""),
+        ("direct", "parcel.de", ""),
+        ("fanout", "whatever", "letters"),
+    ],
+)
+def test_the_queue_of_a_publish_is_where_its_key_leads(
+    recorder: Recorder, kind: str, routing_key: str, queue: str
+) -> None:
+    """Celery declares the default queue, or the one of the route, whatever the key is."""
+    mail = Exchange(f"mail-{kind}", type=kind)
+    letters = Queue("letters", mail, routing_key="letter")
+    app.amqp.queues.add(Queue("parcels", mail, routing_key="parcel.#"))
+    add.apply_async((1,), queue=letters, exchange=mail.name, routing_key=routing_key)
+    del app.amqp.queues["parcels"]
+    [event] = recorder.events
+    assert isinstance(event, events.TaskEvent)
+    assert event.message is not None
+    assert event.message.queue == queue
+
+
 def test_protocol_one_is_understood(recorder: Recorder) -> None:
     old = Celery("old", broker="memory://", set_as_current=False)
     old.conf.task_protocol = 1
@@ -231,6 +256,17 @@ def test_protocol_one_is_understood(recorder: Recorder) -> None:
     [event] = recorder.events
     assert isinstance(event, events.TaskEvent)
     assert (event.task_id, event.message and event.message.name) == ("old", "shop.add")
+
+
+def test_a_run_tells_the_queue_that_its_message_came_from(recorder: Recorder) -> None:
+    sent(add, 1, queue="letters")
+    [message] = taken("letters")
+    request = Request(message, app=app, headers=message.headers, hostname="w@h")
+    request.execute()
+    assert [(one.kind, one.queue) for one in recorder.events[1:]] == [
+        (events.TASK_STARTED, "letters"),
+        (events.TASK_SUCCEEDED, "letters"),
+    ]
 
 
 def test_an_eager_task_starts_and_ends_on_record(recorder: Recorder) -> None:

@@ -1,5 +1,14 @@
 """The records in Django's admin: to read, and to act on where one may."""
 
-from z4j_django.admin import groups, journals, operations, saved_views, tasks, workers
+from z4j_django.admin import (
+    errors,
+    groups,
+    journals,
+    operations,
+    room,
+    saved_views,
+    tasks,
+    workers,
+)
 
-__all__ = ["groups", "journals", "operations", "saved_views", "tasks", "workers"]
+__all__ = ["errors", "groups", "journals", "operations", "room", "saved_views", "tasks", "workers"]

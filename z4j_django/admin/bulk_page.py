@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from z4j_django import operations, permissions, verb_options, verbs
 from z4j_django.admin import formatting, forms
 from z4j_django.admin.acting import ActingPage
-from z4j_django.admin.forecasts import forecast
+from z4j_django.admin.forecasts import from_tally
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
@@ -22,7 +22,7 @@ from z4j_django.queries.filter import TERMS
 from z4j_django.queries.selection import Selection
 
 #: The list's parameters, as the selection takes them.
-PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.in_sidebar), "q")
+PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.is_parameter), "q")
 
 
 class BulkPage(ActingPage):
@@ -103,6 +103,7 @@ class BulkPage(ActingPage):
             refused = {"refusal": str(error), "empty": True, "selection": self._selection}
             return self.shown(form, **context, **refused)
         self.selection = preview.selection
+        tally = self._tally(preview, form)
         return self.shown(
             form,
             **context,
@@ -112,20 +113,17 @@ class BulkPage(ActingPage):
             empty=not preview.count,
             capped=preview.capped,
             inline=preview.count <= bulk_operations.INLINE,
-            sample=self.model_admin.forecast_rows(forecast(self.verb, preview.sample, {})),
-            submit=f"{self.verb.label} {_tasks(preview.count)}",
-            tally=self._tally(preview, form),
+            sample=self.model_admin.forecast_rows(from_tally(self.verb, preview.sample, tally)),
+            submit=f"{self.verb.label} {_willing(preview.count, tally)}",
+            tally=tally,
             tally_is_part=preview.count > tallies.LIMIT,
         )
 
-    def _tally(
-        self, preview: bulk_operations.Preview, form: forms.OptionsForm
-    ) -> tallies.Tally | None:
+    def _tally(self, preview: bulk_operations.Preview, form: forms.OptionsForm) -> tallies.Tally:
         """How many will be done, and how many refused, by reason."""
         force = form.is_bound and bool(form.cleaned_data.get("force"))
         project = self._selection.project
-        found = tallies.of(self.verb.name, project, preview.ids, force=force)
-        return found if found.looked_at else None
+        return tallies.of_records(self.verb.name, project, preview.looked_at, force=force)
 
     def _choices(self) -> list[dict[str, Any]]:
         """The verbs that this user may do to many, each leading to its own page."""
@@ -149,6 +147,13 @@ class BulkPage(ActingPage):
             for name in projects
             if name != own
         ]
+
+
+def _willing(count: int, tally: tallies.Tally) -> str:
+    """How many it will be done to, as far as all of them were looked at."""
+    if tally.looked_at < count or not tally.reasons:
+        return _tasks(count)
+    return f"{tally.willing:,} of {_tasks(count)}"
 
 
 def _tasks(count: int) -> str:

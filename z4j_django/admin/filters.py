@@ -38,7 +38,13 @@ class ValueFilter(admin.SimpleListFilter):
 
 
 class TermFilter(ValueFilter):
-    """A value as one term of the filter that the list of tasks has."""
+    """A value as one term of the filter that the list of tasks has.
+
+    Attributes:
+        is_offered: Whether all of its values stand above the list; others are typed, or linked to.
+    """
+
+    is_offered = False
 
     def term(self) -> queries.Filter:
         """The term; the empty filter where nothing is chosen.
@@ -103,11 +109,17 @@ def value_filter(
 #: The indexes that a list may read along, the one that promises most first.
 LEADERS = ("state", "verb")
 
-TASK_FILTERS = tuple(
-    value_filter(kind.name, partial(kind.suggestions, ""), TermFilter)
-    for kind in queries.TERMS.values()
-    if kind.in_sidebar and kind.suggestions is not None
-)
+
+def _term_filter(kind: queries.Kind) -> type[ValueFilter]:
+    """The filter of a term; only values that are the same in every project cost no look-up."""
+    is_offered = kind.shape in ("state", "status")
+    offers = kind.suggestions if is_offered else None
+    made = value_filter(kind.name, partial(offers, "") if offers else list, TermFilter)
+    made.is_offered = is_offered  # type: ignore[attr-defined]
+    return made
+
+
+TASK_FILTERS = tuple(_term_filter(kind) for kind in queries.TERMS.values() if kind.is_parameter)
 
 
 class OnlineFilter(admin.SimpleListFilter):

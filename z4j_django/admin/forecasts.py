@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from z4j_django import states, verbs
 from z4j_django.models import OperationTarget, TaskRecord
-from z4j_django.operations import tasks
+from z4j_django.operations import tallies, tasks
+
+#: Tasks that are looked at one by one, their messages included; of more it is told in few queries.
+_CLOSELY: Final = 1
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,10 @@ def forecast(
     """
     if not records:
         return []
+    if len(records) > _CLOSELY:
+        project, force = records[0].project, bool(options.get("force"))
+        tally = tallies.of_records(verb.name, project, records, force=force)
+        return from_tally(verb, records, tally)
     ids = [record.task_id for record in records]
     project = records[0].project
     expected = dict(tasks.preview(verb.name, project, ids, options, surface="admin"))
@@ -57,6 +64,20 @@ def forecast(
         words = outcome.reason if refused else f"{_promise(verb, record)} {outcome.reason}".strip()
         found.append(Forecast(record, words, refused))
     return found
+
+
+def from_tally(
+    verb: verbs.Verb, records: Sequence[TaskRecord], tally: tallies.Tally
+) -> list[Forecast]:
+    """The same in fewer words, of some of those that a tally has looked at."""
+    return [
+        Forecast(
+            record,
+            tally.why(record.task_id) or _promise(verb, record),
+            refused=record.task_id in tally.reasons,
+        )
+        for record in records
+    ]
 
 
 def _promise(verb: verbs.Verb, record: TaskRecord) -> str:

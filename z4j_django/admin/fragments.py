@@ -49,11 +49,14 @@ class Part:
         template: Of what stands in it. It must not show anything that is one user's own.
         context: Gives the template's context; called when the part is asked for.
         every: Seconds from one refresh to the next; 0 for none.
+        once: Gives what its template shows besides in the page, and no refresh does; it stands in
+            elements of the class ``z4j-keep``, which stay as they are.
     """
 
     template: str
     context: Callable[[], Mapping[str, Any]]
     every: int = 5
+    once: Callable[[], Mapping[str, Any]] | None = None
 
 
 def whole(
@@ -73,8 +76,8 @@ def _framed(request: HttpRequest, name: str, part: Part, address: str) -> SafeSt
     query = request.GET.copy()
     query[PART] = name
     asked = f"{address or request.path}?{query.urlencode()}"
-    html = _rendered(request, part)
-    if not address:
+    html = _rendered(part, whole=True)
+    if not address and part.once is None:
         _remember(_key(request, name), html)
     context = {"name": name, "address": asked, "every": part.every, "html": html}
     return render_to_string("admin/z4j_django/part.html", context)
@@ -85,12 +88,24 @@ def answer(request: HttpRequest, parts: Mapping[str, Part]) -> HttpResponse | No
     name = request.GET.get(PART, "")
     if name not in parts:
         return None
-    key = _key(request, name)
-    html = _recalled(key)
-    if html is None:
-        html = _rendered(request, parts[name])
-        _remember(key, html)
+    html = told(request, name, lambda: _rendered(parts[name]))
     return revalidated(request, HttpResponse(html), _AGES.sub("", html))
+
+
+def told(request: HttpRequest, name: str, make: Callable[[], str]) -> str:
+    """What was told a moment ago to somebody with the same rights; else what ``make`` returns.
+
+    Args:
+        request: Its path, query, language and zone are part of what is told.
+        name: Of this, among all that is told there.
+        make: Makes it: a text in which nothing is one user's own.
+    """
+    key = _key(request, name)
+    text = _recalled(key)
+    if text is None:
+        text = make()
+        _remember(key, text)
+    return text
 
 
 def revalidated(request: HttpRequest, response: HttpResponse, content: str) -> HttpResponse:
@@ -105,9 +120,10 @@ def revalidated(request: HttpRequest, response: HttpResponse, content: str) -> H
     return response
 
 
-def _rendered(request: HttpRequest, part: Part) -> SafeString:
+def _rendered(part: Part, *, whole: bool = False) -> SafeString:
     # Without the request: what its context processors bring would be one user's own.
-    return render_to_string(part.template, dict(part.context()))
+    besides = part.once() if whole and part.once is not None else {}
+    return render_to_string(part.template, {**part.context(), **besides})
 
 
 def _key(request: HttpRequest, name: str) -> tuple[Any, ...]:
@@ -118,17 +134,17 @@ def _key(request: HttpRequest, name: str) -> tuple[Any, ...]:
     return (*place, navigation.rights(request))
 
 
-_kept: OrderedDict[tuple[Any, ...], tuple[float, SafeString]] = OrderedDict()
+_kept: Final[OrderedDict[tuple[Any, ...], tuple[float, str]]] = OrderedDict()
 _lock = Lock()
 
 
-def _recalled(key: tuple[Any, ...]) -> SafeString | None:
+def _recalled(key: tuple[Any, ...]) -> str | None:
     with _lock:
         at, html = _kept.get(key, (0.0, None))
     return html if html is not None and time.monotonic() - at < SHARED else None
 
 
-def _remember(key: tuple[Any, ...], html: SafeString) -> None:
+def _remember(key: tuple[Any, ...], html: str) -> None:
     if len(html) > _LONGEST:
         return
     with _lock:

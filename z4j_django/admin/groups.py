@@ -8,14 +8,18 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
-from z4j_django import verbs
-from z4j_django.admin import formatting, trails
+from z4j_django import states, verbs
+from z4j_django.admin import formatting, group_list, trails, workflow_pages, workflow_views
 from z4j_django.admin.acting import ActingAdmin, Action
+from z4j_django.admin.group_list import GroupChangeList, StandingFilter
 from z4j_django.admin.group_pages import ACTIONS, GroupPage
 from z4j_django.admin.readonly import facts
 from z4j_django.models import GroupRecord, TaskRecord
-from z4j_django.queries import groups, tasks
+from z4j_django.queries import groups, steps, tasks
 from z4j_django.queries.index_ranges import IndexRange
 
 
@@ -23,8 +27,14 @@ from z4j_django.queries.index_ranges import IndexRange
 class GroupAdmin(ActingAdmin):
     """Every group and chord, newest first."""
 
-    list_display = ("shown_id", "kind", "shown_size", "shown_body", "body_state", "seen")
+    list_display = (
+        "shown_state",
+        "shown_group",
+        "shown_progress",
+        "shown_body",
+    )
     list_display_links = None
+    list_filter = (StandingFilter,)
     search_fields = ("group_id", "body_id")
     search_help_text = "Searches group ids (whole, or their beginning) and whole ids of bodies."
     detail_template = "admin/z4j_django/grouprecord/detail.html"
@@ -35,6 +45,7 @@ class GroupAdmin(ActingAdmin):
             self.page(f"retry/{members}/", f"retry_{members}", GroupPage, members=members)
             for members in ACTIONS
         ]
+        own.append(self.page("<str:object_id>/workflow/", "workflow", workflow_pages.WorkflowPage))
         return [*own, *super().get_urls()]
 
     def offered(self) -> list[Action]:
@@ -51,51 +62,101 @@ class GroupAdmin(ActingAdmin):
                 "link": self.link(self.url(group), formatting.identifier(group.group_id)),
                 "kind": group.kind,
                 "size": str(group.size),
-                "body": self.shown_body(group),
+                "body": self.body_name(group),
                 "seen": self.seen(group),
             }
             for group in chosen
         ]
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        """The body's state is the task's to show."""
-        columns = self.list_display
+        """What the members and the body say is the tasks' to show."""
         if self.may_view(request, TaskRecord):
-            return columns
-        return tuple(column for column in columns if column != "body_state")
+            return self.list_display
+        return ("shown_id", "kind", "shown_size", "body_name", "seen")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[GroupChangeList]:
+        """The list that a word narrows."""
+        return GroupChangeList
 
     def search_ranges(self, queryset: QuerySet[GroupRecord], text: str) -> list[IndexRange]:
         """Ids by their beginnings."""
         return groups.ranges(queryset, text)
 
-    def decorate(self, rows: list[GroupRecord]) -> list[GroupRecord]:
-        """The rows, each with the record of its body."""
+    def decorate(self, rows: list[Any]) -> list[Any]:
+        """The rows, each with how far it is and the record of its body."""
         bodies = groups.bodies(rows)
+        unknown = [row for row in rows if not hasattr(row, "progress")]
+        progress = groups.progress(unknown)
         for row in rows:
-            row.body = bodies.get((row.project, row.body_id))  # type: ignore[attr-defined]
+            row.body = bodies.get((row.project, row.body_id))
+            row.progress = progress.get(row.pk) or row.progress
         return rows
 
-    @admin.display(description="group")
+    @admin.display(description=_("state"))
+    def shown_state(self, group: Any) -> str:
+        """How the members stand, all in all."""
+        return group_list.pill(group.progress)
+
+    @admin.display(description=_("group"))
     def shown_id(self, group: GroupRecord) -> str:
         """The short id, leading to the group's page."""
         return self.link(self.url(group), formatting.identifier(group.group_id))
 
-    @admin.display(description="size")
+    @admin.display(description=_("group"))
+    def shown_group(self, group: Any) -> str:
+        """What it is of, leading to its page, above its short id."""
+        words = self.named(group)
+        kind = formatting.joined(
+            formatting.plain(group.kind), formatting.identifier(group.group_id)
+        )
+        return formatting.stacked(self.link(self.url(group), words), kind)
+
+    def named(self, group: Any) -> SafeString:
+        """``shop.resize x 50``; without members on record, what kind it is."""
+        progress = getattr(group, "progress", None)
+        if progress is None or not progress.names:
+            return formatting.plain(f"{group.kind} of {group.size:,}")
+        first = formatting.name(progress.names[0])
+        if len(progress.names) > 1:
+            return format_html("{} {}", first, _("and others"))
+        return format_html("{} &times;&nbsp;{}", first, f"{progress.size:,}")
+
+    @admin.display(description=_("size"))
     def shown_size(self, group: GroupRecord) -> str:
         """Members seen."""
-        return str(group.size)
+        return formatting.count(group.size)
 
-    @admin.display(description="body")
-    def shown_body(self, group: GroupRecord) -> str:
-        """The task that takes the members' results."""
-        return formatting.text(group.body_name or formatting.short_id(group.body_id))
+    @admin.display(description=_("progress"))
+    def shown_progress(self, group: Any) -> str:
+        """How many members have ended, above what is not well."""
+        progress = group.progress
+        whole = progress.size if progress.is_whole else progress.counted
+        bar = formatting.progress(progress.done, whole, workflow_views.share(progress.counts))
+        wrong = workflow_views.few(progress.counts)
+        if not progress.is_whole:
+            wrong.append(_("of the first; %s in all") % formatting.count(progress.size))
+        return formatting.stacked(bar, formatting.plain(", ".join(wrong))) if wrong else bar
 
-    @admin.display(description="body's state")
-    def body_state(self, group: Any) -> str:
-        """The state of that task."""
-        return formatting.badge(group.body.state) if group.body else formatting.text("")
+    @admin.display(description=_("body"))
+    def shown_body(self, group: Any) -> str:
+        """The task that takes the members' results, above its state."""
+        name = self.body_name(group)
+        return formatting.stacked(name, self._body_state(group)) if group.body else name
 
-    @admin.display(description="first seen")
+    @admin.display(description=_("body"))
+    def body_name(self, group: GroupRecord) -> SafeString:
+        """Its name alone."""
+        known = group.body_name or formatting.short_id(group.body_id)
+        return formatting.name(known) if known else formatting.text("")
+
+    def _body_state(self, group: Any) -> SafeString:
+        if group.body.state == states.PENDING and group.body.sent_at is None:
+            # Its message comes with the last member's success.
+            never = group.progress.word == "failed"
+            return workflow_views.badge(steps.NEVER_SENT if never else steps.NOT_SENT)
+        return formatting.badge(group.body.state)
+
+    @admin.display(description=_("first seen"))
     def seen(self, group: GroupRecord) -> str:
         """When the first member was seen."""
         return formatting.moment(group.first_seen)
@@ -103,7 +164,8 @@ class GroupAdmin(ActingAdmin):
     def detail(self, request: HttpRequest, record: GroupRecord) -> dict[str, Any]:
         """The context of a group's page; its members are tasks, and want that permission."""
         context: dict[str, Any] = {
-            "title": f"{record.kind.capitalize()} of {record.size}",
+            "title": f"{record.kind.capitalize()} of {record.size:,}",
+            "workflow_url": workflow_pages.address(self, request, record),
             "group": record,
             "buttons": trails.group_buttons(self, request, record),
             **trails.group_trail(self, request, record),
@@ -122,7 +184,7 @@ class GroupAdmin(ActingAdmin):
             root = self.relative(record.root_id, known.get(record.root_id))
         context["facts"] = facts(
             ("Kind", record.kind),
-            ("Size", str(record.size)),
+            ("Size", formatting.count(record.size)),
             ("Body", body),
             ("Body of", self._named(around) if around is not None else ""),
             ("Root", root),
@@ -137,12 +199,16 @@ class GroupAdmin(ActingAdmin):
 
     def _members(self, group: GroupRecord) -> dict[str, Any]:
         members = groups.members(group)
+        progress = groups.Progress(members.counts, group.size, not members.more)
         return {
+            "progress": formatting.progress(progress.done, progress.size),
+            "wrong": ", ".join(workflow_views.few(members.counts)),
+            "badge": group_list.pill(progress),
             "members": self.task_rows(members.records),
             "counts": [
                 {"badge": formatting.badge(state), "count": str(count)}
                 for state, count in members.counts
             ],
-            "members_limit": str(groups.MEMBERS_LIMIT) if members.more else "",
+            "members_limit": formatting.count(groups.MEMBERS_LIMIT) if members.more else "",
             "shows_members": True,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -11,11 +12,13 @@ from django.http import HttpRequest
 from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from z4j_django import permissions, states, verbs
-from z4j_django.admin import formatting, operation_pages, queues
+from z4j_django.admin import formatting, operation_pages, purge_page, queues
 from z4j_django.admin.acting import ActingAdmin
 from z4j_django.admin.filters import value_filter
+from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.queries import operations as queries
@@ -53,6 +56,14 @@ KILLED_AFTER = timedelta(seconds=60)
 
 #: Milliseconds after which the page of one that goes on is read again.
 REFRESH = 2000
+
+#: Time after its end for which the page follows the tasks of an operation.
+_FOLLOWED = timedelta(hours=1)
+#: Verbs that have tasks to follow.
+_WITH_TASKS = frozenset(
+    verb.name
+    for verb in (verbs.RETRY, verbs.CANCEL, verbs.TERMINATE, verbs.RETRY_GROUP, verbs.RESTORE)
+)
 
 _COUNTED = ("failed", "unknown", "refused", "done")
 
@@ -100,7 +111,8 @@ class OperationAdmin(ActingAdmin):
         """With the queues, and what can be done to an operation."""
         own: list[URLPattern] = [
             self.page("queues/", "queues", queues.QueuesPage),
-            self.page("queues/purge/", "purge", queues.PurgePage),
+            self.page("queues/one/", "queue", queues.QueuePage),
+            self.page("queues/purge/", "purge", purge_page.PurgePage),
             self.page("<str:object_id>/restore/", "restore", operation_pages.RestorePage),
             self.page("<str:object_id>/abort/", "abort", operation_pages.AbortPage),
         ]
@@ -167,19 +179,17 @@ class OperationAdmin(ActingAdmin):
             "restore_url": self.page_url("restore", record.pk)
             if may_restore and self._can_be_restored(record)
             else "",
-            **self._published(request, record),
+            "still": not _is_followed(record),
             **self._targets(request, counts, page, found),
         }
 
-    def _published(self, request: HttpRequest, operation: Operation) -> dict[str, Any]:
-        """What became of the tasks that it published; they want that permission."""
-        if not self.may_view(request, TaskRecord):
+    def parts(self, request: HttpRequest, record: Operation) -> dict[str, Part]:
+        """What became of its tasks, which go on after it is over; they want that permission."""
+        if record.verb not in _WITH_TASKS or not self.may_view(request, TaskRecord):
             return {}
-        counts = queries.published(operation)
-        return {
-            "published_label": queries.published_label(operation),
-            "published": [badge(name, count) for name, count in counts.items()],
-        }
+        template = "admin/z4j_django/operation/became.html"
+        every = 5 if _is_followed(record) else 0
+        return {"became": Part(template, partial(_became, record), every)}
 
     def _can_be_restored(self, operation: Operation) -> bool:
         """Whether it is a purge that is over, or was killed, and messages of it are left."""
@@ -265,6 +275,29 @@ class OperationAdmin(ActingAdmin):
         link = self.link(self.url(task), formatting.text(task.name or UNNAMED))
         upper = formatting.joined(formatting.badge(task.state), link)
         return formatting.stacked(upper, formatting.identifier(target))
+
+
+def _is_followed(operation: Operation) -> bool:
+    """Whether it goes on, or has ended so lately that its tasks do."""
+    return operation.finished_at is None or operation.finished_at > timezone.now() - _FOLLOWED
+
+
+def _became(operation: Operation) -> dict[str, Any]:
+    """How the tasks stand that it published, or acted on where it publishes none."""
+    if verbs.VERBS[operation.verb] in (verbs.CANCEL, verbs.TERMINATE):
+        counts, words = queries.acted_on(operation), _("Tasks that it acted on")
+    else:
+        counts, words = queries.published(operation), _("Tasks that it published")
+    total = sum(counts.values())
+    ended = sum(count for state, count in counts.items() if state in states.FINISHED)
+    bar = formatting.progress(ended, total) if total else ""
+    limit = queries.PUBLISHED_LIMIT
+    return {
+        "words": words,
+        "counts": [badge(name, count) for name, count in counts.items()],
+        "bar": bar,
+        "limit": formatting.count(limit) if operation.total > limit else "",
+    }
 
 
 def _place(request: HttpRequest) -> tuple[str, int | None]:

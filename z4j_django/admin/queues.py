@@ -1,108 +1,247 @@
-"""Queues: how deep each is, and to purge one."""
+"""Queues: what waits in each and since when, what goes in and out, and who takes from it.
+
+What is shown was sampled once a minute and counted as it happened: no page waits for the broker,
+unless one asks it to.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from z4j_django import operations, permissions, verbs
-from z4j_django.admin import forms
-from z4j_django.admin.acting import ActingPage
+from z4j_django import permissions, verbs
+from z4j_django.admin import formatting, fragments
+from z4j_django.admin.fragments import Part
+from z4j_django.admin.pages import Page
+from z4j_django.conf import settings
 from z4j_django.control import queue_depths
-from z4j_django.exceptions import OperationError, Z4JError
-from z4j_django.models import TaskRecord
-from z4j_django.queries import queues
-from z4j_django.values import SHORT
+from z4j_django.models import ConditionRecord, TaskRecord, WorkerRecord
+from z4j_django.queries import queue_table, queues, workers
+from z4j_django.queries.queue_table import Queue
+from z4j_django.values import INTERNAL, SHORT
 
 #: Seconds that one page waits for the broker; queues that are left are not counted.
-TIMEOUT = queue_depths.TIMEOUT
+TIMEOUT: Final = queue_depths.TIMEOUT
+#: Queues that the broker is asked for at once.
+ASKED_LIMIT: Final = 50
+#: Seconds from one refresh to the next.
+_EVERY: Final = 10
+#: The ranges of a queue's line, in hours, and how many points it has at most.
+HOURS: Final = (1, 6, 24, 24 * 7)
+_POINTS: Final = 360
+#: Workers that are named of one queue.
+_WORKERS: Final = 50
 
-FORM = forms.form_for(verbs.PURGE_QUEUE.options)
 
-
-class QueuesPage(ActingPage):
-    """The queues on record, with the messages that wait in each."""
+class QueuesPage(Page):
+    """The queues on record, those in which the most waits first."""
 
     template_name = "admin/z4j_django/queues.html"
-    http_method_names = ("get", "head")  # type: ignore[assignment]
+    place = "queues"
 
-    def verbs(self) -> tuple[str, ...]:
-        """To look, none is wanted."""
-        return ()
+    def parts(self) -> Mapping[str, Part]:
+        """The table, unless the broker was asked: it is not asked again and again."""
+        if self._asks:
+            return {}
+        return {"table": Part("admin/z4j_django/queue_table.html", self._table, _EVERY)}
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """The list."""
-        return self.shown(
-            forms.form_for()(),
-            title="Queues",
-            may_purge=permissions.can(request.user, "purge_queue"),
-            purge_url=self.model_admin.page_url("purge"),
-            queues=list(self._rows()),
+    def context(self) -> dict[str, Any]:
+        """The table where the broker was asked, and the way to purge any queue."""
+        may_purge = permissions.can(self.request.user, verbs.PURGE_QUEUE.name)
+        return {
+            "title": _("Queues"),
+            "may_purge": may_purge,
+            "purge_url": self.model_admin.page_url("purge"),
+            "asks": self._asks,
+            **(self._table() if self._asks else {}),
+        }
+
+    @property
+    def _asks(self) -> bool:
+        return "ask" in self.request.GET
+
+    def _table(self) -> dict[str, Any]:
+        now = timezone.now()
+        takers = queue_table.consumers(workers.online(settings.PROJECT, now))
+        found = queue_table.table(settings.PROJECT, now, takers)
+        told: Mapping[str, int | None] = {}
+        if self._asks:
+            told = queue_depths.count_many([one.name for one in found[:ASKED_LIMIT]], TIMEOUT)
+        return {
+            "rows": [_Row(self.model_admin, one, now, takers, told).shown() for one in found],
+            "limit": formatting.count(queue_table.LIMIT) if len(found) == queue_table.LIMIT else "",
+            "asked": formatting.count(ASKED_LIMIT) if len(found) > ASKED_LIMIT else "",
+        }
+
+
+class _Row:
+    """A line of the table."""
+
+    def __init__(
+        self,
+        admin: Any,
+        queue: Queue,
+        now: datetime,
+        takers: Mapping[str, Sequence[WorkerRecord]],
+        told: Mapping[str, int | None],
+    ) -> None:
+        self._admin = admin
+        self._queue = queue
+        self._now = now
+        self._takers = takers.get(queue.name, ())
+        self._told = told
+
+    def shown(self) -> dict[str, Any]:
+        """Its cells."""
+        queue = self._queue
+        is_real = not queue.name.startswith(INTERNAL)
+        url = self._admin.page_url("queue", queue=queue.name) if is_real else None
+        oldest = queue.oldest(self._now)
+        return {
+            "name": self._admin.link(url, formatting.name(queue.name if is_real else _("others"))),
+            "depth": self._depth(),
+            "oldest": formatting.span(oldest) if oldest is not None else "",
+            "sent": _rate(queue.sent),
+            "taken": _rate(queue.taken),
+            "consumers": self._consumers(),
+            "line": _line(queue),
+        }
+
+    def _depth(self) -> str:
+        if self._queue.name in self._told:
+            depth = self._told[self._queue.name]
+        else:
+            depth = self._queue.depth
+        return formatting.count(depth) if depth is not None else _("unknown")
+
+    def _consumers(self) -> str:
+        sample = self._queue.sample
+        if sample is not None and sample.consumers is not None:
+            return formatting.count(sample.consumers)
+        return formatting.count(len(self._takers))
+
+
+def _rate(a_minute: float) -> str:
+    return formatting.count(a_minute, 1 if 0 < a_minute < 10 else 0)
+
+
+def _line(queue: Queue) -> SafeString | str:
+    known = [value for value in queue.line if value is not None]
+    if not known:
+        return ""
+    most = ngettext("%d waiting at most", "%d waiting at most", max(known)) % max(known)
+    return formatting.sparkline(queue.line, _("the last hour: %s") % most)
+
+
+class QueuePage(Page):
+    """One queue."""
+
+    template_name = "admin/z4j_django/queue.html"
+    place = "queues"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The page, a part of it, or the numbers of its line."""
+        if "line" in request.GET:
+            return self._numbers()
+        return super().get(request, *args, **kwargs)
+
+    def parts(self) -> Mapping[str, Part]:
+        """How it stands."""
+        return {"now": Part("admin/z4j_django/queue_now.html", self._now, _EVERY)}
+
+    def context(self) -> dict[str, Any]:
+        """Its name, its line, and what can be done."""
+        admin, name = self.model_admin, self._name
+        points = self._points()
+        if not points and not queues.is_known(name):
+            raise Http404(_("There is no queue of this name on record."))
+        may_purge = permissions.can(self.request.user, verbs.PURGE_QUEUE.name)
+        tasks = admin.may_view(self.request, TaskRecord)
+        return {
+            "title": name,
+            "purge_url": admin.page_url("purge", queue=name) if may_purge else None,
+            "tasks_url": admin.list_url(TaskRecord, queue=name) if tasks else None,
+            "waiting_url": (
+                admin.list_url(TaskRecord, queue=name, state="PENDING") if tasks else None
+            ),
+            "ranges": [
+                {
+                    "label": f"{hours} h" if hours <= 24 else f"{hours // 24} d",
+                    "url": admin.page_url("queue", queue=name, hours=hours),
+                    "is_current": hours == self._hours,
+                }
+                for hours in HOURS
+            ],
+            "line_url": admin.page_url("queue", queue=name, hours=self._hours, line=1),
+            "points": [
+                {"at": formatting.full_moment(at), "depth": formatting.count(depth)}
+                for at, depth in points[-60:][::-1]
+            ],
+        }
+
+    @property
+    def _name(self) -> str:
+        name = self.request.GET.get("queue", "")
+        if not name or len(name) > SHORT or "\0" in name:
+            raise Http404(_("That is no name of a queue."))
+        return name
+
+    @property
+    def _hours(self) -> int:
+        given = self.request.GET.get("hours", "")
+        return int(given) if given in map(str, HOURS) else HOURS[0]
+
+    def _points(self) -> list[tuple[datetime, int | None]]:
+        since = timezone.now() - timedelta(hours=self._hours)
+        found = queues.samples(settings.PROJECT, self._name, since, _POINTS)
+        return [(one.at, one.depth) for one in found]
+
+    def _numbers(self) -> HttpResponse:
+        points = self._points()
+        data = {
+            "at": [int(at.timestamp()) for at, _depth in points],
+            "series": [
+                {"label": _("waiting"), "outcome": "", "values": [depth for _at, depth in points]}
+            ],
+            "marks": [],
+            "unit": "",
+        }
+        answer = JsonResponse(data)
+        return fragments.revalidated(self.request, answer, answer.content.decode())
+
+    def _now(self) -> dict[str, Any]:
+        now = timezone.now()
+        queue = queue_table.one(settings.PROJECT, self._name, now)
+        takers = queue_table.consumers(workers.online(settings.PROJECT, now)).get(queue.name, [])
+        held = ConditionRecord.objects.filter(
+            project=settings.PROJECT, subject=queue.name, is_open=True, key__in=CONDITIONS
         )
+        return {
+            **_Row(self.model_admin, queue, now, {queue.name: takers}, {}).shown(),
+            "sampled": formatting.moment(queue.sample.at) if queue.sample else "",
+            "unknown": queue.sample.unknown if queue.sample else "",
+            "wrong": [
+                {"evidence": one.evidence, "since": formatting.moment(one.since)} for one in held
+            ],
+            "workers": self._workers(takers[:_WORKERS]),
+            "more": len(takers) > _WORKERS,
+        }
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        names = queues.names(queues.LIMIT)
-        for name, depth in queue_depths.count_many(names, TIMEOUT).items():
-            yield {
-                "name": name,
-                "depth": "unknown" if depth is None else f"{depth:,}",
-                "tasks_url": self.model_admin.list_url(TaskRecord, queue=name),
-                "purge_url": self.model_admin.page_url("purge", queue=name),
-            }
+    def _workers(self, takers: Iterable[WorkerRecord]) -> list[SafeString]:
+        admin = self.model_admin
+        sees = admin.may_view(self.request, WorkerRecord)
+        return [
+            admin.link(admin.url(one) if sees else None, formatting.name(one.hostname))
+            for one in takers
+        ]
 
 
-class PurgePage(ActingPage):
-    """Empties a queue, once its name was typed back."""
-
-    template_name = "admin/z4j_django/purge.html"
-    queue = ""
-
-    def verbs(self) -> tuple[str, ...]:
-        """The one."""
-        return (verbs.PURGE_QUEUE.name,)
-
-    def back(self) -> str:
-        """The queues."""
-        return self.model_admin.page_url("queues") or super().back()
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show what would go, and ask for the name."""
-        self._choose(request)
-        return self._ask(FORM())
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Purge it."""
-        self._choose(request)
-        form = FORM(request.POST)
-        if not form.is_valid():
-            return self._ask(form)
-        try:
-            operation = operations.perform(
-                verbs.PURGE_QUEUE.name,
-                self.queue,
-                form.options(),
-                actor=request.user,
-                surface="admin",
-            )
-        except Z4JError as error:
-            form.refuse(error)
-            return self._ask(form)
-        return self.outcome(operation)
-
-    def _choose(self, request: HttpRequest) -> None:
-        self.queue = request.GET.get("queue", "")
-        if not self.queue or len(self.queue) > SHORT or "\0" in self.queue:
-            raise OperationError("That is no name of a queue.")
-
-    def _ask(self, form: forms.OptionsForm) -> HttpResponse:
-        depth = queue_depths.count(self.queue, TIMEOUT)
-        return self.shown(
-            form,
-            title="Purge a queue?",
-            queue=self.queue,
-            depth=None if depth is None else f"{depth:,}",
-            submit="Purge it",
-            dangerous=True,
-        )
+#: The conditions that are said of a queue.
+CONDITIONS: Final = ("queue_backing_up", "queue_without_consumer", "worker_not_consuming")

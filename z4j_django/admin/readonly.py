@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,10 +178,19 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         """The detail page of ``record``, or None where this site has none."""
         return self._reverse(type(record), "change", record.pk)
 
+    def urls_of(self, model: type[Model]) -> Callable[[Model], str | None]:
+        """Tells the detail pages of many records; to find out each anew takes its time."""
+        before, _, after = (self._reverse(model, "change", 0) or "").rpartition("/0/")
+        return lambda record: f"{before}/{record.pk}/{after}" if before else None
+
     def list_url(self, model: type[Model], **filters: str) -> str | None:
         """The list of ``model``, filtered, or None where this site has none."""
         address = self._reverse(model, "changelist")
         return f"{address}?{urlencode(filters)}" if address and filters else address
+
+    def page_of(self, model: type[Model], *args: Any, page: str = "change") -> str | None:
+        """The page of a record of which only the key is known, or None where this site has none."""
+        return self._reverse(model, page, *args)
 
     def _reverse(self, model: type[Model], page: str, *args: Any) -> str | None:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
@@ -214,7 +223,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         return [
             TaskRow(
                 badge=formatting.standing(task),
-                link=self.link(self.url(task), formatting.text(task.name or UNNAMED)),
+                link=self.link(self.url(task), formatting.name(task.name or UNNAMED)),
                 identifier=formatting.identifier(task.task_id),
                 sent=formatting.moment(task.sent_at),
                 runtime=formatting.runtime(task),

@@ -14,14 +14,25 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from z4j_django import permissions
 from z4j_django.admin import formatting
+from z4j_django.admin.readonly import ReadOnlyAdmin
 from z4j_django.exceptions import FilterError
-from z4j_django.models import SavedView
+from z4j_django.models import SavedView, TaskRecord
 from z4j_django.queries import filter as filters
 from z4j_django.queries import saved_views as queries
 from z4j_django.queries.filter import corrections
+
+#: The views that everybody has.
+BUILT_IN = (
+    (_lazy("Failed today"), "state:FAILURE sent:<24h"),
+    (_lazy("Running"), "state:STARTED"),
+    (_lazy("Running long"), "is:long"),
+    (_lazy("Possibly lost"), "is:lost"),
+    (_lazy("Waiting"), "state:PENDING,RECEIVED,RETRY"),
+)
 
 _SHARE = f"{permissions.APP_LABEL}.{permissions.SHARE_VIEWS}"
 
@@ -124,6 +135,28 @@ class SavedViewAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic
         """The filter, leading to the list that it shows."""
         link = address(view, self.admin_site.name)
         return format_html('<a href="{}">{}</a>', link, formatting.text(view.filter))
+
+
+def links(admin: ReadOnlyAdmin, request: HttpRequest) -> dict[str, Any]:
+    """What stands above the list of tasks: the views that everybody has, and those saved."""
+    if not admin.may_view(request, SavedView):
+        return {}
+    here = request.GET.get("q", "").strip()
+    saved = queries.listed(permissions.key_of(request.user))
+    shown = [*BUILT_IN, *((view.name, view.filter) for view in saved)]
+    return {
+        "links": [
+            {
+                "name": name,
+                "filter": text,
+                "url": admin.list_url(TaskRecord, q=text),
+                "is_current": here == text,
+            }
+            for name, text in shown
+        ],
+        "save_url": admin.page_of(SavedView, page="add"),
+        "edit_url": admin.list_url(SavedView) if saved else None,
+    }
 
 
 def may_share(request: HttpRequest) -> bool:

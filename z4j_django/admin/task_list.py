@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -11,6 +12,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from z4j_django import states
+from z4j_django.admin import formatting, task_rows
 from z4j_django.admin.changelist import KeysetChangeList
 from z4j_django.admin.filters import TermFilter
 from z4j_django.exceptions import FilterError
@@ -75,6 +78,41 @@ class TaskChangeList(KeysetChangeList):
         index = one.kind.index
         is_range = index is not None and index.is_range
         return is_range and isinstance(one.values[0], Exact | Range)
+
+    @property
+    def rows(self) -> Iterator[task_rows.Row]:
+        """The tasks of the page, as they are shown."""
+        return task_rows.rows(self.model_admin, self.result_list)
+
+    @property
+    def text(self) -> str:
+        """The whole filter, as one types it; empty where it can't be read."""
+        return "" if self.mistake is not None else str(self.filter)
+
+    @property
+    def bars(self) -> Iterator[dict[str, Any]]:
+        """What can be chosen by a click: each filter of which all values are known."""
+        for spec in self.filter_specs:
+            if isinstance(spec, TermFilter) and spec.is_offered:
+                yield {"title": spec.title, "choices": list(self._choices(spec))}
+
+    def _choices(self, spec: TermFilter) -> Iterator[dict[str, Any]]:
+        for choice in spec.choices(self):
+            value = str(choice["display"])
+            is_state = spec.parameter_name == "state" and value in states.ALL
+            yield {
+                "shown": formatting.badge(value) if is_state else value,
+                "url": choice["query_string"],
+                "is_current": choice["selected"],
+            }
+
+    @property
+    def chosen(self) -> Iterator[dict[str, Any]]:
+        """The other filters that are set, each with the list without it."""
+        for spec in self.filter_specs:
+            if isinstance(spec, TermFilter) and not spec.is_offered and spec.value():
+                without = self.get_query_string(remove=[spec.parameter_name])
+                yield {"title": spec.title, "value": spec.value(), "url": without}
 
     @cached_property
     def meant(self) -> str:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from z4j_django import permissions, states, verbs
 from z4j_django.admin import formatting, operations
-from z4j_django.admin.readonly import Fact, ReadOnlyAdmin, facts
+from z4j_django.admin.readonly import ReadOnlyAdmin
 from z4j_django.models import GroupRecord, Operation, TaskRecord
 from z4j_django.queries import operations as queries
 
@@ -19,7 +19,7 @@ _NO_MESSAGE = "Its message is not on record, so it can't be sent again as it was
 
 @dataclass(frozen=True)
 class Button:
-    """A way to a page that asks; ``why`` says why there is none."""
+    """A way to a page that asks; ``why`` says why there is none, here or beside the next one."""
 
     label: str
     url: str | None
@@ -27,8 +27,8 @@ class Button:
     dangerous: bool = False
 
 
-def task_buttons(admin: Any, request: HttpRequest, task: TaskRecord) -> list[Button]:
-    """What this user may do to ``task``; what can't be done now says why."""
+def task_buttons(admin: Any, request: HttpRequest, task: Any) -> list[Button]:
+    """What this user may do to ``task``, as ``tasks.detailed`` reads it, or why not now."""
     found: list[Button] = []
     for verb in verbs.of("task"):
         if not permissions.can(request.user, verb.name):
@@ -40,10 +40,10 @@ def task_buttons(admin: Any, request: HttpRequest, task: TaskRecord) -> list[But
     return found
 
 
-def _why_not(verb: verbs.Verb, task: TaskRecord) -> str:
+def _why_not(verb: verbs.Verb, task: Any) -> str:
     """Why ``verb`` can't be done to ``task`` as it is, as far as one look tells."""
     if verb is verbs.RETRY:
-        return "" if queries.kept_messages(task.project, [task.task_id]) else _NO_MESSAGE
+        return "" if task.message_kept else _NO_MESSAGE
     if verb in (verbs.CANCEL, verbs.TERMINATE) and task.state in states.FINISHED:
         return f"It is over: {task.state}."
     if verb is verbs.CANCEL and task.state == states.STARTED:
@@ -61,23 +61,6 @@ def group_buttons(admin: Any, request: HttpRequest, group: GroupRecord) -> list[
         Button("Retry failed…", admin.page_url("retry_failed", id=group.pk)),
         Button("Body only…", admin.page_url("retry_body", id=group.pk), no_body),
     ]
-
-
-def line(admin: ReadOnlyAdmin, request: HttpRequest, task: TaskRecord) -> dict[str, Any]:
-    """What ``task`` retries, what retries it, and the operation that published it."""
-    found = queries.retries(task)
-    retry_of = found.retry_of
-    origin = queries.find(task.operation) if admin.may_view(request, Operation) else None
-    return {
-        "line": facts(
-            ("Retry of", admin.relative(retry_of.task_id, retry_of.record) if retry_of else ""),
-            ("Published by", _named(admin, origin) if origin else ""),
-        ),
-        "retried_as": [
-            Fact("Retried as", admin.relative(one.task_id, one)) for one in found.retried_as
-        ],
-        "retries_limit": str(queries.RETRIES_LIMIT) if found.more else "",
-    }
 
 
 def trail(admin: ReadOnlyAdmin, request: HttpRequest, task: TaskRecord) -> dict[str, Any]:
@@ -122,9 +105,3 @@ def _row(admin: ReadOnlyAdmin, operation: Operation) -> dict[str, str]:
         "reason": f"Members: {members}." if members else "",
         "result": formatting.identifier(new_group) if new_group else "",
     }
-
-
-def _named(admin: ReadOnlyAdmin, operation: Operation) -> str:
-    verb = operation.get_verb_display().lower()
-    words = f"operation {operation.pk}: {verb} by {operation.actor}"
-    return admin.link(admin.url(operation), words)

@@ -1,107 +1,200 @@
-"""Workers, and what each did lately."""
+"""Workers: what each does now, and what it did lately."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
+from z4j_django import states
 from z4j_django.admin import formatting
 from z4j_django.admin.filters import OnlineFilter
-from z4j_django.admin.readonly import ReadOnlyAdmin, facts
-from z4j_django.models import TaskRecord, WorkerRecord
-from z4j_django.queries import liveness, workers
+from z4j_django.admin.fragments import Part
+from z4j_django.admin.readonly import UNNAMED, ReadOnlyAdmin, facts
+from z4j_django.agent import events
+from z4j_django.models import ConditionRecord, Operation, TaskRecord, WorkerRecord
+from z4j_django.queries import liveness, releases, unfinished, workers
 from z4j_django.queries.index_ranges import IndexRange
+
+#: Queues that are named of one worker.
+_QUEUES = 20
+
+
+def standing(worker: WorkerRecord, used: int, now: datetime) -> SafeString:
+    """What a worker does, in a word, by the last that was heard of it."""
+    presence = liveness.presence(worker, now)
+    if presence != "online" or worker.pool == events.BEAT:
+        words = {"online": _("online"), "silent": _("silent"), "offline": _("offline")}
+        return formatting.pill(words[presence], colour=presence)
+    if worker.concurrency and used >= worker.concurrency:
+        return formatting.pill(_("busy"), colour="started")
+    return formatting.pill(_("working") if used else _("idle"), colour="online")
 
 
 @admin.register(WorkerRecord)
 class WorkerAdmin(ReadOnlyAdmin):
     """Every worker, the newest first."""
 
-    list_display = (
-        "presence",
-        "shown_hostname",
-        "shown_pool",
-        "shown_queues",
-        "version",
-        "seen",
-        "started",
-    )
+    list_display = ("shown_state", "shown_hostname", "shown_slots", "shown_queues", "seen")
     list_display_links = None
     list_filter = (OnlineFilter,)
     search_fields = ("hostname",)
-    search_help_text = "Searches hostnames (whole, or their beginning)."
+    search_help_text = gettext_lazy("Searches hostnames (whole, or their beginning).")
     detail_template = "admin/z4j_django/workerrecord/detail.html"
 
     def search_ranges(self, queryset: QuerySet[WorkerRecord], text: str) -> list[IndexRange]:
         """Hostnames by their beginnings."""
         return workers.ranges(queryset, text)
 
-    @admin.display(description="presence")
-    def presence(self, worker: WorkerRecord) -> str:
-        """Whether it is there."""
-        return formatting.badge(liveness.presence(worker, timezone.now()))
+    def decorate(self, rows: list[Any]) -> list[Any]:
+        """The rows, each with how many tasks it runs."""
+        used = {project: _used(project) for project in {row.project for row in rows}}
+        for row in rows:
+            row.used = used[row.project][row.hostname]
+        return rows
 
-    @admin.display(description="worker")
+    @admin.display(description=gettext_lazy("state"))
+    def shown_state(self, worker: Any) -> str:
+        """What it does, in a word."""
+        return standing(worker, worker.used, timezone.now())
+
+    @admin.display(description=gettext_lazy("worker"))
     def shown_hostname(self, worker: WorkerRecord) -> str:
-        """The hostname, leading to the worker's page."""
-        return self.link(self.url(worker), formatting.text(worker.hostname))
+        """The hostname, leading to the worker's page, above what it is."""
+        link = self.link(self.url(worker), formatting.name(worker.hostname))
+        about = [worker.pool, worker.version and f"Celery {worker.version}"]
+        return formatting.stacked(link, formatting.plain(", ".join(filter(None, about))))
 
-    @admin.display(description="pool")
-    def shown_pool(self, worker: WorkerRecord) -> str:
-        """The pool and how many processes, threads or greenlets it has."""
-        return formatting.text(" x ".join(filter(None, (worker.pool, _number(worker.concurrency)))))
+    @admin.display(description=gettext_lazy("slots"))
+    def shown_slots(self, worker: Any) -> str:
+        """How many of its slots are in use."""
+        if worker.pool == events.BEAT:
+            return formatting.text("")
+        return formatting.slots(worker.used, worker.concurrency)
 
-    @admin.display(description="queues")
+    @admin.display(description=gettext_lazy("queues"))
     def shown_queues(self, worker: WorkerRecord) -> str:
         """The queues it consumes."""
         return formatting.text(_queues(worker))
 
-    @admin.display(description="started")
-    def started(self, worker: WorkerRecord) -> str:
-        """When it came up."""
-        return formatting.moment(worker.started_at)
-
-    @admin.display(description="last seen")
+    @admin.display(description=gettext_lazy("last word"))
     def seen(self, worker: WorkerRecord) -> str:
         """When it last said anything."""
-        return formatting.moment(worker.last_seen)
+        return formatting.moment(liveness.last_word(worker))
+
+    def parts(self, request: HttpRequest, record: WorkerRecord) -> Mapping[str, Part]:
+        """What it does now."""
+        sees = self.may_view(request, TaskRecord)
+        return {
+            "now": Part("admin/z4j_django/workerrecord/now.html", lambda: self._now(record, sees))
+        }
+
+    def _now(self, worker: WorkerRecord, sees_tasks: bool) -> dict[str, Any]:
+        now = timezone.now()
+        hand = workers.in_hand(worker)
+        running = [task for task in hand if task.state == states.STARTED]
+        taken = len(hand) - len(running)
+        held = ConditionRecord.objects.filter(
+            project=worker.project, subject=worker.hostname, is_open=True
+        )
+        is_beat = worker.pool == events.BEAT
+        return {
+            "standing": standing(worker, len(running), now),
+            "slots": "" if is_beat else formatting.slots(len(running), worker.concurrency),
+            "is_beat": is_beat,
+            "last_word": formatting.moment(liveness.last_word(worker)),
+            "is_full": bool(worker.concurrency) and len(running) >= (worker.concurrency or 0),
+            "taken": ngettext("%d more taken and not begun", "%d more taken and not begun", taken)
+            % taken
+            if taken
+            else "",
+            "wrong": [
+                {"evidence": one.evidence, "since": formatting.moment(one.since)} for one in held
+            ],
+            "sees_tasks": sees_tasks,
+            "running": [
+                {
+                    "task": formatting.stacked(
+                        self.link(self.url(task), formatting.name(task.name or UNNAMED)),
+                        formatting.identifier(task.task_id),
+                    ),
+                    "elapsed": formatting.elapsed(task.started_at),
+                    "queue": formatting.text(task.queue),
+                }
+                for task in running
+            ]
+            if sees_tasks
+            else [],
+        }
 
     def detail(self, request: HttpRequest, record: WorkerRecord) -> dict[str, Any]:
         """The context of a worker's page; its tasks want their own permission."""
+        moments = (
+            (_("Started"), record.started_at),
+            (_("Last seen"), record.last_seen),
+            (_("Stopped"), record.stopped_at),
+        )
         context: dict[str, Any] = {
             "title": record.hostname,
             "worker": record,
-            "badge": formatting.badge(liveness.presence(record, timezone.now())),
-            "facts": facts(
-                ("Pool", record.pool),
-                ("Concurrency", _number(record.concurrency)),
-                ("Queues", formatting.plain(_queues(record))),
-                ("Celery", record.version),
-                ("Process", _number(record.pid)),
-                *(
-                    (label, formatting.full_moment(value))
-                    for label, value in (
-                        ("Started", record.started_at),
-                        ("Last seen", record.last_seen),
-                        ("Stopped", record.stopped_at),
-                    )
-                    if value
-                ),
-                ("Project", "" if record.project == "default" else record.project),
-            ),
+            "queues": self._queue_links(request, record),
         }
+        release = ""
         if self.may_view(request, TaskRecord):
+            recent = workers.recent_tasks(record)
+            release = _releases(recent)
             context |= {
-                "tasks": self.task_rows(workers.recent_tasks(record)),
+                "tasks": self.task_rows(recent),
                 "tasks_url": self.list_url(TaskRecord, worker=record.hostname),
                 "tasks_limit": str(workers.RECENT_TASKS_LIMIT),
                 "shows_tasks": True,
             }
-        return context
+        odd = "" if isinstance(record.queues, list) else _queues(record)
+        return context | {
+            "facts": facts(
+                (_("Pool"), record.pool),
+                (_("Concurrency"), _number(record.concurrency)),
+                (_("Queues"), formatting.plain(odd) if odd else ""),
+                (_("Release"), release),
+                (_("Celery"), record.version),
+                (_("Process"), _number(record.pid)),
+                *((label, formatting.full_moment(value)) for label, value in moments if value),
+                (_("Project"), "" if record.project == "default" else record.project),
+            )
+        }
+
+    def _queue_links(self, request: HttpRequest, worker: WorkerRecord) -> list[SafeString]:
+        sees = self.may_view(request, Operation)
+        address = self._reverse(Operation, "queue") if sees else None
+        told = worker.queues if isinstance(worker.queues, list) else []
+        return [
+            self.link(_with_queue(address, str(one)), formatting.name(str(one)))
+            for one in told[:_QUEUES]
+        ]
+
+
+def _used(project: str) -> Counter[str]:
+    return Counter(task.worker for task in unfinished.running(project)[0])
+
+
+def _with_queue(address: str | None, name: str) -> str | None:
+    return f"{address}?{urlencode({'queue': name})}" if address else None
+
+
+def _releases(recent: list[TaskRecord]) -> str:
+    """Of what release its newest tasks were, the newest first."""
+    releases.tell(recent)
+    return ", ".join(dict.fromkeys(filter(None, (one.release_name for one in recent))))
 
 
 def _number(value: int | None) -> str:

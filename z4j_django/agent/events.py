@@ -176,13 +176,16 @@ class TaskEvent(
     #: How often the task has replaced itself (``Task.replace``).
     nesting: int = 0
     worker: str = ""
+    #: Of a run, which has no message: the queue that it came from.
+    queue: str = ""
     message: Message | None = None
     #: Of a receipt, where originals are kept.
     original: Original | None = None
     #: When the message was published, as its ``z4j`` header says.
     sent_at: Moment | None = None
-    #: Seconds.
+    #: Seconds; and those that its worker lets it run, of a receipt.
     runtime: float | None = None
+    time_limit: int | None = None
     result: msgspec.Raw = NULL
     failure: Failure | None = None
     #: Whether the message went back to the queue, or may: a rejection or a purge that is no end,
@@ -281,6 +284,7 @@ def bared(event: Event) -> Event:
         task_id=_plain(event.task_id),
         name=_plain(event.name),
         worker=_plain(event.worker),
+        queue=_plain(event.queue),
         message=message and _bared_message(message),
         original=None,
         result=NULL if event.result == NULL else _encode_raw(REFUSED),

@@ -6,6 +6,7 @@ import inspect
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -71,6 +72,7 @@ def delivered(
     stamped: dict[str, Any] | None = None,
     content: tuple[Any, Any, Any] | None = None,
     original: events.Original | None = None,
+    time_limit: int | None = None,
     failure: events.Failure | None = None,
     requeued: bool = False,
     detail: str = "",
@@ -98,6 +100,7 @@ def delivered(
             stamped=stamp(headers) if stamped is None else stamped,
         ),
         original=original,
+        time_limit=time_limit,
         sent_at=sent_at,
         failure=failure,
         requeued=requeued,
@@ -138,8 +141,16 @@ def of_run(
         retries=number(request.retries) or 0,
         nesting=number(request.replaced_task_nesting) or 0,
         worker="" if request.is_eager else _node(request),
+        queue=_came_from(request.delivery_info),
         message=message,
     )
+
+
+def _came_from(delivery: Any) -> str:
+    """The queue of a delivery, as its context has it; of what is applied in place there is none."""
+    if type(delivery) is not dict:
+        return ""
+    return consumed_queue(delivery.get("exchange"), delivery.get("routing_key"))
 
 
 def _node(request: Any) -> str:
@@ -350,6 +361,13 @@ def text(value: Any) -> str:
     return str.__str__(value)[:TEXT] if isinstance(value, str) else ""
 
 
+def seconds(value: Any) -> int | None:
+    """A time limit, rounded up, where it is one."""
+    if isinstance(value, (int, float)) and value is not True and 0 < value < 2**31:
+        return ceil(value)
+    return None
+
+
 def number(value: Any) -> int | None:
     """A header that should be an integer of the database's size."""
     return value if type(value) is int and -(2**31) <= value < 2**31 else None
@@ -361,12 +379,18 @@ def _key(value: Any) -> int | None:
 
 
 def published_queue(declare: Any, exchange: Any, routing_key: Any) -> str:
-    """The queue of a publish: what it declares, if it goes there, else what its address means."""
-    if exchange and declare:
-        bound_to = getattr(declare[0], "exchange", None)
-        if bound_to is not None and bound_to.name == exchange_name(exchange):
-            return text(declare[0].name)
-    return consumed_queue(exchange, routing_key)
+    """The queue of a publish: what it declares, if it goes there, else what its address means.
+
+    Celery declares a queue whatever the key is; in exchanges of other types than these, none leads.
+    """
+    queue = declare[0] if exchange and declare else None
+    bound_to, name = getattr(queue, "exchange", None), exchange_name(exchange)
+    found = ""
+    if queue is not None and bound_to is not None and bound_to.name == name:
+        if bound_to.type not in ("direct", "topic"):
+            return text(queue.name)
+        found = text(addresses.queue_at({queue.name: queue}, name, text(routing_key)))
+    return found or consumed_queue(exchange, routing_key)
 
 
 def consumed_queue(exchange: Any, routing_key: Any) -> str:

@@ -49,6 +49,8 @@ class TaskSignals(SignalHandlers):
         super().__init__(recorder)
         self.sampling = sampling or Sampling({})
         self.payload_limit = payload_limit
+        #: The worker's own time limit, which its pool has for what no task and no message limits.
+        self._time_limit: Any = None
         self._publishing = OpenPublishes()
         #: The run of this thread that Celery failed around.
         self._internal = threading.local()
@@ -62,6 +64,7 @@ class TaskSignals(SignalHandlers):
     def handlers(self) -> dict[Any, Callable[..., None]]:
         """All of this class, by signal."""
         return {
+            signals.worker_ready: self.worker_ready,
             signals.before_task_publish: self.before_task_publish,
             signals.after_task_publish: self.after_task_publish,
             signals.task_received: self.task_received,
@@ -133,6 +136,12 @@ class TaskSignals(SignalHandlers):
             self.recorder.record(send)
 
     @never_raises
+    def worker_ready(self, sender: Any, **kwargs: Any) -> None:
+        """A worker takes tasks: its options may limit all of them."""
+        worker = sender.controller
+        self._time_limit = worker.time_limit or worker.soft_time_limit
+
+    @never_raises
     def task_received(self, sender: Any, request: Any, **kwargs: Any) -> None:
         """A worker took the message from the queue."""
         self._requests.add(request)
@@ -148,7 +157,12 @@ class TaskSignals(SignalHandlers):
             limit = self.payload_limit
             original = originals.original(request.message, limit) if limit else None
             message = self._record_message(
-                events.TASK_RECEIVED, request, now, stamped, original=original
+                events.TASK_RECEIVED,
+                request,
+                now,
+                stamped,
+                original=original,
+                time_limit=messages.seconds(self._limit_of(request)),
             )
             marked.update(messages.chosen(message))  # for its next attempt
 
@@ -283,6 +297,7 @@ class TaskSignals(SignalHandlers):
         stamped: dict[str, Any],
         *,
         original: events.Original | None = None,
+        time_limit: int | None = None,
         detail: str = "",
     ) -> events.Message | None:
         """Record what happened to a whole message; ``request`` is a Request or a Context."""
@@ -299,10 +314,18 @@ class TaskSignals(SignalHandlers):
             worker=messages.text(headers.get("hostname")),
             content=(headers.get("args"), headers.get("kwargs"), embed),
             original=original,
+            time_limit=time_limit,
             detail=detail,
         )
         self.recorder.record(event)
         return event.message
+
+    def _limit_of(self, request: Any) -> Any:
+        """How long a worker lets a task run: what ends it for good, or else what it is told by."""
+        given, task = request.time_limits, request.task
+        # The publisher's header, whatever it is.
+        hard, soft = given if type(given) in (list, tuple) and len(given) == 2 else (None, None)
+        return hard or task.time_limit or soft or task.soft_time_limit or self._time_limit
 
     def _end(
         self,
@@ -343,6 +366,7 @@ class TaskSignals(SignalHandlers):
                 retries=attempt.retries,
                 nesting=attempt.nesting,
                 worker=attempt.worker,
+                queue=attempt.queue,
                 runtime=None if run is None else time.monotonic() - run.clock,
                 result=result,
                 failure=failure,

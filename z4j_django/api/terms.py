@@ -85,6 +85,9 @@ class Terms(Parameter):
             yield {**described, "example": kind.example.partition(":")[2]}
 
 
+_ORDERINGS: Final = (*filters.ORDERINGS, *filters.SORTINGS)
+
+
 class Ordering(Choice):
     """``?ordering=``; the filter has an order of its own where none is asked for."""
 
@@ -92,14 +95,16 @@ class Ordering(Choice):
         super().__init__(
             "ordering",
             "The order. By default the newest rows come first; where `sent` leads, those sent "
-            "last. By `sent_at` only tasks are listed whose sending is on record.",
-            filters.ORDERINGS,
+            "last. By `sent_at` only tasks are listed whose sending is on record, and by "
+            "`started_at` only those that have started, of a filter that finds few: with "
+            "`state:STARTED` what has been running longest comes first.",
+            _ORDERINGS,
         )
 
     def read(self, given: str) -> str:
         """The order."""
-        if given not in filters.ORDERINGS:
-            raise FilterError(given, 0, f"one of {', '.join(filters.ORDERINGS)}")
+        if given not in _ORDERINGS:
+            raise FilterError(given, 0, f"one of {', '.join(_ORDERINGS)}")
         return given
 
 

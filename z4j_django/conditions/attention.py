@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, F, IntegerField, Subquery, Value, When
 
 from z4j_django.conditions.base import Finding
 from z4j_django.conditions.registry import CONDITIONS
@@ -18,6 +18,12 @@ from z4j_django.models import ConditionRecord, Lease
 #: Conditions that hold, and that have ended, which are listed at most.
 OPEN_LIMIT: Final = 500
 ENDED_LIMIT: Final = 50
+#: What explains the most comes first among those of one severity and moment.
+_PLACE: Final = Case(
+    *(When(key=key, then=Value(number)) for number, key in enumerate(CONDITIONS)),
+    default=Value(len(CONDITIONS)),
+    output_field=IntegerField(),
+)
 
 
 @dataclass(frozen=True)
@@ -46,13 +52,7 @@ def read(project: str) -> Attention:
     """What is stored of a project."""
     mine = ConditionRecord.objects.filter(project=project)
     lease = Lease.objects.filter(project=project, name=Lease.WATCH).first()
-    # What explains the most comes first among those of one severity and moment.
-    place = Case(
-        *(When(key=key, then=Value(number)) for number, key in enumerate(CONDITIONS)),
-        default=Value(len(CONDITIONS)),
-        output_field=IntegerField(),
-    )
-    holding = mine.filter(ended_at=None).order_by("severity", place, "since", "id")
+    holding = mine.filter(ended_at=None).order_by("severity", _PLACE, "since", "id")
     ended = mine.exclude(ended_at=None).order_by("-ended_at")
     return Attention(
         open=_told(holding[:OPEN_LIMIT]),
@@ -60,6 +60,41 @@ def read(project: str) -> Attention:
         checked_at=lease.done_at if lease else None,
         checked_by=lease.holder if lease else "",
     )
+
+
+@dataclass(frozen=True)
+class Now:
+    """What is wrong with a project, as a first page shows it.
+
+    Attributes:
+        open: What holds, the worst first; some of it, where it is more than was asked for.
+        more: Whether there is more.
+        quiet_since: When the last that held came to an end, where nothing holds.
+        checked_at: When it was last looked at, by the database's clock; ``None``: never.
+    """
+
+    open: list[ConditionRecord]
+    more: bool
+    quiet_since: datetime | None
+    checked_at: datetime | None
+
+
+def now(project: str, limit: int) -> Now:
+    """What holds, in one query; in two where nothing ever did."""
+    mine = Lease.objects.filter(project=project, name=Lease.WATCH)
+    done = Subquery(mine.values("done_at")[:1])
+    first = F("ended_at").desc(nulls_first=True)
+    found = list(
+        ConditionRecord.objects.filter(project=project)
+        .annotate(checked_at=done)
+        .order_by(first, "severity", _PLACE, "since", "id")[: limit + 1]
+    )
+    holding = _told(one for one in found if one.ended_at is None)
+    if found:
+        checked_at, newest = found[0].checked_at, found[0].ended_at
+    else:
+        checked_at, newest = mine.values_list("done_at", flat=True).first(), None
+    return Now(holding[:limit], len(holding) > limit, newest, checked_at)
 
 
 def _told(records: Iterable[ConditionRecord]) -> list[ConditionRecord]:

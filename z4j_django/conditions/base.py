@@ -23,6 +23,7 @@ Subject = Literal[
     "error",
     "group",
     "journal",
+    "host",
     "condition",
 ]
 

@@ -97,8 +97,8 @@ def _looks(project: str) -> Iterator[Q]:
     first = next(iter(by_id.filter(id__lte=place)[_OLDER : _OLDER + 1]), 0)
     yield Q(id__gt=first, id__lte=place)
     # What was found once is looked at for as long as it holds.
-    held = [one.subject for one in holding.of_kind(KEY, project)]
-    yield Q(group_id__in=held, id__lte=last)
+    if held := [one.subject for one in holding.of_kind(KEY, project)]:
+        yield Q(group_id__in=held, id__lte=last)
 
 
 def _without_body(rows: QuerySet[GroupRecord], now: datetime) -> QuerySet[GroupRecord]:
@@ -165,7 +165,7 @@ def _headers(project: str, chords: Iterable[GroupRecord]) -> dict[str, _Header]:
 def _finding(
     scene: Scene, chord: GroupRecord, header: _Header, counting: chord_counting.Told
 ) -> Finding:
-    seconds = (scene.now - header.ended_at).total_seconds()
+    seconds = scene.seconds(header.ended_at)
     body = short(chord.body_name)
     if body in events.GROUPS:
         body = f"(a {body.removeprefix('celery.')})"

@@ -6,24 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
 from z4j_django import broker, handover, states
 from z4j_django.agent import events
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
-from z4j_django.models import TaskEvent, TaskRecord, WorkerRecord
+from z4j_django.models import TaskEvent, WorkerRecord
 from z4j_django.options import option
 from z4j_django.queries import status, unfinished
-from z4j_django.queries.filter import terms
 from z4j_django.values import counted, duration
 
 Cause = Literal["sent twice", "given back", "lost worker", "visibility timeout", "connection lost"]
 
-#: Task types of which it is told at once, and events of a timeline that are read.
+#: Task types of which it is told at once, and events that are read of each timeline, about.
 _TYPES: Final = 20
 _EVENTS: Final = 200
 #: Seconds that are shorter than what any broker gives a worker: the connection was lost.
@@ -61,7 +60,7 @@ class _Again:
 
 def find(scene: Scene, thresholds: DeliveredNTimes) -> Iterator[Finding]:
     """One finding a task type: the worst of its tasks that are with a worker now."""
-    by_name: dict[str, list[TaskRecord]] = defaultdict(list)
+    by_name: dict[str, list[Any]] = defaultdict(list)
     for state in (states.RECEIVED, states.STARTED):
         for task in _delivered_again(scene, state, thresholds.deliveries):
             by_name[task.name].append(task)
@@ -78,20 +77,20 @@ def find(scene: Scene, thresholds: DeliveredNTimes) -> Iterator[Finding]:
         yield _finding(scene, tasks, task, again)
 
 
-def _delivered_again(scene: Scene, state: str, deliveries: int) -> list[TaskRecord]:
+def _delivered_again(scene: Scene, state: str, deliveries: int) -> list[Any]:
     again = status.STATUSES["redelivered"].holds(scene.now)
     rows = unfinished.newest(scene.project, state).filter(
         again, status.VISIBLE, deliveries__gte=deliveries
     )
     columns = ("task_id", "name", "deliveries", "retries", "received_at")
-    return list(rows.only(*columns)[: unfinished.LOOK])
+    return list(rows.values_list(*columns, named=True)[: unfinished.LOOK])
 
 
 def _timelines(project: str, task_ids: Sequence[str]) -> Mapping[str, list[TaskEvent]]:
     found: dict[str, list[TaskEvent]] = defaultdict(list)
-    mine = TaskEvent.objects.filter(project=project, kind__in=_KINDS)
-    for task_id in task_ids:
-        found[task_id] = list(mine.filter(task_id=task_id).order_by("at", "id")[:_EVENTS])
+    mine = TaskEvent.objects.filter(project=project, kind__in=_KINDS, task_id__in=task_ids)
+    for event in mine.order_by("at", "id")[: _EVENTS * _TYPES]:
+        found[event.task_id].append(event)
     return found
 
 
@@ -161,9 +160,7 @@ def _left(worker: WorkerRecord, first: TaskEvent, last: TaskEvent, now: datetime
     return stopped or (anew and worker.pid != first.pid) or silent
 
 
-def _finding(
-    scene: Scene, tasks: Sequence[TaskRecord], task: TaskRecord, again: _Again | None
-) -> Finding:
+def _finding(scene: Scene, tasks: Sequence[Any], task: Any, again: _Again | None) -> Finding:
     name = short(task.name) or "unnamed task"
     which = f"{name} {short(task.task_id)} was delivered {task.deliveries} times"
     evidence = f"Workers have {counted(len(tasks), 'task')} of {name} once more: {which}"
@@ -190,7 +187,5 @@ CONDITION: Final = Condition(
     "longest ETA. Where workers get lost, look for what kills them: memory, a deploy.",
     find=find,
     thresholds=DeliveredNTimes,
-    filter=lambda finding: (
-        f"is:redelivered state:RECEIVED,STARTED {terms.exactly('name', finding.subject)}"
-    ),
+    filter=of_subject("name", "is:redelivered", "state:RECEIVED,STARTED"),
 )

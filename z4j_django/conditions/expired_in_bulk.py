@@ -10,12 +10,11 @@ from django.db.models import Count, Min, Q, Sum
 from msgspec import Meta
 
 from z4j_django import counters, states
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.options import Seconds, option
 from z4j_django.queries import status, unfinished, usual
-from z4j_django.queries.filter import terms
 from z4j_django.values import counted, duration
 
 #: What is on record of a task that a worker threw away for that.
@@ -104,7 +103,7 @@ def _finding(
     scene: Scene, queue: str, taken: _Expired, waiting: _Expired, sent: int, since: datetime
 ) -> Finding:
     number = taken.number(queue) + waiting.number(queue)
-    span = duration((scene.now - since).total_seconds())
+    span = duration(scene.seconds(since))
     evidence = (
         f"At least {counted(number, 'task')} of the queue {short(queue) or 'of no name'} expired "
         f"in the last {span}, in which {sent:,} were sent: "
@@ -125,8 +124,8 @@ def _finding(
 
 def _filter(finding: Finding) -> str:
     """Those that nobody took, where there are any; else those that a worker threw away."""
-    queue = terms.exactly("queue", finding.subject)
-    return f"is:expired {queue}" if finding.numbers.get("untaken") else f"state:REVOKED {queue}"
+    which = "is:expired" if finding.numbers.get("untaken") else "state:REVOKED"
+    return of_subject("queue", which)(finding)
 
 
 CONDITION: Final = Condition(

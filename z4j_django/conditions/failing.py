@@ -17,13 +17,12 @@ from django.db.models import Min, QuerySet, Sum
 from msgspec import Meta
 
 from z4j_django import counters
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.models import Statistic
 from z4j_django.options import option
 from z4j_django.queries import usual
-from z4j_django.queries.filter import terms
 from z4j_django.queries.usual import Ended
 from z4j_django.values import duration
 
@@ -144,5 +143,5 @@ CONDITION: Final = Condition(
     "mended, retry them.",
     find=find,
     thresholds=Failing,
-    filter=lambda finding: f"state:FAILURE {terms.exactly('name', finding.subject)}",
+    filter=of_subject("name", "state:FAILURE"),
 )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from django.db.models import QuerySet
 from msgspec import Meta
 
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.models import ErrorGroup
 from z4j_django.options import Seconds, option
-from z4j_django.queries.filter import terms
 from z4j_django.values import counted, duration, error_id
 
 #: Errors that may be new: the last of them.
@@ -43,7 +42,7 @@ def find(scene: Scene, thresholds: NewError) -> Iterator[Finding]:
         id__gt=last, first_seen__gte=since, regressed_at=None, count__gte=thresholds.failures
     )
     for one in most_frequent(fresh.exclude(name="", exception_type="")):
-        age = duration((scene.now - one.first_seen).total_seconds())
+        age = duration(scene.seconds(one.first_seen))
         evidence = f"{what(one)}. It was seen first {age} ago, {times(one)} in all."
         yield finding(one, one.first_seen, evidence)
 
@@ -55,9 +54,9 @@ def still_open(project: str) -> QuerySet[ErrorGroup]:
     )
 
 
-def most_frequent(errors: Iterable[ErrorGroup]) -> list[ErrorGroup]:
+def most_frequent(errors: QuerySet[ErrorGroup]) -> list[ErrorGroup]:
     """Those that are told of."""
-    return sorted(errors, key=lambda one: (-one.count, one.pk))[:_TOLD]
+    return list(errors.order_by("-count", "id")[:_TOLD])
 
 
 def what(error: ErrorGroup) -> str:
@@ -79,11 +78,6 @@ def finding(error: ErrorGroup, since: datetime, evidence: str) -> Finding:
     return Finding(error_id(error.fingerprint), since, evidence, numbers)
 
 
-def its_tasks(finding: Finding) -> str:
-    """The filter that lists the tasks which failed so."""
-    return str(terms.exactly("error", finding.subject))
-
-
 CONDITION: Final = Condition(
     key="new_error",
     title="New error",
@@ -94,5 +88,5 @@ CONDITION: Final = Condition(
     "it does not matter.",
     find=find,
     thresholds=NewError,
-    filter=its_tasks,
+    filter=of_subject("error"),
 )

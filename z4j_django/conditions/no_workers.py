@@ -31,7 +31,7 @@ def find(scene: Scene, thresholds: Limits) -> Iterator[Finding]:
         yield Finding("", scene.now, "No worker is online: none was ever heard of.")
         return
     since, last = max(words)
-    seconds = (scene.now - since).total_seconds()
+    seconds = scene.seconds(since)
     if seconds >= thresholds.after:
         evidence = f"No worker is online: the last, {last}, was heard of {duration(seconds)} ago."
         yield Finding("", since, evidence, {"seconds": seconds, "last": last})

@@ -9,13 +9,12 @@ from typing import Annotated, Any, Final
 from django.db.models import Count, Exists, Max, OuterRef
 
 from z4j_django import states
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.options import Seconds, option
 from z4j_django.queries import status, unfinished
-from z4j_django.queries.filter import terms
 from z4j_django.values import counted, duration
 
 #: Whether an operator retried a task: it is seen to then.
@@ -75,7 +74,7 @@ def _lost(scene: Scene, state: str, hostnames: list[str]) -> Any:
 
 def _finding(scene: Scene, worker: WorkerRecord, count: int, example: TaskRecord | None) -> Finding:
     moment = _left_at(worker) or scene.now
-    seconds = (scene.now - moment).total_seconds()
+    seconds = scene.seconds(moment)
     evidence = (
         f"{short(worker.hostname)} {'was started anew' if worker.online else 'stopped'} "
         f"{duration(seconds)} ago and left {counted(count, 'task')} that it had taken: no end is "
@@ -97,5 +96,5 @@ CONDITION: Final = Condition(
     "reject_on_worker_lost the broker delivers a task again whose worker was lost.",
     find=find,
     thresholds=PossiblyLost,
-    filter=lambda finding: f"is:lost {terms.exactly('worker', finding.subject)}",
+    filter=of_subject("worker", "is:lost"),
 )

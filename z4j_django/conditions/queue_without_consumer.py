@@ -33,9 +33,11 @@ def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
         if (since := scene.waits(queue, limits.after)) is None:
             continue
         waiting = counted(sample.depth or 0, "message waits", "messages wait")
+        # Of messages that nothing on record tells of, it is since when they are seen.
+        least = "" if sample.oldest_at else " at least"
         evidence = (
             f"Nobody takes tasks from the queue {queue}: {waiting}, the oldest for "
-            f"{duration(scene.seconds(since))}."
+            f"{duration(scene.seconds(since))}{least}."
         )
         left = _left(scene, queue)
         if left is not None:

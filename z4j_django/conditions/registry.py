@@ -12,6 +12,7 @@ from z4j_django import logs, options
 from z4j_django.conditions import (
     beat_stopped,
     chord_stuck,
+    clocks_apart,
     delivered_n_times,
     expired_in_bulk,
     failing,
@@ -43,6 +44,7 @@ logger = logs.logger("z4j_django.conditions")
 #: last which of them could not be.
 _ALL: Final[tuple[Condition, ...]] = (
     no_workers.CONDITION,
+    clocks_apart.CONDITION,
     journal_stopped.CONDITION,
     journal_losing.CONDITION,
     journal_disk.CONDITION,

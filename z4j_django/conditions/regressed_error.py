@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from z4j_django.conditions import new_error
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.models import Release
@@ -24,7 +24,7 @@ def find(scene: Scene, thresholds: Thresholds) -> Iterator[Finding]:
         at = one.regressed_at or scene.now
         release = names.get(one.resolved_release or 0)
         resolved = f"resolved in {short(release)}" if release else "resolved"
-        age = duration((scene.now - at).total_seconds())
+        age = duration(scene.seconds(at))
         evidence = (
             f"{new_error.what(one)}. It was said to be {resolved}, and came back {age} ago; it "
             f"was seen {new_error.times(one)} in all."
@@ -40,5 +40,5 @@ CONDITION: Final = Condition(
     subject="error",
     remedy="See which release came with it. Resolve it anew, or ignore it, once it is seen to.",
     find=find,
-    filter=new_error.its_tasks,
+    filter=of_subject("error"),
 )

@@ -44,11 +44,13 @@ class Scene:
     Args:
         project: Which.
         now: The moment, as the database's times are: aware unless ``USE_TZ`` is off.
+        host_ahead: Seconds by which the clock of this host is ahead of the database's.
     """
 
-    def __init__(self, project: str, now: datetime) -> None:
+    def __init__(self, project: str, now: datetime, host_ahead: float = 0.0) -> None:
         self.project = project
         self.now = now
+        self.host_ahead = host_ahead
         #: Why conditions could not be evaluated, by their keys.
         self.failures: dict[str, str] = {}
 
@@ -157,8 +159,11 @@ class Scene:
         return health.journals(self.now)
 
     def seconds(self, since: datetime) -> float:
-        """How long ago a moment was."""
-        return (self.now - since).total_seconds()
+        """How long ago a moment was; 0 where it is yet to come.
+
+        The clock of its host may be ahead, and a round takes some seconds.
+        """
+        return max((self.now - since).total_seconds(), 0.0)
 
 
 def queues_of(worker: WorkerRecord) -> list[str]:

@@ -88,7 +88,7 @@ def _stored_until(scene: Scene) -> datetime:
 
 
 def _finding(scene: Scene, entry: Entry, due: datetime, last: datetime | None) -> Finding:
-    seconds = (scene.now - due).total_seconds()
+    seconds = scene.seconds(due)
     evidence = (
         f"{short(entry.name)} ({short(entry.task)}, {entry.recurrence}) was due "
         f"{duration(seconds)} ago, and was not sent. "
@@ -96,7 +96,7 @@ def _finding(scene: Scene, entry: Entry, due: datetime, last: datetime | None) -
     if last is None:
         evidence += "No time that it was sent is on record."
     else:
-        evidence += f"It was sent last {duration((scene.now - last).total_seconds())} ago."
+        evidence += f"It was sent last {duration(scene.seconds(last))} ago."
     beats = {liveness.presence(one, scene.now) for one in scene.beats}
     if beats and "online" not in beats:
         evidence += " No beat runs."

@@ -71,9 +71,12 @@ def _finding(scene: Scene, worker: WorkerRecord, tasks: Sequence[Any]) -> Findin
     waiting = sum(
         sample.depth or 0 for one in queues_of(worker) if (sample := scene.samples.get(one))
     )
+    slots = f"All {worker.concurrency} slots of {worker.hostname} are"
+    if worker.concurrency == 1:
+        slots = f"The only slot of {worker.hostname} is"
     evidence = (
-        f"All {worker.concurrency} slots of {worker.hostname} are held by tasks that run for "
-        f"longer than they use to, the longest for {duration(longest)}: {told}."
+        f"{slots} held by tasks that run for longer than they use to, the longest for "
+        f"{duration(longest)}: {told}."
     )
     if waiting:
         evidence += f" {counted(waiting, 'message waits', 'messages wait')} in its queues."

@@ -1,26 +1,23 @@
-"""Tasks that run much longer than tasks of their name usually do.
-
-How long a task may run at most, no record says; what its worker kills for that, fails.
-"""
+"""Tasks that run much longer than tasks of their name usually do, or past their time limit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import reduce
-from operator import or_
 from typing import Annotated, Final
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 from msgspec import Meta
 
 from z4j_django import histograms, states
-from z4j_django.conditions.base import Condition, Finding, Thresholds
+from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
+from z4j_django.models import TaskRecord
 from z4j_django.options import Seconds, option
 from z4j_django.queries import status, unfinished, usual
-from z4j_django.queries.filter import terms
 from z4j_django.values import counted, duration
 
 #: Tasks that run which are looked at: as many as a large site has slots.
@@ -41,9 +38,31 @@ class TaskRunningLong(Thresholds, frozen=True, kw_only=True):
     ] = 20
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What is to be said of the tasks of one name, for one reason."""
+
+    name: str
+    since: datetime
+    words: str
+    numbers: Mapping[str, float | str]
+
+
 def find(scene: Scene, thresholds: TaskRunningLong) -> Iterator[Finding]:
     """One finding a task type."""
     running = unfinished.newest(scene.project, states.STARTED, _LOOK).filter(status.VISIBLE)
+    parts: dict[str, list[_Part]] = {}
+    for part in (*_past_limit(scene, running), *_unusual(scene, thresholds, running)):
+        parts.setdefault(part.name, []).append(part)
+    for name, found in parts.items():
+        numbers = {key: value for part in found for key, value in part.numbers.items()}
+        words = " ".join(part.words for part in found)
+        yield Finding(name, min(part.since for part in found), words, numbers)
+
+
+def _unusual(
+    scene: Scene, thresholds: TaskRunningLong, running: QuerySet[TaskRecord]
+) -> Iterator[_Part]:
     since = scene.now - timedelta(seconds=thresholds.least)
     names = running.filter(started_at__lt=since).order_by().values_list("name", flat=True)
     usually = {
@@ -59,34 +78,52 @@ def find(scene: Scene, thresholds: TaskRunningLong) -> Iterator[Finding]:
     limits = {
         name: max(seconds * thresholds.times, thresholds.least) for name, seconds in usually.items()
     }
-    longer = [status.running_longer(name, limit, scene.now) for name, limit in limits.items()]
-    told = running.filter(reduce(or_, longer)).order_by().values_list("name")
-    for name, count, began in told.annotate(Count("id"), Min("started_at")):
-        yield _finding(scene, name, count, began, usually[name], limits[name])
+    # A condition for each name would take Django as long to write down as all of this.
+    least = scene.now - timedelta(seconds=min(limits.values()))
+    there = running.filter(status.runs(scene.now), started_at__lte=least).order_by()
+    longer: dict[str, list[datetime]] = defaultdict(list)
+    for name, begun in there.values_list("name", "started_at"):
+        if name in limits and begun is not None and scene.seconds(begun) >= limits[name]:
+            longer[name].append(begun)
+    for name, begins in longer.items():
+        count, began = len(begins), min(begins)
+        limit, seconds = limits[name], scene.seconds(began)
+        words = (
+            f"{_runs(count, name)} for more than {duration(limit)}, the longest for "
+            f"{duration(seconds)}; 95 % of them end within {duration(usually[name])}, about."
+        )
+        numbers = {"p95": usually[name], status.LONGER_THAN: limit}
+        told_of = {"tasks": count, "seconds": seconds, **numbers}
+        yield _Part(name, began + timedelta(seconds=limit), words, told_of)
 
 
-def _finding(
-    scene: Scene, name: str, count: int, began: datetime, usually: float, limit: float
-) -> Finding:
-    seconds = (scene.now - began).total_seconds()
-    runs = f"{counted(count, 'task')} of {short(name)} {'runs' if count == 1 else 'run'}"
-    evidence = (
-        f"{runs} for more than {duration(limit)}, the longest for {duration(seconds)}; 95 % of "
-        f"them end within {duration(usually)}, about."
-    )
-    numbers = {"tasks": count, "seconds": seconds, "p95": usually, status.LONGER_THAN: limit}
-    return Finding(name, began + timedelta(seconds=limit), evidence, numbers)
+def _past_limit(scene: Scene, running: QuerySet[TaskRecord]) -> Iterator[_Part]:
+    past = running.filter(status.past_time_limit(scene.now)).order_by().values_list("name")
+    told = past.annotate(Count("id"), Min("started_at"), Min("time_limit"))
+    for name, count, began, limit in told[: usual.NAMES]:
+        seconds = scene.seconds(began)
+        words = (
+            f"{_runs(count, name)} past {'its' if count == 1 else 'their'} time limit of "
+            f"{duration(limit)}, the longest for {duration(seconds)}: the worker did not end "
+            f"{'it' if count == 1 else 'them'}."
+        )
+        numbers = {"tasks": count, "seconds": seconds, "past_limit": count, "time_limit": limit}
+        yield _Part(name, began + timedelta(seconds=limit), words, numbers)
+
+
+def _runs(count: int, name: str) -> str:
+    return f"{counted(count, 'task')} of {short(name)} {'runs' if count == 1 else 'run'}"
 
 
 CONDITION: Final = Condition(
     key=status.RUNNING_LONG,
     title="Task running long",
-    about="A task runs much longer than tasks of its name usually do.",
+    about="A task runs much longer than tasks of its name usually do, or past its time limit.",
     severity="warning",
     subject="task type",
     remedy="See what it waits for; terminate it where it hangs. A time limit ends such tasks "
-    "by itself.",
+    "by itself, in a pool of processes; a soft one, where the task does not catch it.",
     find=find,
     thresholds=TaskRunningLong,
-    filter=lambda finding: f"is:long {terms.exactly('name', finding.subject)}",
+    filter=of_subject("name", "is:long"),
 )

@@ -20,9 +20,9 @@ AFTER: Final = 600.0
 class Limits(Thresholds, frozen=True, kw_only=True):
     """From where on it is wrong."""
 
-    after: Annotated[float, Meta(ge=60, le=604_800), option("Seconds without a word.")] = AFTER
+    after: Annotated[float, Meta(ge=30, le=604_800), option("Seconds without a word.")] = AFTER
     until: Annotated[
-        float, Meta(ge=60, le=31_536_000), option("Seconds after which it is forgotten.")
+        float, Meta(ge=30, le=31_536_000), option("Seconds after which it is forgotten.")
     ] = 86_400.0
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
+from django.db.models import Max
 from msgspec import Meta
 
 from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
 from z4j_django.conditions.scene import Hand, Scene, queues_of
 from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.options import option
+from z4j_django.queries.index_ranges import newest_of_each
 from z4j_django.values import duration
 
 #: Workers whose newest tasks are looked at.
 _WORKERS: Final = 50
 #: Newest tasks of one worker among which the last that it took is looked for.
-_TASKS: Final = 50
+_TASKS: Final = 10
 
 
 class Limits(Thresholds, frozen=True, kw_only=True):
@@ -30,8 +32,10 @@ class Limits(Thresholds, frozen=True, kw_only=True):
 
 def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
     """The online workers with a free slot that leave messages waiting."""
-    for worker, waiting in _candidates(scene, limits.after):
-        last = _last_taken(scene, worker) or worker.started_at
+    candidates = list(_candidates(scene, limits.after))
+    taken = _last_taken(scene, [worker.hostname for worker, _ in candidates])
+    for worker, waiting in candidates:
+        last = taken.get(worker.hostname) or worker.started_at
         if last is None or scene.seconds(last) < limits.after:
             continue
         since = max(last, min(waiting.values()))
@@ -61,10 +65,14 @@ def _candidates(scene: Scene, seconds: float) -> Iterator[tuple[WorkerRecord, di
             yield worker, waiting
 
 
-def _last_taken(scene: Scene, worker: WorkerRecord) -> datetime | None:
-    mine = TaskRecord.objects.filter(project=scene.project, worker=worker.hostname)
-    newest = mine.order_by("-id").values_list("received_at", flat=True)[:_TASKS]
-    return max((moment for moment in newest if moment is not None), default=None)
+def _last_taken(scene: Scene, names: Sequence[str]) -> Mapping[str, datetime | None]:
+    """When each of some workers took a task last."""
+    mine = TaskRecord.objects.filter(project=scene.project).exclude(
+        worker=""  # the index has no others
+    )
+    ids = newest_of_each(mine, "worker", names, _TASKS)
+    newest = TaskRecord.objects.filter(pk__in=ids).order_by()
+    return dict(newest.values_list("worker").annotate(Max("received_at")))
 
 
 CONDITION = Condition(

@@ -17,11 +17,11 @@ from z4j_django.queries import liveness
 class Limits(Thresholds, frozen=True, kw_only=True):
     """From where on it is wrong."""
 
-    after: Annotated[float, Meta(ge=60, le=86_400), option("Seconds without a word.")] = (
+    after: Annotated[float, Meta(ge=30, le=86_400), option("Seconds without a word.")] = (
         liveness.SILENT_AFTER.total_seconds()
     )
     until: Annotated[
-        float, Meta(ge=60, le=604_800), option("Seconds after which it counts as gone instead.")
+        float, Meta(ge=30, le=604_800), option("Seconds after which it counts as gone instead.")
     ] = worker_gone.AFTER
 
 

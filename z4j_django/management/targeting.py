@@ -11,7 +11,7 @@ from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError
 from z4j_django.management import operating, option_arguments
 from z4j_django.models import Operation
-from z4j_django.operations import auditing, tasks
+from z4j_django.operations import asking, tasks
 from z4j_django.options import described
 from z4j_django.queries.selection import Selection
 
@@ -81,7 +81,7 @@ def act(
         ids = options["ids"] if selection is None else _found(selection)
         command.preview(tasks.preview(verb.name, project, ids, given, **how), options)
         return
-    auditing.options_of(verb.name, given, **how)  # before anybody is asked
+    asking.options_of(verb.name, given, **how)  # before anybody is asked
     command.confirm(f"{verb.label} {_described(selection, options['ids'])}.", options)
     operation: Operation
     if in_bulk:

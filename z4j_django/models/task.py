@@ -84,6 +84,13 @@ class TaskRecord(models.Model):
         null=True, blank=True, help_text="How long its newest attempt ran, in seconds."
     )
 
+    time_limit = models.IntegerField(
+        null=True,
+        blank=True,
+        help_text="How many seconds its worker lets it run: its time limit, or its soft one "
+        "where it has no other.",
+    )
+
     root_id = IdentifierField(
         max_length=255, blank=True, default="", help_text="The first task of its workflow."
     )

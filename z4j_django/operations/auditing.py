@@ -14,9 +14,9 @@ from typing import Any, Final, Literal
 from django.db import models
 from django.utils import timezone
 
-from z4j_django import control, logs, options, permissions, verbs
+from z4j_django import control, logs, permissions
 from z4j_django.conf import settings
-from z4j_django.exceptions import OperationError, OptionsError
+from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget
 from z4j_django.models.primary import reread
 from z4j_django.operations import admins_log, transactions
@@ -177,33 +177,6 @@ def _tell(operation: Operation, actor: permissions.Actor, targets: Sequence[str]
     logger.info("%s, %d targets, by %s.", operation, len(targets), operation.surface)
     more = f" and {len(targets) - _NAMED:,} more" if len(targets) > _NAMED else ""
     admins_log.tell(operation, actor, ", ".join(targets[:_NAMED]) + more)
-
-
-def options_of(
-    verb: str, given: Mapping[str, Any], *, surface: Surface, in_bulk: bool = False
-) -> options.Options:
-    """The options of a verb, if it can be done with them.
-
-    Args:
-        verb: Its name.
-        given: The options by their names, as they were asked for.
-        surface: By which way. A program's requests say the offset of each moment and the whole
-            name of a signal; people, and Python, may leave out the project's offset, and ``SIG``.
-        in_bulk: Whether they are for many targets.
-
-    Raises:
-        OptionsError: If one can't be; it is named.
-        OperationError: If a moment is too far off.
-    """
-    kind = verbs.VERBS[verb].options
-    if in_bulk:
-        once = [one.name for one in options.described(kind).values() if one.once]
-        if wrong := [name for name in once if name in given]:
-            raise OptionsError(dict.fromkeys(wrong, "This can't be said of many at once."))
-    zone = None if surface == "api" else timezone.get_current_timezone()
-    found = options.read(kind, given, zone)
-    options.require_near(found, timezone.now())
-    return found
 
 
 def carry_out(

@@ -17,10 +17,11 @@ from z4j_django import control, logs, permissions, verb_options, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
-from z4j_django.models.primary import reread
-from z4j_django.operations import admins_log, auditing, tallies, tasks, transactions
+from z4j_django.models.primary import primary, reread
+from z4j_django.operations import admins_log, asking, auditing, tallies, tasks, transactions
 from z4j_django.options import meant, part
 from z4j_django.options import read as read_options
+from z4j_django.queries import tasks as queries
 from z4j_django.queries.selection import Selection
 
 logger = logs.logger("z4j_django.operations")
@@ -53,14 +54,14 @@ class Preview:
         count: Targets, at most ``Z4J["BULK_LIMIT"]``.
         capped: Whether more tasks match than that.
         sample: The newest of them.
-        ids: Those of the newest, as many as a tally looks at.
+        looked_at: The newest of them, as many as a tally looks at, with what it wants to know.
     """
 
     selection: Selection
     count: int
     capped: bool
     sample: list[TaskRecord]
-    ids: list[str]
+    looked_at: list[TaskRecord]
 
 
 def preview(selection: Selection) -> Preview:
@@ -71,14 +72,16 @@ def preview(selection: Selection) -> Preview:
     """
     with _refusals():
         frozen = _checked(selection).frozen()
-        ids = frozen.ids(settings.BULK_LIMIT + 1)
-        sample = frozen.sample(min(SAMPLE, settings.BULK_LIMIT))
+        found = frozen.records(settings.BULK_LIMIT + 1, tallies.COLUMNS)
+    targets = found[: settings.BULK_LIMIT]
+    newest = [one.pk for one in targets[:SAMPLE]]
+    shown = queries.summaries(primary(TaskRecord)).in_bulk(newest)
     return Preview(
         selection=frozen,
-        count=min(len(ids), settings.BULK_LIMIT),
-        capped=len(ids) > settings.BULK_LIMIT,
-        sample=sample,
-        ids=ids[: min(tallies.LIMIT, settings.BULK_LIMIT)],
+        count=len(targets),
+        capped=len(found) > settings.BULK_LIMIT,
+        sample=[shown[key] for key in newest if key in shown],
+        looked_at=targets[: tallies.LIMIT],
     )
 
 
@@ -118,7 +121,7 @@ def bulk(
         DiscoveryError: If it is left to a worker, and the project's Celery app is not found.
     """
     _require_bulk(verb)
-    read = auditing.options_of(verb, meant(options), surface=surface, in_bulk=True)
+    read = asking.options_of(verb, meant(options), surface=surface, in_bulk=True)
     pace = read_options(verb_options.BulkOptions, {} if rate is None else {"rate": rate})
     parameters = {**read.as_json(), **pace.as_json()}
     if selection is not None and task_ids is None:

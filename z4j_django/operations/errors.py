@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from django.db.models import F
 from django.utils import timezone
+from msgspec import UNSET
 
 from z4j_django import permissions, verb_options, verbs
 from z4j_django.exceptions import OperationError
 from z4j_django.models import ErrorGroup, Operation, OperationTarget
 from z4j_django.models.primary import primary
-from z4j_django.operations import auditing
-from z4j_django.options import given
+from z4j_django.operations import asking, auditing
+from z4j_django.options import Options, given
 from z4j_django.queries import releases
 from z4j_django.values import of_error_id, release_key
 
@@ -47,8 +48,8 @@ def perform(
     surface: auditing.Surface = "python",
 ) -> Operation:
     """Do a verb to some errors; see :func:`z4j_django.operations.perform`."""
-    permissions.require(actor, verb)
-    read = auditing.options_of(verb, options, surface=surface)
+    read = asking.asked(verb, options, actor=actor, surface=surface)
+    _require_ahead(read)
     operation = auditing.begin(
         verb,
         _ids(error_ids),
@@ -79,6 +80,17 @@ def preview(
             would = auditing.refused(f"It is {row.state} already.")
         found.append((error_id, would))
     return found
+
+
+def _require_ahead(options: Options) -> None:
+    """See that an error is ignored for a time that is not over: else it were not ignored at all.
+
+    Raises:
+        OperationError: If it is.
+    """
+    until = getattr(options, "until", UNSET)
+    if isinstance(until, datetime) and until <= timezone.now():
+        raise OperationError(f"until: {until.isoformat()} is over already.")
 
 
 def _changed(target: OperationTarget, change: _Change, pointless: str) -> auditing.Outcome:

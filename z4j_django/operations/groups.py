@@ -13,7 +13,15 @@ from z4j_django.control import results, workflow_publishing
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.models.primary import primary
-from z4j_django.operations import auditing, originals, planning, repeating, signatures, workflow
+from z4j_django.operations import (
+    asking,
+    auditing,
+    originals,
+    planning,
+    repeating,
+    signatures,
+    workflow,
+)
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import UNSTORABLE
 
@@ -126,7 +134,7 @@ def preview(
     Raises:
         OperationError: If it can't be done; the message names what is missing.
     """
-    read: Any = auditing.options_of(verbs.RETRY_GROUP.name, options, surface=surface)
+    read: Any = asking.options_of(verbs.RETRY_GROUP.name, options, surface=surface)
     app = wiring.find_celery_app().app
     project = settings.PROJECT if project is None else project
     if UNSTORABLE.search(group_id):

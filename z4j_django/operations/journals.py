@@ -11,7 +11,7 @@ from django.utils import timezone
 from z4j_django import permissions, verbs
 from z4j_django.exceptions import OperationError
 from z4j_django.models import JournalRecord, Operation, OperationTarget
-from z4j_django.operations import auditing
+from z4j_django.operations import asking, auditing
 from z4j_django.queries import health
 from z4j_django.values import UNSTORABLE, counted
 
@@ -40,8 +40,7 @@ def dismiss(
         OperationError: If there is none, or somebody ships it.
     """
     verb = verbs.DISMISS_JOURNAL.name
-    permissions.require(actor, verb)
-    auditing.options_of(verb, options, surface=surface)
+    asking.asked(verb, options, actor=actor, surface=surface)
     found = _silent(place)
     operation = auditing.begin(
         verb,

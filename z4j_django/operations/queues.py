@@ -13,7 +13,7 @@ from z4j_django import logs, permissions, verbs, wiring
 from z4j_django.control import queue_depths, queues
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
-from z4j_django.operations import auditing
+from z4j_django.operations import asking, auditing
 from z4j_django.secrets import sealing
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import clean, identifier
@@ -47,8 +47,7 @@ def purge(
 ) -> Operation:
     """Take the messages out of a queue; see :func:`z4j_django.operations.purge_queue`."""
     verb = verbs.PURGE_QUEUE.name
-    permissions.require(actor, verb)
-    read: Any = auditing.options_of(verb, options, surface=surface)
+    read = asking.asked(verb, options, actor=actor, surface=surface)
     if read.confirm != name:
         raise OperationError(
             f"{read.confirm!r} is not the queue's name: to purge {name!r}, its name must be typed "

@@ -16,7 +16,7 @@ from z4j_django.control import publishing
 from z4j_django.exceptions import OperationError, SealError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
 from z4j_django.models.primary import reread
-from z4j_django.operations import auditing, transactions
+from z4j_django.operations import asking, auditing, transactions
 from z4j_django.operations.queues import TIMEOUT, Progress, held, settle_tasks
 from z4j_django.operations.recovery import Recovery, opened
 from z4j_django.secrets.masking import mask_text
@@ -50,8 +50,7 @@ def restore(
         surface: By which way it was asked for.
     """
     verb = verbs.RESTORE.name
-    permissions.require(actor, verb)
-    read: Any = auditing.options_of(verb, options, surface=surface)
+    read = asking.asked(verb, options, actor=actor, surface=surface)
     purge = _find(read.operation, name)
     name = purge.parameters["queue"]
     app = wiring.find_celery_app().app

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import itemgetter
 from typing import Final
 
+from django.db import router
+from django.db.models import Value
 from django.utils import timezone
 
 from z4j_django import states, verbs
@@ -30,7 +33,7 @@ COLUMNS: Final = ("task_id", "state", "worker", "chord_id")
 _Outcome = OperationTarget.Outcome
 
 _UNKNOWN: Final = "not on record"
-_UNFINISHED: Final = "not ended yet"
+_UNFINISHED: Final = "under way still"
 _RETRIED: Final = "retried already"
 _IN_CHORD: Final = "of a chord, which is to be retried as a whole"
 _NO_MESSAGE: Final = "without its message, which was not kept"
@@ -45,18 +48,28 @@ class Tally:
 
     Attributes:
         looked_at: How many there are.
-        refused: How many would be refused, by the reason.
+        reasons: Why those would be refused that would, by their ids.
         recovered: How many of those that were retried before have succeeded since.
     """
 
     looked_at: int
-    refused: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
     recovered: int = 0
+
+    @property
+    def refused(self) -> Counter[str]:
+        """How many would be refused, by the reason."""
+        return Counter(self.reasons.values())
 
     @property
     def willing(self) -> int:
         """To how many it would be done."""
-        return self.looked_at - self.refused.total()
+        return self.looked_at - len(self.reasons)
+
+    def why(self, task_id: str) -> str:
+        """Why a task would be refused, as a sentence; empty where it would not."""
+        reason = self.reasons.get(task_id, "")
+        return f"It is {reason}." if reason else ""
 
     @property
     def words(self) -> list[str]:
@@ -67,7 +80,7 @@ class Tally:
     def told(self) -> str:
         """All of it as a sentence."""
         found = f"{counted(self.looked_at, 'task')}: {self.willing:,} will be acted on"
-        return f"{found}, {self.refused.total():,} refused." if self.refused else f"{found}."
+        return f"{found}, {len(self.reasons):,} refused." if self.reasons else f"{found}."
 
 
 def of(verb: str, project: str, task_ids: Sequence[str], *, force: bool = False) -> Tally:
@@ -81,11 +94,10 @@ def of(verb: str, project: str, task_ids: Sequence[str], *, force: bool = False)
     """
     wanted = list(task_ids[:LIMIT])
     records = primary(TaskRecord).filter(project=project, task_id__in=wanted).only(*COLUMNS)
-    found = of_records(verb, project, list(records), force=force)
-    missing = len(wanted) - found.looked_at
-    return replace(
-        found, looked_at=len(wanted), refused=found.refused + Counter({_UNKNOWN: missing})
-    )
+    rows = {one.task_id: one for one in records}
+    found = Tally(len(wanted), {one: _UNKNOWN for one in wanted if one not in rows})
+    _LOOK[verb](found, project, rows, force)
+    return found
 
 
 def of_records(
@@ -102,30 +114,32 @@ def _retry(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool)
     kept = _kept(project, rows)
     for task_id, row in rows.items():
         if row.state in states.UNFINISHED and not force:
-            found.refused[_UNFINISHED] += 1
+            found.reasons[task_id] = _UNFINISHED
         elif task_id in retried:
-            found.refused[_RETRIED] += 1
+            found.reasons[task_id] = _RETRIED
             found.recovered += retried[task_id] == states.SUCCESS
         elif task_id not in kept:
-            found.refused[_NO_MESSAGE] += 1
+            found.reasons[task_id] = _NO_MESSAGE
         elif row.chord_id and not force:
-            found.refused[_IN_CHORD] += 1
+            found.reasons[task_id] = _IN_CHORD
 
 
 def _retried(project: str, rows: dict[str, TaskRecord]) -> dict[str, str]:
     """Of what was retried, the state of the newest retry; none where it is not on record yet."""
-    targets = OperationTarget.objects.filter(
+    targets = OperationTarget.objects.using(router.db_for_write(TaskRecord)).filter(
         project=project,
         target__in=list(rows),
         outcome__in=(_Outcome.ACTING, _Outcome.DONE, _Outcome.UNKNOWN),
         operation__verb=verbs.RETRY.name,
         at__gte=timezone.now() - _A_MOMENT,
-    ).exclude(result_id="")
-    found = dict.fromkeys(targets.values_list("target", flat=True), "")
-    runs = primary(TaskRecord).filter(project=project, retry_of__in=list(rows))
-    runs = runs.exclude(name=results.REPLAY_TASK).order_by("id")
-    found.update(runs.values_list("retry_of", "state"))
-    return found
+    )
+    # Of a long list PostgreSQL does not see by itself that it has no empty text, which the index
+    # leaves out.
+    runs = primary(TaskRecord).exclude(retry_of="").filter(project=project)
+    runs = runs.filter(retry_of__in=list(rows)).exclude(name=results.REPLAY_TASK)
+    begun = targets.exclude(result_id="").values_list("target", Value(""), Value(0))
+    found = runs.values_list("retry_of", "state", "id").union(begun, all=True)
+    return {task_id: state for task_id, state, _ in sorted(found, key=itemgetter(2))}
 
 
 def _kept(project: str, rows: dict[str, TaskRecord]) -> set[str]:
@@ -134,22 +148,22 @@ def _kept(project: str, rows: dict[str, TaskRecord]) -> set[str]:
 
 
 def _cancel(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool) -> None:
-    for row in rows.values():
+    for task_id, row in rows.items():
         if row.state in states.FINISHED:
-            found.refused[_OVER] += 1
+            found.reasons[task_id] = _OVER
         elif row.state == states.STARTED:
-            found.refused[_RUNS] += 1
+            found.reasons[task_id] = _RUNS
 
 
 def _terminate(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool) -> None:
     busy = {row.worker for row in rows.values() if row.state == states.STARTED}
     workers = primary(WorkerRecord).filter(project=project, hostname__in=busy)
     shared = set(workers.filter(pool__in=revoking.SHARED).values_list("hostname", flat=True))
-    for row in rows.values():
+    for task_id, row in rows.items():
         if row.state in states.FINISHED:
-            found.refused[_OVER] += 1
+            found.reasons[task_id] = _OVER
         elif row.state == states.STARTED and row.worker in shared:
-            found.refused[_POOL] += 1
+            found.reasons[task_id] = _POOL
 
 
 _LOOK: Final[dict[str, Callable[[Tally, str, dict[str, TaskRecord], bool], None]]] = {

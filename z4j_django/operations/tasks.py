@@ -15,6 +15,7 @@ from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 from z4j_django.models.primary import primary
 from z4j_django.operations import (
+    asking,
     auditing,
     originals,
     pickles,
@@ -66,8 +67,7 @@ def perform(
     surface: auditing.Surface = "python",
 ) -> Operation:
     """Do a verb to some tasks; see :func:`z4j_django.operations.perform`."""
-    permissions.require(actor, verb)
-    read = auditing.options_of(verb, options, surface=surface)
+    read = asking.asked(verb, options, actor=actor, surface=surface)
     ids = _ids(task_ids, actor)
     _find_app()
     operation = auditing.begin(
@@ -103,7 +103,7 @@ def preview(
     Raises:
         OperationError: If it would be refused as a whole.
     """
-    handler = HANDLERS[verb](auditing.options_of(verb, options, surface=surface))
+    handler = HANDLERS[verb](asking.options_of(verb, options, surface=surface))
     found = []
     for task_id in _ids(task_ids):
         try:

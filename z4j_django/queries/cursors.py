@@ -14,6 +14,8 @@ from django.db.models import Q
 
 from z4j_django.values import GREATEST_ID
 
+#: Columns that several rows may have the same of.
+MOMENTS: Final = ("sent_at", "started_at")
 _ID: Final = struct.Struct(">q")
 _TOKEN: Final = re.compile(r"[\w-]{11}|[\w-]{22}", re.ASCII)
 
@@ -24,17 +26,17 @@ class Key:
 
     Attributes:
         id: Its number; in the list of an operation's targets, its position.
-        sent_at: Its other key, in a list that is ordered by when tasks were sent.
+        moment: Its other key, in a list that is ordered by when tasks were sent, or started.
     """
 
     id: int
-    sent_at: datetime | None = None
+    moment: datetime | None = None
 
     def token(self) -> str:
         """The same for an address."""
         packed = _ID.pack(self.id)
-        if self.sent_at is not None:
-            packed += _ID.pack(_microseconds(self.sent_at))
+        if self.moment is not None:
+            packed += _ID.pack(_microseconds(self.moment))
         return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
     @classmethod
@@ -127,7 +129,8 @@ class Order:
     """In which order a list is read.
 
     Attributes:
-        column: By which column: ``id``, ``sent_at``, or another one that numbers the rows.
+        column: By which column: ``id``, ``sent_at``, ``started_at``, or another one that numbers
+            the rows.
         down: The greatest first.
     """
 
@@ -142,7 +145,7 @@ class Order:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a key; the last one numbers the rows."""
-        return ("sent_at", "id") if self.column == "sent_at" else (self.column,)
+        return (self.column, "id") if self.column in MOMENTS else (self.column,)
 
     def by(self, *columns: str) -> list[str]:
         """The same for ``order_by``; by ``columns`` before its own."""
@@ -166,19 +169,19 @@ class Order:
         """
         if key is None:
             return Q()
-        if (key.sent_at is None) != (len(self.columns) == 1):
+        if (key.moment is None) != (len(self.columns) == 1):
             raise ValueError("This place belongs to a list in another order.")
-        if key.sent_at is None:
+        if key.moment is None:
             return Q(**{f"{self.column}__{self._step}": key.id})
-        return self.span(key).of("sent_at") & self.tie(key)
+        return self.span(key).of(self.column) & self.tie(key)
 
     def span(self, key: Key) -> Span:
-        """Where the rows after ``key`` were sent, in a list that is ordered by that."""
-        return Span(high=key.sent_at) if self.down else Span(low=key.sent_at)
+        """Where the moments of the rows after ``key`` lie, in a list that is ordered by those."""
+        return Span(high=key.moment) if self.down else Span(low=key.moment)
 
     def tie(self, key: Key) -> Q:
-        """Which of them come after ``key`` where several were sent at one moment."""
-        further = {f"sent_at__{self._step}": key.sent_at}
+        """Which of them come after ``key`` where several have one moment."""
+        further = {f"{self.column}__{self._step}": key.moment}
         return Q(**further) | Q(**{f"id__{self._step}": key.id})
 
     @property
@@ -188,9 +191,9 @@ class Order:
     def rank(self, key: Key) -> tuple[float | timedelta, ...]:
         """Where ``key`` stands: what comes sooner has the lesser one."""
         sign = -1 if self.down else 1
-        if key.sent_at is None:
+        if key.moment is None:
             return (sign * key.id,)
-        return sign * (key.sent_at - _epoch()), sign * key.id
+        return sign * (key.moment - _epoch()), sign * key.id
 
     def just_before(self, key: Key) -> Key:
         """The place after which ``key`` comes next."""

@@ -9,14 +9,16 @@ from functools import reduce
 from operator import or_
 from typing import Final
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from z4j_django import counters
-from z4j_django.models import ErrorGroup, ErrorRelease, Statistic
-from z4j_django.queries import lookups, releases
-from z4j_django.queries.cursors import Cursor, Key, Span
+from z4j_django.models import ErrorGroup, ErrorRelease, Statistic, TaskRecord
+from z4j_django.models.primary import primary
+from z4j_django.queries import index_ranges, lookups, releases
+from z4j_django.queries.cursors import Cursor, Key, Order, Span
 from z4j_django.queries.filter.values import stored
+from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.queries.pages import Page
 from z4j_django.values import of_error_id, release_key
 
@@ -156,14 +158,42 @@ def find(project: str, error_id: str) -> ErrorGroup | None:
     return ErrorGroup.objects.filter(project=project, fingerprint=fingerprint).first()
 
 
+def newest_tasks(error: ErrorGroup, limit: int, columns: Sequence[str]) -> list[TaskRecord]:
+    """The tasks that failed so last, with some of their columns."""
+    own = IndexRange(column="error", value=error.fingerprint)
+    rows = index_ranges.rows(primary(TaskRecord).only(*columns, "project"), own, Order(), None)
+    return [row for row in rows[:limit] if row.project == error.project]
+
+
 def in_releases(error: ErrorGroup) -> list[InRelease]:
     """In which releases an error was seen, the last one first."""
     rows = ErrorRelease.objects.filter(project=error.project, fingerprint=error.fingerprint)
-    newest = list(rows.order_by("-last_seen", "-id")[:RELEASES_LIMIT])
-    names = releases.names_of(one.release for one in newest)
+    named = rows.annotate(name=releases.name_of("release")).order_by("-last_seen", "-id")
+    columns = ("release", "name", "count", "first_seen", "last_seen")
     return [
-        InRelease(names[one.release], one.count, one.first_seen, one.last_seen) for one in newest
+        InRelease((name or releases.FORGOTTEN) if key else "", *rest)
+        for key, name, *rest in named.values_list(*columns)[:RELEASES_LIMIT]
     ]
+
+
+def newest_releases(found: Sequence[ErrorGroup]) -> dict[int, tuple[str, int]]:
+    """The release in which each error was seen last, and in how many it was, by their keys.
+
+    Without those that were seen in none that is known.
+    """
+    seen = ErrorRelease.objects.filter(
+        project=OuterRef("project"), fingerprint=OuterRef("fingerprint")
+    ).exclude(release=0)
+    last = seen.order_by("-last_seen", "-id").values("release")[:1]
+    number = seen.order_by().values("fingerprint").annotate(n=Count("pk")).values("n")
+    rows = ErrorGroup.objects.filter(pk__in=[one.pk for one in found])
+    told = list(
+        rows.annotate(last=Subquery(last), number=Subquery(number)).values_list(
+            "pk", "last", "number"
+        )
+    )
+    names = releases.names_of(last for _, last, _ in told)
+    return {key: (names[last], number) for key, last, number in told if last}
 
 
 def new_since() -> datetime:

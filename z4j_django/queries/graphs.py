@@ -28,7 +28,7 @@ LIMIT: Final = 1_000
 ROUNDS: Final = 12
 #: Values that are asked for in one query. Of 200 and more, MySQL and MariaDB no longer count how
 #: many rows they have, and may read the whole table for them.
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = LIMIT
 _AT_ONCE_ON_MYSQL: Final = 190
 
 EdgeKind = Literal["parent", "next", "member", "body", "retry"]
@@ -89,6 +89,20 @@ class Graph:
     more: bool
 
 
+def around(record: TaskRecord | GroupRecord) -> Graph:
+    """The workflow that a task or a group is part of, which is at hand."""
+    if isinstance(record, GroupRecord):
+        search, root_id = _Search(record.project, group_id=record.group_id), record.root_id
+    else:
+        search = _Search(record.project, task_id=record.task_id)
+        root_id = record.root_id or record.task_id
+    search.know(record)
+    search.run()
+    found = _graph(search, root_id)
+    assert found is not None  # noqa: S101 - at least this one
+    return found
+
+
 def of_task(project: str, task_id: str) -> Graph | None:
     """The workflow that a task is part of, or the root of; None where nothing of it is on record.
 
@@ -139,6 +153,15 @@ class _Search:
         #: Tasks on record for which there was no room.
         self._left_out: set[str] = set()
 
+    def know(self, record: TaskRecord | GroupRecord) -> None:
+        """Don't ask for what is at hand."""
+        if isinstance(record, GroupRecord):
+            self._asked[GroupRecord, "group_id"].add(record.group_id)
+            self.groups[record.group_id] = record
+        else:
+            self._asked[TaskRecord, "task_id"].add(record.task_id)
+            self.tasks[record.task_id] = record
+
     def run(self) -> None:
         """Read it."""
         for _ in range(ROUNDS):
@@ -164,8 +187,9 @@ class _Search:
             (GroupRecord, "group_id", self._group_ids),
             # What is named has its place before many members take what room there is.
             (TaskRecord, "task_id", self._named),
-            (TaskRecord, "root_id", self._roots),
+            # Members may be roots themselves, all of which are then asked for at once.
             (TaskRecord, "group_id", self._group_ids),
+            (TaskRecord, "root_id", self._roots),
             (TaskRecord, "retry_of", self._task_ids),
             (GroupRecord, "group_id", self._group_ids),
             (GroupRecord, "body_id", lambda: [*self.tasks, *self.groups]),

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from django.db import connections
 from django.db.models import Q, QuerySet
 
 from z4j_django import states
 from z4j_django.agent import events
 from z4j_django.models import GroupRecord, TaskRecord
-from z4j_django.queries import lookups, tasks
+from z4j_django.queries import index_ranges, lookups, tasks
 from z4j_django.queries.index_ranges import IndexRange
 
 #: Members shown of one group, at most.
 MEMBERS_LIMIT = 500
+#: Members that are counted for one page of groups, at most.
+COUNTED_LIMIT: Final = 10_000
 #: Chords whose body is a chord, that are followed.
 _DEPTH = 5
 #: Ends of a member after which Celery never sends the body of a chord. Of the others that are no
@@ -32,6 +35,48 @@ class Members:
     counts: list[tuple[str, int]]
     #: There are members beyond those in ``records``; ``counts`` leaves them out.
     more: bool
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a group is.
+
+    Attributes:
+        counts: How many of its members on record stand in each state.
+        size: How many it has.
+        is_whole: Whether all of them are counted; else they are the first ones.
+        names: The first and the last name of its members in the alphabet's order: one, for most.
+    """
+
+    counts: list[tuple[str, int]]
+    size: int
+    is_whole: bool
+    names: tuple[str, ...] = ()
+
+    @property
+    def counted(self) -> int:
+        """How many are counted."""
+        return sum(count for _, count in self.counts)
+
+    @property
+    def done(self) -> int:
+        """How many of them have come to an end."""
+        return sum(count for state, count in self.counts if state in states.FINISHED)
+
+    @property
+    def word(self) -> str:
+        """How it stands: one of :data:`WORDS`."""
+        found = dict(self.counts)
+        if any(found.get(state) for state in (*FAILED, states.REJECTED)):
+            return "failed"
+        if self.counted and self.done == (self.size if self.is_whole else self.counted):
+            return "succeeded"
+        is_waiting = set(found) <= {states.PENDING, states.RECEIVED}
+        return "waiting" if is_waiting else "running"
+
+
+#: How a group may stand: something of it ended badly; all is well; nothing has begun; or neither.
+WORDS: Final = ("failed", "running", "waiting", "succeeded")
 
 
 def ranges(queryset: QuerySet[GroupRecord], text: str) -> list[IndexRange]:
@@ -50,9 +95,13 @@ def membership(group: GroupRecord) -> Q:
     Celery publishes a chord's body that is a group under the id of the chord's header, with
     places of its own; what tells the two apart is that a header's members feed a body.
     """
-    named = group
-    if group.kind == GroupRecord.Kind.GROUP:
-        named = around(group) or group
+    is_group = group.kind == GroupRecord.Kind.GROUP
+    return _members_of(group, around(group) if is_group else None)
+
+
+def _members_of(group: GroupRecord, within: GroupRecord | None) -> Q:
+    """The same, where it is known whose body it is."""
+    named = within or group
     condition = Q(project=group.project, group_id=named.group_id)
     if named.body_name == events.GROUP:
         condition &= Q(chord_id="") if named is not group else ~Q(chord_id="")
@@ -85,6 +134,69 @@ def members(group: GroupRecord) -> Members:
     per_state = Counter(record.state for record in shown)
     counts = [(state, per_state[state]) for state in states.ALL if per_state[state]]
     return Members(records=shown, counts=counts, more=len(records) > MEMBERS_LIMIT)
+
+
+def progress(page: Sequence[GroupRecord]) -> dict[int, Progress]:
+    """How far the groups of a page are, by their keys; of large ones the first members say so."""
+    if not page:
+        return {}
+    within = _around_each(page)
+    parts: list[str] = []
+    params: list[Any] = []
+    limits = _shares(page)
+    for group in page:
+        condition = _members_of(group, within.get((group.project, group.group_id)))
+        mine = TaskRecord.objects.using(group._state.db).filter(condition)
+        # By the index, whose order it is.
+        found = index_ranges.compiled(
+            mine.order_by("group_id", "group_index").values("state", "name")[: limits[group.pk]]
+        )
+        if found is not None:
+            parts.append(
+                f"SELECT {group.pk:d}, state, COUNT(*), MIN(name), MAX(name) FROM ({found[0]}) "  # noqa: S608 - compiled by Django
+                f"part_{len(parts)} GROUP BY state"
+            )
+            params += found[1]
+    counts: dict[int, dict[str, int]] = defaultdict(dict)
+    names: dict[int, set[str]] = defaultdict(set)
+    with connections[page[0]._state.db or TaskRecord.objects.db].cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), params)
+        for key, state, count, *some in cursor.fetchall():
+            counts[key][state] = count
+            names[key].update(filter(None, some))
+    return {
+        group.pk: _progress(group, counts[group.pk], names[group.pk], limits[group.pk])
+        for group in page
+    }
+
+
+def _progress(group: GroupRecord, counts: dict[str, int], names: set[str], limit: int) -> Progress:
+    ordered = [(state, counts[state]) for state in states.ALL if counts.get(state)]
+    counted = sum(counts.values())
+    is_whole = counted < limit or counted >= group.size
+    ends = (min(names), max(names)) if names else ()
+    return Progress(ordered, max(group.size, counted), is_whole, tuple(dict.fromkeys(ends)))
+
+
+def _shares(page: Sequence[GroupRecord]) -> dict[int, int]:
+    """How many members of each group are counted: what small ones do not need, large ones have."""
+    found: dict[int, int] = {}
+    left, groups_left = COUNTED_LIMIT, len(page)
+    for group in sorted(page, key=lambda one: one.size):
+        share = left // groups_left
+        found[group.pk] = min(max(group.size + 1, 10), share)
+        left -= found[group.pk]
+        groups_left -= 1
+    return found
+
+
+def _around_each(page: Sequence[GroupRecord]) -> dict[tuple[str, str], GroupRecord]:
+    """The chords whose bodies the groups of a page are, by project and the id of the body."""
+    ids = {group.group_id for group in page if group.kind == GroupRecord.Kind.GROUP}
+    if not ids:
+        return {}
+    found = _beside(page[0]).filter(body_id__in=ids, body_name__in=events.GROUPS)
+    return {(one.project, one.body_id): one for one in found.order_by("-id")}
 
 
 def bodies(page: Sequence[GroupRecord]) -> dict[tuple[str, str], TaskRecord]:

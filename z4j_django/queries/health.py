@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from django.db.models import Q, Sum
+from django.db.models import F, Func, Q, Subquery, Sum
 from django.utils import timezone
 
 from z4j_django.agent import events
@@ -112,6 +112,26 @@ def journals(now: datetime) -> tuple[Journal, ...]:
     """The journals, those heard of last first."""
     rows = JournalRecord.objects.order_by("-seen_at", "-id")[:JOURNALS_LIMIT]
     return tuple(journal(row, now) for row in rows)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """How capture stands, in short: the journals, and how many events were lost lately."""
+
+    journals: tuple[Journal, ...]
+    lost: int
+
+
+def recording(now: datetime) -> Recording:
+    """How capture stands, in one query; without a journal nobody knows of losses."""
+    recent = JournalLoss.objects.filter(at__gt=now - RECENT).order_by()
+    # As an aggregate it would group the losses.
+    lost = recent.annotate(total=Func(F("count"), function="SUM")).values("total")
+    found = JournalRecord.objects.annotate(lost=Subquery(lost[:1]))
+    rows = list(found.order_by("-seen_at", "-id")[:JOURNALS_LIMIT])
+    return Recording(
+        tuple(journal(row, now) for row in rows), int(rows[0].lost or 0) if rows else 0
+    )
 
 
 def journal(row: JournalRecord, now: datetime) -> Journal:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
@@ -17,6 +18,10 @@ from django.db.models.lookups import GreaterThan, LessThan
 from z4j_django.queries.cursors import Key, Order, Span
 
 M = TypeVar("M", bound=Model)
+
+#: Values whose newest rows are sought in one statement; and what stands for a value in it.
+_AT_ONCE: Final = 50
+_ANY: Final = "\x01any"
 
 #: A statement with its parameters.
 Statement: TypeAlias = tuple[str, Sequence[Any]]
@@ -80,6 +85,57 @@ def rows(queryset: QuerySet[M], part: IndexRange, order: Order, key: Key | None)
     return queryset if key is None else queryset.filter(_beyond(queryset, part, order, key))
 
 
+def newest_of_each(
+    queryset: QuerySet[M], column: str, values: Sequence[str], limit: int = 1
+) -> list[int]:
+    """The ids of the newest rows for each value of a column that an index begins with.
+
+    Django takes as long to compile a statement as the database to answer it; so that is done once.
+
+    Args:
+        queryset: Which rows may be among them.
+        column: A text column.
+        values: Whose rows.
+        limit: How many rows of each value, at most.
+    """
+    one = rows(queryset, IndexRange(column=column, value=_ANY), Order(), None)
+    statement = compiled(one.values("id")[:limit])
+    if statement is None or not values:
+        return []
+    connection = connections[queryset.db]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(*_lateral(statement, list(values)))
+            return [row[0] for row in cursor.fetchall()]
+        found: list[int] = []
+        for first in range(0, len(values), _AT_ONCE):
+            cursor.execute(*_united(statement, values[first : first + _AT_ONCE]))
+            found += [row[0] for row in cursor.fetchall()]
+    return found
+
+
+def _lateral(statement: Statement, values: list[str]) -> Statement:
+    """A statement for each of some values, planned once."""
+    sql, given = statement
+    pieces = sql.split("%s")
+    marks = ['wanted.value COLLATE "C"' if value == _ANY else "%s" for value in given]
+    inner = "".join(itertools.chain(*zip(pieces, [*marks, ""], strict=True)))
+    return (
+        "SELECT part.id FROM unnest(%s::text[]) AS wanted(value) "  # noqa: S608 - compiled by Django
+        f"CROSS JOIN LATERAL ({inner}) AS part"
+    ), [values, *(value for value in given if value != _ANY)]
+
+
+def _united(statement: Statement, values: Sequence[str]) -> Statement:
+    """The same where no join may look at the row beside it."""
+    sql, given = statement
+    union = " UNION ALL ".join(
+        f"SELECT id FROM ({sql}) part_{number}"  # noqa: S608 - compiled by Django
+        for number in range(len(values))
+    )
+    return union, [value if one == _ANY else one for value in values for one in given]
+
+
 def _beyond(queryset: QuerySet[M], part: IndexRange, order: Order, key: Key) -> RawSQL:
     """The comparison of a row of values, which begins in the middle of an index range."""
     table = connections[queryset.db].ops.quote_name(queryset.model._meta.db_table)
@@ -113,7 +169,7 @@ def first(
     It is one statement, for no database plans an OR so well.
 
     Args:
-        queryset: Whose rows; its conditions stand in the parts.
+        queryset: Whose rows, with their annotations; its conditions stand in the parts.
         parts: Statements that select the columns of ``order``; none where they are ``None``.
         order: The order of them all.
         limit: How many rows at most.
@@ -134,6 +190,7 @@ def first(
     )
     found = queryset.model._default_manager.using(queryset.db).filter(pk__in=ids)
     found.query.deferred_loading = queryset.query.deferred_loading
+    found = found.annotate(**queryset.query.annotations)
     return with_keys(found, order).order_by(*order.by())
 
 

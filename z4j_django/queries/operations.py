@@ -24,26 +24,11 @@ from z4j_django.queries.pages import Page
 #: Operations shown of one task, and of one group, at most.
 TRAIL_LIMIT = 20
 
-#: Retries shown of one task, at most.
-RETRIES_LIMIT = 20
-
 #: Targets on one page.
 TARGETS_LIMIT = 200
 
 #: Targets of one operation whose published tasks are looked at, at most: the first.
 PUBLISHED_LIMIT = 10_000
-
-
-@dataclass(frozen=True)
-class Retries:
-    """The line of a task's retries, one step in each direction."""
-
-    #: The task that this one retries; None where it is no retry.
-    retry_of: tasks.Relative | None
-    #: The tasks that retry this one, the newest first.
-    retried_as: list[TaskRecord]
-    #: There are more than those.
-    more: bool
 
 
 @dataclass(frozen=True)
@@ -68,15 +53,11 @@ class Named:
     groups: dict[str, GroupRecord]
 
 
-def retries(task: TaskRecord) -> Retries:
-    """What ``task`` retries, and what retries it, in two queries."""
-    retry_of = None
-    if task.retry_of:
-        known = tasks.by_ids(task.project, [task.retry_of])
-        retry_of = tasks.Relative(task.retry_of, known.get(task.retry_of))
+def retried_as(task: TaskRecord) -> list[str]:
+    """The ids of what retries ``task``, the newest first."""
     found = TaskRecord.objects.filter(project=task.project, retry_of=task.task_id)
-    rows = list(tasks.summaries(found).order_by("-id")[: RETRIES_LIMIT + 1])
-    return Retries(retry_of, rows[:RETRIES_LIMIT], len(rows) > RETRIES_LIMIT)
+    newest = found.order_by("-id").values_list("task_id", flat=True)
+    return list(newest[: tasks.RETRIES_LIMIT])
 
 
 def trail(task: TaskRecord) -> Trail:
@@ -146,9 +127,18 @@ def published(operation: Operation) -> dict[str, int]:
     nobody knows whether it was published. Of the first ``PUBLISHED_LIMIT`` targets; by their ids,
     for the tasks have no index on the operation.
     """
-    state = TaskRecord.objects.filter(project=operation.project, task_id=OuterRef("result_id"))
+    return _stand(operation, "result_id")
+
+
+def acted_on(operation: Operation) -> dict[str, int]:
+    """How many of the tasks that ``operation`` acted on stand in each state, likewise."""
+    return _stand(operation, "target")
+
+
+def _stand(operation: Operation, column: str) -> dict[str, int]:
+    state = TaskRecord.objects.filter(project=operation.project, task_id=OuterRef(column))
     rows = OperationTarget.objects.filter(operation=operation, position__lt=PUBLISHED_LIMIT)
-    stand = rows.exclude(result_id="").annotate(stands=Subquery(state.values("state")))
+    stand = rows.exclude(**{column: ""}).annotate(stands=Subquery(state.values("state")))
     counted = stand.order_by().values_list("stands").annotate(Count("pk"))
     found = {name or _NOT_ON_RECORD: count for name, count in counted}
     return {name: found[name] for name in _STANDS if name in found}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from django.db.models import F, Q, Window
+from django.db.models.functions import RowNumber
 
 from z4j_django.models import QueueSample, TaskRecord, WorkerRecord
 from z4j_django.queries import lookups, tasks
@@ -34,8 +38,59 @@ def recent(project: str, since: datetime, limit: int) -> list[str]:
 def samples(project: str, name: str, since: datetime, limit: int) -> list[QueueSample]:
     """The samples of a queue since a moment, the newest last; of many, every so many-th."""
     mine = QueueSample.objects.filter(project=project, queue=name, at__gte=since)
-    found = list(mine.order_by("-at"))
-    return found[:: -(-len(found) // limit) or 1][::-1]
+    found = list(mine.order_by("-at")[: limit + 1])
+    if len(found) > limit:
+        # They are counted off along the index alone; those that are left out stay where they are.
+        every = -(-mine.count() // limit)
+        place = Window(RowNumber(), order_by=F("at").desc())
+        moments = mine.annotate(place=place).annotate(off=F("place") % every).filter(off=1)
+        found = list(mine.filter(at__in=moments.values("at")).order_by("-at"))
+    return found[::-1]
+
+
+#: Minutes of an hour whose samples make a line, and for how long one tells how a queue is now.
+_LINE: Final = range(0, 60, 10)
+NOW: Final = timedelta(minutes=3)
+
+
+class Sample(NamedTuple):
+    """What a page shows of a sample; a record of each would cost half of its time."""
+
+    at: datetime
+    depth: int | None = None
+    consumers: int | None = None
+    oldest_at: datetime | None = None
+    unknown: str = ""
+
+
+@dataclass
+class Lately:
+    """A queue in the last hour.
+
+    Attributes:
+        newest: The newest sample, where it is new enough to tell how it is now.
+        depths: How many waited, every ten minutes, the oldest first; none where nobody knew.
+    """
+
+    newest: Sample | None = None
+    depths: list[int | None] = field(default_factory=list)
+
+
+def lately(project: str, now: datetime) -> dict[str, Lately]:
+    """Each queue that was sampled in the last hour, in one query: some of its samples tell all."""
+    recent = Q(at__gt=now - NOW) | Q(at__minute__in=_LINE)
+    mine = QueueSample.objects.filter(recent, project=project, at__gt=now - timedelta(hours=1))
+    found: dict[str, Lately] = {}
+    for queue, *values in mine.order_by("at").values_list("queue", *Sample._fields):
+        sample, of_queue = Sample(*values), found.setdefault(queue, Lately())
+        if sample.at > now - NOW:
+            of_queue.newest = sample
+        if sample.at.minute in _LINE:
+            of_queue.depths.append(sample.depth)
+    for of_queue in found.values():
+        if of_queue.newest is not None:
+            of_queue.depths.append(of_queue.newest.depth)
+    return found
 
 
 def is_known(name: str) -> bool:

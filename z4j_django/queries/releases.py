@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from z4j_django.models import Release, TaskRecord
 
@@ -31,6 +32,24 @@ def names_of(keys: Iterable[int | None], database: str | None = None) -> dict[in
         rows = Release.objects.using(database).filter(key__in=known)
         found.update(rows.values_list("key", "name"))
     return {None: "", 0: "", **found}
+
+
+def name_of(column: str) -> Subquery:
+    """The name of the release that a column of a row with a project names; null for none."""
+    rows = Release.objects.filter(project=OuterRef("project"), key=OuterRef(column))
+    return Subquery(rows.values("name")[:1])
+
+
+def names(project: str, limit: int) -> list[str]:
+    """The names of those that were first seen last."""
+    rows = wanted(project).order_by("-first_seen", "-id")
+    return list(rows.values_list("name", flat=True)[:limit])
+
+
+def first_seen_since(project: str, since: datetime, limit: int) -> list[Release]:
+    """Those that were first seen after a moment, the last one first."""
+    rows = wanted(project).filter(first_seen__gte=since)
+    return list(rows.order_by("-first_seen", "-id")[:limit])
 
 
 def tell(records: Iterable[TaskRecord]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,7 +15,6 @@ from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
 from z4j_django.models.primary import primary
 from z4j_django.queries import filter as filters
-from z4j_django.queries import tasks
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.filter import terms, words
 from z4j_django.values import GREATEST_ID
@@ -24,7 +23,7 @@ from z4j_django.values import GREATEST_ID
 _COLUMNS: Final = ("name", "state", "worker", "queue")
 _NAMES: Final = {**dict.fromkeys(_COLUMNS, ""), "q": "search", "search": "search"}
 #: Tasks that are read at once.
-_PAGE: Final = 1000
+_PAGE: Final = 5000
 
 
 @dataclass(frozen=True)
@@ -136,21 +135,19 @@ class Selection:
             ValueError: If it would have to look through too many tasks; the message says what
                 would help.
         """
-        return [task.task_id for task in self._read(limit, only_ids=True)]
+        return [task.task_id for task in self.records(limit, ("task_id",))]
 
-    def sample(self, count: int) -> list[TaskRecord]:
-        """The newest tasks that it finds, without their large columns.
+    def records(self, limit: int, columns: Sequence[str]) -> list[TaskRecord]:
+        """The newest tasks that it finds, with some of their columns.
 
         Args:
-            count: How many at most.
+            limit: How many at most.
+            columns: Which.
 
         Raises:
             FilterError: If the search can't be read.
             ValueError: If it would have to look through too many tasks.
         """
-        return self._read(count)
-
-    def _read(self, limit: int, *, only_ids: bool = False) -> list[TaskRecord]:
         wanted = self.filter()
         if unindexed := wanted.unindexed():
             raise ValueError(
@@ -158,8 +155,7 @@ class Selection:
                 "that has one: a state other than SUCCESS, a name, a worker, a queue, or a range "
                 "of sent, such as sent:<2d."
             )
-        queryset = primary(TaskRecord)
-        queryset = queryset.only("task_id", "sent_at") if only_ids else tasks.summaries(queryset)
+        queryset = primary(TaskRecord).only(*columns, "sent_at")
         cursor = Cursor()
         if self.until is not None and wanted.order() == "-id":
             cursor = Cursor(before=min(self.until + 1, GREATEST_ID))
@@ -190,5 +186,5 @@ def _others(params: Mapping[str, Any]) -> list[str]:
     return [
         f"{kind.name}:{words.quote(str(params[kind.name]))}"
         for kind in terms.TERMS.values()
-        if kind.in_sidebar and kind.name not in _COLUMNS and params.get(kind.name)
+        if kind.is_parameter and kind.name not in _COLUMNS and params.get(kind.name)
     ]

@@ -8,11 +8,11 @@ have statistics of their own.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from z4j_django import histograms
 from z4j_django.conf import settings
@@ -42,6 +42,10 @@ BEFORE: Final = {"hour": HOUR, "day": DAY, "week": 7 * DAY}
 #: that is 30,000 rows at most, and of 90 days 45,000.
 _BY_MINUTES: Final = HOUR
 _BY_HOURS: Final = 2 * DAY
+#: Times that are asked for one by one.
+_TIMES: Final = 100
+#: Names that are asked for by name: of more, all are read.
+_NAMES_AT_ONCE: Final = 100
 #: Queues of one name.
 QUEUES_LIMIT: Final = 200
 
@@ -99,6 +103,11 @@ class Counted:
     def rate(self) -> float:
         """Runs that began in a second."""
         return self.counters["started"] / self.seconds
+
+    @property
+    def finished(self) -> int:
+        """Runs that came to an end, well or badly."""
+        return sum(self.counters[name] for name in ("succeeded", "failed", "ignored", "sampled"))
 
     @property
     def failure_share(self) -> float | None:
@@ -234,16 +243,37 @@ def fill(project: str, within: Range, found: Sequence[TaskType], before: str = "
         before: One of :data:`BEFORE`, to compare.
     """
     by_name = {one.name: one for one in found}
-    rows = _rows(project, within, NAMES).filter(name__in=list(by_name))
+    rows = _of_names(project, within, by_name)
     for name, *histogram in rows.values_list("name", "runs", "waits"):
-        _add_histograms(by_name[name], histogram)
-    if before:
-        earlier = within.before(before)
-        rows = _rows(project, earlier, NAMES).filter(name__in=list(by_name))
-        sums = _sums(rows, "name")
-        for one in found:
-            counters = sums.get(one.name, dict.fromkeys(COUNTERS, 0))
-            one.earlier = Counted(counters, earlier.seconds)
+        if name in by_name:
+            _add_histograms(by_name[name], histogram)
+    compare(project, within, found, before)
+
+
+def fill_runs(project: str, within: Range, found: Sequence[TaskType]) -> None:
+    """Read how long the runs of some names took, and nothing else of them."""
+    by_name = {one.name: one for one in found}
+    rows = _of_names(project, within, by_name).exclude(runs=b"")
+    for name, runs in rows.values_list("name", "runs"):
+        if name in by_name:
+            histograms.add(by_name[name].runs, histograms.unpacked(bytes(runs)))
+
+
+def compare(project: str, within: Range, found: Sequence[TaskType], before: str) -> None:
+    """Read what some names are compared with, if with anything; as :func:`fill` takes it."""
+    if not before:
+        return
+    earlier = within.before(before)
+    sums = _sums(_of_names(project, earlier, [one.name for one in found]), "name")
+    for one in found:
+        counters = sums.get(one.name, dict.fromkeys(COUNTERS, 0))
+        one.earlier = Counted(counters, earlier.seconds)
+
+
+def _of_names(project: str, within: Range, names: Collection[str]) -> QuerySet[Statistic]:
+    """The rows of some names; where they are many, of all."""
+    rows = _rows(project, within, NAMES)
+    return rows.filter(name__in=list(names)) if len(names) <= _NAMES_AT_ONCE else rows
 
 
 def task_type(project: str, within: Range, name: str, before: str = "") -> TaskType:
@@ -258,14 +288,89 @@ def task_type(project: str, within: Range, name: str, before: str = "") -> TaskT
 
 def of_queues(project: str, within: Range, name: str) -> list[OfQueue]:
     """One name by queue, the busiest queues first."""
+    return _of_queues(project, within, name)[:QUEUES_LIMIT]
+
+
+def by_queue(
+    project: str, within: Range, name: str, before: str = ""
+) -> tuple[TaskType, list[OfQueue]]:
+    """What :func:`task_type` and :func:`of_queues` tell of one name, in two queries at most."""
+    found = TaskType(dict.fromkeys(COUNTERS, 0), within.seconds, name=name)
+    queues = _of_queues(project, within, name)
+    for one in queues:
+        for counter, count in one.counters.items():
+            found.counters[counter] += count
+        histograms.add(found.runs, one.runs)
+        histograms.add(found.waits, one.waits)
+    compare(project, within, [found], before)
+    return found, queues[:QUEUES_LIMIT]
+
+
+def _of_queues(project: str, within: Range, name: str) -> list[OfQueue]:
     rows = _rows(project, within, NAMES).filter(name=name)
     found: dict[str, OfQueue] = {}
     for queue, *row in rows.values_list("queue", *COUNTERS, "runs", "waits"):
         if queue not in found:
             found[queue] = OfQueue(dict.fromkeys(COUNTERS, 0), within.seconds, queue=queue)
         _add(found[queue], row)
-    busiest = sorted(found.values(), key=lambda one: (-one.counters["started"], one.queue))
-    return busiest[:QUEUES_LIMIT]
+    return sorted(found.values(), key=lambda one: (-one.counters["started"], one.queue))
+
+
+@dataclass
+class Pulse:
+    """What has happened lately, minute by minute; the minute that goes on is left out.
+
+    Attributes:
+        points: All tasks, a point for each minute, the oldest first.
+        queues: The tasks of each queue in the last minutes of it.
+    """
+
+    points: list[Point]
+    queues: dict[str, Counted]
+
+
+def pulse(project: str, now: float, minutes: int = 120, lately: int = 5) -> Pulse:
+    """What has happened lately, in one query.
+
+    Args:
+        project: Whose.
+        now: Seconds since the epoch.
+        minutes: Of the points.
+        lately: Of the queues.
+    """
+    until = int(now // MINUTE) * MINUTE
+    since, recent = until - minutes * MINUTE, until - lately * MINUTE
+    rows = Statistic.objects.filter(
+        Q(scope=ALL, at__gte=since, at__lt=until) | Q(scope=QUEUES, at__gte=recent, at__lt=until),
+        project=project,
+        step=MINUTE,
+    )
+    points = {
+        at: Point(dict.fromkeys(COUNTERS, 0), MINUTE, at=at) for at in range(since, until, MINUTE)
+    }
+    queues: dict[str, Counted] = {}
+    for scope, queue, at, *row in rows.values_list(
+        "scope", "queue", "at", *COUNTERS, "runs", "waits"
+    ):
+        if scope == ALL:
+            _add(points[at], row)
+            continue
+        if queue not in queues:
+            queues[queue] = Counted(dict.fromkeys(COUNTERS, 0), lately * MINUTE)
+        for name, count in zip(COUNTERS, row, strict=False):
+            queues[queue].counters[name] += count
+    return Pulse(list(points.values()), queues)
+
+
+def together(points: Sequence[Counted]) -> Counted:
+    """What happened in several points."""
+    found = Counted(dict.fromkeys(COUNTERS, 0), sum(one.seconds for one in points))
+    for one in points:
+        for name, count in one.counters.items():
+            found.counters[name] += count
+        histograms.add(found.runs, one.runs)
+        histograms.add(found.waits, one.waits)
+    return found
 
 
 def is_known(project: str, name: str) -> bool:
@@ -290,7 +395,12 @@ def _of(project: str, step: int, scope: str) -> QuerySet[Statistic]:
 
 
 def _rows(project: str, within: Range, scope: str) -> QuerySet[Statistic]:
-    return _of(project, within.counted, scope).filter(at__gte=within.since, at__lt=within.until)
+    rows = _of(project, within.counted, scope)
+    times = range(within.since, within.until, within.counted)
+    if len(times) <= _TIMES:
+        # Of a range PostgreSQL expects as many rows of each step as of all steps together.
+        return rows.filter(at__in=list(times))
+    return rows.filter(at__gte=within.since, at__lt=within.until)
 
 
 def _sums(rows: QuerySet[Statistic], column: str) -> dict[str, dict[str, int]]:

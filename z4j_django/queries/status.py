@@ -17,9 +17,11 @@ from typing import Any, Final
 from django.db.models import (
     BooleanField,
     Case,
+    DateTimeField,
     Exists,
     ExpressionWrapper,
     F,
+    Func,
     OuterRef,
     Q,
     QuerySet,
@@ -48,6 +50,8 @@ _WAITING: Final = (states.PENDING, states.RECEIVED, states.RETRY)
 _TAKEN: Final = (states.RECEIVED, states.STARTED)
 #: A task that waits no longer than that may be on its way to a worker.
 _ON_ITS_WAY: Final = timedelta(minutes=2)
+#: A worker needs some time to end a task, and its word some to come.
+_ENDING: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -133,20 +137,58 @@ def _lost() -> Q:
     return received | Q(state=states.STARTED) & _left_by_worker("started_at")
 
 
-def running_longer(name: str, seconds: float, now: datetime) -> Q:
-    """The condition that a task of a name has run for so long, on a worker that is there."""
-    began = Q(state=states.STARTED, name=name, started_at__lte=now - timedelta(seconds=seconds))
-    return began & ~_left_by_worker("started_at") & ~_silent(now)
+def past_time_limit(now: datetime) -> Q:
+    """The condition that a task runs which its worker should have ended, on one that is there."""
+    began = Q(started_at__lt=_Before(Value(now - _ENDING, DateTimeField()), F("time_limit")))
+    return Q(time_limit__isnull=False) & began & runs(now)
+
+
+class _Before(Func):
+    """So many seconds, of a column, before a moment; Django has no words for it to MariaDB."""
+
+    output_field = DateTimeField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """With Django's own function."""
+        template = "django_format_dtdelta('-', %(expressions)s * 1000000)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """By its interval."""
+        words = {"template": "(%(expressions)s SECOND)", "arg_joiner": " - INTERVAL "}
+        return self.as_sql(compiler, connection, **words, **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """By many of its intervals."""
+        words = {"template": "(%(expressions)s * INTERVAL '1 second')", "arg_joiner": " - "}
+        return self.as_sql(compiler, connection, **words, **context)
+
+
+def runs(now: datetime) -> Q:
+    """The condition that a task runs, as far as its worker tells."""
+    return Q(state=states.STARTED) & ~_left_by_worker("started_at") & ~_silent(now)
 
 
 def _long(now: datetime) -> Q:
-    """How long is long for each name, is what was found out last, where any runs long."""
+    """How long is long for each name, is what was found out last, where any runs long.
+
+    Past its time limit any task is.
+    """
     held = holding.of_kind(RUNNING_LONG).values_list("project", "subject", "numbers")
-    longer = (
-        Q(project=project) & running_longer(name, numbers[LONGER_THAN], now)
+    longer = [
+        Q(project=project, name=name, started_at__lte=now - timedelta(seconds=numbers[LONGER_THAN]))
         for project, name, numbers in held
-    )
-    return reduce(or_, longer, Q(pk__in=[]))
+        if LONGER_THAN in numbers
+    ]
+    past = past_time_limit(now)
+    return past | reduce(or_, longer) & runs(now) if longer else past
+
+
+def _long_words(task: Any, now: datetime) -> str:
+    limit = task.time_limit
+    if limit is None or now - task.started_at <= timedelta(seconds=limit) + _ENDING:
+        return "running long"
+    return f"running long, past its time limit of {duration(limit)}"
 
 
 def _silence(task: Any, now: datetime) -> str:
@@ -263,9 +305,9 @@ _STATUSES: Final = (
     ),
     Status(
         "long",
-        "runs for much longer than tasks of its name usually do",
+        "runs for much longer than tasks of its name usually do, or past its time limit",
         _long,
-        lambda task, now: "running long",
+        _long_words,
         (states.STARTED,),
     ),
     Status(
@@ -332,6 +374,5 @@ def _rows(
     found = queryset.filter(reduce(or_, holds.values())).annotate(**told)
     unsent = holds.get("is_unsent", Q(pk__in=[]))
     header_failed = Case(When(unsent, then=_HEADER_FAILED), default=Value(False))
-    return found.only("eta", "sent_at", "deliveries", "worker").annotate(
-        **_WORKER_SAYS, header_failed=header_failed
-    )
+    columns = ("eta", "sent_at", "started_at", "time_limit", "deliveries", "worker")
+    return found.only(*columns).annotate(**_WORKER_SAYS, header_failed=header_failed)

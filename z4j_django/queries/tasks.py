@@ -8,17 +8,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Substr
 
 from z4j_django import states
 from z4j_django.agent import events
-from z4j_django.models import GroupRecord, TaskRecord
+from z4j_django.models import (
+    ErrorGroup,
+    GroupRecord,
+    Operation,
+    Release,
+    TaskPayload,
+    TaskRecord,
+    WorkerRecord,
+)
 from z4j_django.queries import index_ranges, lookups
 from z4j_django.queries.cursors import Order
 from z4j_django.queries.index_ranges import IndexRange
 
 #: Columns that may be large; lists leave them in the database.
 HEAVY_FIELDS = ("args", "kwargs", "result", "exception_message", "traceback")
+
+#: Characters of an exception's message that a list reads.
+ERROR_LINE_LENGTH = 200
 
 #: Values offered by a filter, at most.
 CHOICES_LIMIT = 50
@@ -29,6 +41,13 @@ SLOWEST_LIMIT = 10
 
 #: Children shown of one task, at most.
 CHILDREN_LIMIT = 100
+
+#: Retries shown of one task, at most.
+RETRIES_LIMIT = 20
+#: Tasks around one that are looked at: relatives, next steps, retries.
+_AROUND_LIMIT = 200
+#: Groups that a task may be in, or be the body of, that are looked at.
+_GROUPS_LIMIT = 10
 
 #: Distinct task names that the search looks through, at most.
 KNOWN_NAMES_LIMIT = 1000
@@ -61,6 +80,12 @@ class Family:
 
     parent: Relative | None
     root: Relative | None
+    #: The task that it retries.
+    retry_of: Relative | None
+    #: What operators made of it again, the newest first.
+    retried_as: list[TaskRecord]
+    #: There is more than that.
+    more_retries: bool
     chord_body: Relative | None
     #: The group or chord that is the body itself.
     chord_group: GroupRecord | None
@@ -90,6 +115,37 @@ class Pace:
 def summaries(queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
     """``queryset`` without the columns that a list does not show."""
     return queryset.defer(*HEAVY_FIELDS)
+
+
+def listed(queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
+    """``summaries``, with the begin of what the exception said as ``error_line``."""
+    return summaries(queryset).annotate(
+        error_line=Substr("exception_message", 1, ERROR_LINE_LENGTH)
+    )
+
+
+def detailed(queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
+    """``queryset`` with what other tables say of a task, for a page of one.
+
+    Each row gets ``worker_key``; ``error_key`` and ``error_count`` of the group of its error;
+    ``release_known``, the name of its release; ``message_kept``; ``operation_verb`` and
+    ``operation_actor``. What is not on record is ``None``.
+    """
+    of_project = {"project": OuterRef("project")}
+    worker = WorkerRecord.objects.filter(**of_project, hostname=OuterRef("worker"))
+    error = ErrorGroup.objects.filter(**of_project, fingerprint=OuterRef("error"))
+    release = Release.objects.filter(**of_project, key=OuterRef("release"))
+    message = TaskPayload.objects.filter(**of_project, task_id=OuterRef("task_id"))
+    operation = Operation.objects.filter(pk=OuterRef("operation"))
+    return queryset.annotate(
+        worker_key=Subquery(worker.values("pk")),
+        error_key=Subquery(error.values("pk")),
+        error_count=Subquery(error.values("count")),
+        release_known=Subquery(release.values("name")),
+        message_kept=Exists(message.exclude(sealed=b"")),
+        operation_verb=Subquery(operation.values("verb")),
+        operation_actor=Subquery(operation.values("actor")),
+    )
 
 
 def search(queryset: QuerySet[TaskRecord], text: str) -> QuerySet[TaskRecord]:
@@ -178,9 +234,10 @@ def slowest(project: str, name: str) -> list[TaskRecord]:
 
 
 def family(task: TaskRecord) -> Family:
-    """Everything that ``task`` belongs to, in at most five queries."""
+    """Everything that ``task`` belongs to, in at most four queries; in three as a rule."""
     steps = waiting_steps(task)
-    known = by_ids(task.project, (task.parent_id, task.root_id, task.chord_id, *steps))
+    ids = (task.parent_id, task.root_id, task.chord_id, task.retry_of)
+    known, retried = _around(task, {*ids, *steps} - {"", task.task_id})
 
     def relative(task_id: str) -> Relative | None:
         if not task_id or task_id == task.task_id:
@@ -192,16 +249,13 @@ def family(task: TaskRecord) -> Family:
             "id"
         )[: CHILDREN_LIMIT + 1]
     )
-    groups = GroupRecord.objects.filter(project=task.project)
-    group = groups.filter(group_id=task.group_id).first() if task.group_id else None
-    chord_group = None
-    if group is not None and group.body_name in events.GROUPS:
-        chord_group = groups.filter(group_id=group.body_id).first()
-        if group.body_name == events.GROUP and not task.chord_id:
-            group, chord_group = chord_group, None  # it is of the body, see ``groups.membership``
+    group, chord_group, body_of = _groups(task)
     return Family(
         parent=relative(task.parent_id),
         root=relative(task.root_id),
+        retry_of=relative(task.retry_of),
+        retried_as=retried[:RETRIES_LIMIT],
+        more_retries=len(retried) > RETRIES_LIMIT,
         chord_body=relative(task.chord_id) if chord_group is None else None,
         chord_group=chord_group,
         next_steps=[
@@ -212,8 +266,38 @@ def family(task: TaskRecord) -> Family:
         more_children=len(children) > CHILDREN_LIMIT,
         group_id=group.group_id if group is not None else task.group_id,
         group=group,
-        body_of=groups.filter(body_id=task.task_id).order_by("id").first(),
+        body_of=body_of,
     )
+
+
+def _around(task: TaskRecord, ids: set[str]) -> tuple[dict[str, TaskRecord], list[TaskRecord]]:
+    """The tasks with some ids, and those that retry ``task``, the newest first; in one query."""
+    project = Q(project=task.project)
+    wanted = project & Q(retry_of=task.task_id)
+    if ids:
+        wanted |= project & Q(task_id__in=ids)
+    # Of more retries than anybody makes the oldest are left out, and none of the others.
+    rows = summaries(TaskRecord.objects.filter(wanted)).order_by("retry_of", "-id")[:_AROUND_LIMIT]
+    known = {row.task_id: row for row in rows if row.task_id in ids}
+    return known, [row for row in rows if row.retry_of == task.task_id]
+
+
+def _groups(
+    task: TaskRecord,
+) -> tuple[GroupRecord | None, GroupRecord | None, GroupRecord | None]:
+    """Its group, the group or chord that is its chord's body, and the chord whose body it is."""
+    wanted = Q(project=task.project, body_id=task.task_id)
+    if task.group_id:
+        wanted |= Q(project=task.project, group_id=task.group_id)
+    found = list(GroupRecord.objects.filter(wanted).order_by("id")[:_GROUPS_LIMIT])
+    body_of = next((one for one in found if one.body_id == task.task_id), None)
+    group = next((one for one in found if one.group_id == task.group_id), None)
+    if group is None or group.body_name not in events.GROUPS:
+        return group, None, body_of
+    inner = GroupRecord.objects.filter(project=task.project, group_id=group.body_id).first()
+    if group.body_name == events.GROUP and not task.chord_id:
+        return inner, None, body_of  # it is of the body, see ``groups.membership``
+    return group, inner, body_of
 
 
 def waiting_steps(task: TaskRecord) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -20,15 +20,12 @@ from django.utils import timezone
 from z4j_django import handover
 from z4j_django.models import TaskRecord
 from z4j_django.queries import foreign_tables
-from z4j_django.queries.cursors import Order
-from z4j_django.queries.index_ranges import IndexRange, compiled, rows
+from z4j_django.queries.index_ranges import newest_of_each
 from z4j_django.queries.recurrence import Crontab, Interval, Recurrence, Solar, crontab
 
-#: Periodic tasks that are read, and of how many the newest task is sought in one statement.
+#: Periodic tasks that are read, and rows in one query, of which MariaDB makes no join.
 LIMIT: Final = 1_000
-_AT_ONCE: Final = 50
-#: Stands for the name of a schedule in a statement.
-_ANY: Final = "\x01any"
+_AT_ONCE: Final = 500
 #: Seconds of each of django-celery-beat's periods.
 _PERIODS: Final[Mapping[str, float]] = {
     "microseconds": 1e-6,
@@ -94,33 +91,34 @@ def entries() -> list[Entry]:
     return list(found.values())
 
 
+def following(entry: Entry, last: datetime | None, now: datetime) -> datetime | None:
+    """When an entry is due next after ``now``; ``None`` where that can't be foretold.
+
+    Args:
+        entry: Which.
+        last: When it was sent last, where that is known.
+        now: The moment.
+    """
+    if not isinstance(entry.recurrence, Interval):
+        return entry.recurrence.after(now)
+    if last is None or entry.recurrence.seconds <= 0:
+        return None
+    passed = max((now - last).total_seconds(), 0.0) // entry.recurrence.seconds
+    return last + timedelta(seconds=entry.recurrence.seconds * (passed + 1))
+
+
 def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:
     """When the newest task that each of the schedules published was sent, as far as on record."""
+    mine = TaskRecord.objects.filter(project=project, retry_of="").exclude(
+        schedule=""  # the index has no others
+    )
+    ids = newest_of_each(mine, "schedule", names)
     found: dict[str, datetime] = {}
-    for first in range(0, len(names), _AT_ONCE):
-        ids = _newest(project, names[first : first + _AT_ONCE])
-        sent = TaskRecord.objects.filter(pk__in=ids).values_list(
-            "schedule", Coalesce("sent_at", "received_at", "started_at")
-        )
+    for first in range(0, len(ids), _AT_ONCE):
+        newest = TaskRecord.objects.filter(pk__in=ids[first : first + _AT_ONCE])
+        sent = newest.values_list("schedule", Coalesce("sent_at", "received_at", "started_at"))
         found.update((name, at) for name, at in sent if at is not None)
     return found
-
-
-def _newest(project: str, names: Sequence[str]) -> list[int]:
-    mine = TaskRecord.objects.filter(project=project, retry_of="").only("id")
-    one = rows(mine, IndexRange(column="schedule", value=_ANY), Order(), None)[:1]
-    if (statement := compiled(one)) is None:
-        return []
-    # Django takes as long to compile it as the database to answer; so that is done once.
-    sql, values = statement
-    union = " UNION ALL ".join(
-        f"SELECT id FROM ({sql}) part_{number}"  # noqa: S608 - compiled by Django
-        for number in range(len(names))
-    )
-    given = [name if value == _ANY else value for name in names for value in values]
-    with connections[mine.db].cursor() as cursor:
-        cursor.execute(union, given)
-        return [row[0] for row in cursor.fetchall()]
 
 
 def _of_settings(given: Mapping[str, Any]) -> Entry:

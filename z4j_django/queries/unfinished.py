@@ -47,6 +47,20 @@ def _place(state: str, order: Order, key: Key | None, look: int) -> int | None:
     return next(iter(found[look : look + 1]), None)
 
 
+def running(project: str, look: int = LOOK) -> tuple[list[TaskRecord], bool]:
+    """What runs, of the newest that do, in one query: id, name, worker and start.
+
+    Returns:
+        The tasks, those that run for the longest first; and whether there may be more.
+    """
+    columns = ("id", "project", "task_id", "name", "worker", "started_at")
+    window = IndexRange(column="state", value=states.STARTED)
+    found = list(rows(TaskRecord.objects.only(*columns), window, Order(), None)[:look])
+    mine = [one for one in found if one.project == project and one.started_at is not None]
+    mine.sort(key=lambda one: (one.started_at, one.pk))
+    return mine, len(found) >= look
+
+
 @dataclass
 class Unfinished:
     """How many tasks of some names wait and run.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.models import Q, QuerySet
 
+from z4j_django import states
 from z4j_django.models import TaskRecord, WorkerRecord
-from z4j_django.queries import lookups, pages, status, tasks
+from z4j_django.queries import liveness, lookups, pages, status, tasks
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.index_ranges import IndexRange
 
 #: Tasks shown of one worker, at most.
 RECENT_TASKS_LIMIT = 50
+#: Workers that are looked at at once, at most.
+ONLINE_LIMIT = 1_000
 
 
 def hostnames() -> list[str]:
@@ -54,3 +59,25 @@ def recent_tasks(worker: WorkerRecord) -> list[TaskRecord]:
 def find(project: str, hostname: str) -> WorkerRecord | None:
     """The worker of this name, or None where it was never seen itself."""
     return WorkerRecord.objects.filter(project=project, hostname=hostname).first()
+
+
+def online(project: str, now: datetime) -> list[WorkerRecord]:
+    """The newest workers that are heard of."""
+    found = wanted(project, online=True).exclude(liveness.silent(now)).filter(liveness.RUNS_TASKS)
+    return list(found.order_by("-id")[:ONLINE_LIMIT])
+
+
+def in_hand(worker: WorkerRecord) -> list[TaskRecord]:
+    """What ``worker`` runs, the longest first, and then what it took and did not begin."""
+    mine = TaskRecord.objects.filter(
+        project=worker.project,
+        worker=worker.hostname,
+        state__in=(states.STARTED, states.RECEIVED),
+    )
+    found = list(tasks.summaries(mine)[: RECENT_TASKS_LIMIT * 4])
+    return sorted(found, key=lambda task: (task.state != states.STARTED, _begun(task), task.pk))
+
+
+def _begun(task: TaskRecord) -> float:
+    begun = task.started_at or task.received_at
+    return begun.timestamp() if begun else 0.0

@@ -82,7 +82,7 @@ def mask_text(text: str, rules: Rules = NO_RULES) -> str:
     if rules.emails and "@" in text:
         text = _EMAIL.sub(MASK, text)
     text = tokens.mask_numbers(tokens.mask_tokens(text))
-    has_sign = "=" in text or ":" in text or "," in text
+    has_sign = any(sign in text for sign in _SIGNS)
     if has_sign and (rules.keys or _NAMED.search(text.lower())):
         text = _mask_spans(text, sorted(_spans(text, rules)))
     if "--" in text:
@@ -108,6 +108,8 @@ _EMAIL: Final = re.compile(r"(?<![\w.%+-])[\w.%+-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0
 #: A secret's value in a text: where it begins and ends.
 _Span: TypeAlias = tuple[int, int]
 
+#: What stands between every name and its value.
+_SIGNS: Final = ("=", ":", ",", "%3")
 #: A look at a text in lower case that most have to stand: a word of ``_SECRET_NAME``, and behind it
 #: what follows a name; İ becomes two characters. Each alternative begins with another letter.
 _NAMED: Final = re.compile(
@@ -127,9 +129,15 @@ _NAME_THEN_VALUE: Final = re.compile(
     r"([A-Za-z][\w.-]{0,200}+)\\?[\"']?(?:,\s{0,40}|\s{1,40})"
     r"\\?[\"']?(?i:value|val|v)\\?[\"']?[ \t]{0,4}[=:][ \t]{0,4}"
 )
+#: The same the other way round, as what sorts its keys backwards, or not at all, writes it.
+_VALUE_THEN_NAME: Final = re.compile(
+    r"[\"'](?i:value|val|v)[\"']\s{0,4}:\s{0,4}"
+    r"([bu]?(?:\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+'))\s{0,4},\s{0,40}"
+    r"[\"'](?i:name|key|header|field|k)[\"']\s{0,4}:\s{0,4}[\"']([A-Za-z][\w.-]{0,200}+)[\"']"
+)
 #: A field of a multipart body.
 _FORM_FIELD: Final = re.compile(
-    r"form-data;[ ]?name=\"([^\"\r\n]{1,200}+)\"[^\r\n]{0,200}+"
+    r"form-data;[ ]?name=\"?([^\"\r\n;]{1,200}+)[^\r\n]{0,200}+"
     r"(?:\r?\n[^\r\n]{1,200}+){0,4}\r?\n\r?\n"
 )
 #: As Python and JSON write a pair of texts; the value is the last of two.
@@ -156,7 +164,13 @@ _VALUE: Final = re.compile(
 _PAST_BRACKET: Final = re.compile(rf"(?![=:]|[\w.-]{{1,64}}+[\"']?\]?[ ]?[=:]){_BARE.pattern}")
 _BRACKET: Final = re.compile(r"[()\[\]{}]")
 #: How a block of YAML begins, whose lines stand further in than its name; or a list of it.
-_BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[ \t]*+(?=\r?\n)|(?=\r?\n[ \t]*+- )")
+_BLOCK: Final = re.compile(
+    r"[|>](?:[+-][0-9]?|[0-9][+-]?)?(?:[ \t]++(?:#[^\r\n]*+)?)?(?=\r?\n)|(?=\r?\n[ \t]*+- )"
+)
+#: A value that begins in the line behind its name; only where the name begins its own line.
+_NEXT_LINE: Final = re.compile(r"(?=\r?\n[ \t]++\S)")
+#: Characters before a name that are looked at for the beginning of its line.
+_LINE_START: Final = 100
 _INDENT: Final = re.compile(r"[ \t]*+(?:- +)?")
 _NO_SECRETS: Final = frozenset({"", "''", '""', "None", "null", "True", "true", "False", "false"})
 
@@ -203,6 +217,9 @@ def _spans(text: str, rules: Rules) -> Iterator[_Span]:
     for match in _NAME_THEN_VALUE.finditer(text):
         if is_secret_name(match[1][-NAME_LENGTH:], rules):
             yield match.end(), _after_brackets(text, match.end())
+    for match in _VALUE_THEN_NAME.finditer(text):
+        if is_secret_name(match[2][-NAME_LENGTH:], rules):
+            yield match.span(1)
     for match in _FORM_FIELD.finditer(text):
         if is_secret_name(match[1][-NAME_LENGTH:], rules):
             yield match.end(), _after(_REST_OF_LINE, text, match.end())
@@ -215,6 +232,8 @@ def _spans(text: str, rules: Rules) -> Iterator[_Span]:
 def _value_end(text: str, start: int, pair: re.Match[str]) -> int:
     if block := _BLOCK.match(text, start):
         return _block_end(text, block.end(), pair.start())
+    if _NEXT_LINE.match(text, start) and _begins_line(text, pair.start()):
+        return _block_end(text, start, pair.start())
     is_quoted = text[start : start + 1] in ("'", '"')
     if not is_quoted and _WHOLE_LINE_NAME.search(pair[1]):
         end = _after(_LINE, text, start)
@@ -245,6 +264,11 @@ def _bracket_end(text: str, start: int) -> int:
         if depth == 0:
             return bracket.end()
     return len(text)
+
+
+def _begins_line(text: str, name: int) -> bool:
+    before = text[max(name - _LINE_START, 0) : name].rpartition("\n")[2]
+    return _INDENT.fullmatch(before.rstrip("\"'")) is not None
 
 
 def _block_end(text: str, start: int, name: int) -> int:

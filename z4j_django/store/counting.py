@@ -5,7 +5,7 @@ same. What the timeline leaves out, since it may be on record twice, is left out
 rejected or put back counts as what it is there, too: a purge is a message that left the queue, and
 its return one more that was sent.
 
-A start and an end don't carry the queue, nor when their message was sent. What the batch does not
+A start and an end carry the queue, but not when their message was sent. What the batch does not
 know of that either, the store is asked for: :attr:`Counts.unknown`, and :meth:`Counts.resolve`.
 """
 
@@ -109,7 +109,7 @@ class Counts:
         counter = _COUNTER_OF.get(event.kind)
         if counter is None:
             return
-        name, queue, message = event.name, "", event.message
+        name, queue, message = event.name, event.queue, event.message
         if message is not None:
             queue = message.queue
             self._hear_when_due(event, message, (row.project, row.task_id, attempt), at)

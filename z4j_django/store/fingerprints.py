@@ -53,6 +53,11 @@ def of(project: str, name: str, failure: events.Failure) -> int:
     return digest("error", project, name, failure.type[:SHORT], *cause)
 
 
+def is_own(path: str, name: str) -> bool:
+    """Whether a file in the traceback of a task of this name is the project's own."""
+    return bool(_own_file(path[-SHORT:], name.partition(".")[0]))
+
+
 def of_all_others(project: str) -> int:
     """The fingerprint of the group of all failures that have none of their own."""
     return digest("error", project)

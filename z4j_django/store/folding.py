@@ -20,36 +20,25 @@ row of a batch meets the row of the database. Three integers decide:
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from time import time as now
-from typing import Final, TypeAlias
 
-import msgspec
-
-from z4j_django import states
 from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
 from z4j_django.secrets import masking
-from z4j_django.store import describing
+from z4j_django.store import describing, lives
 from z4j_django.store.counting import Counts
 from z4j_django.store.error_rows import Errors
+from z4j_django.store.lives import Life
 from z4j_django.store.release_rows import Releases
 from z4j_django.store.rows import NAMED, GroupRow, LossRow, TaskRow, TimelineRow, WorkerRow
 from z4j_django.values import (
-    TIME_BITS,
     as_json,
     clean,
     identifier,
-    iso_time,
     microseconds,
     moment,
 )
-
-#: Sources of facts, the best first: a whole message, a cut one, an embedded step, a name; and
-#: what a bystander heard of a send, which tells the queue, or of anything else.
-_WHOLE, _CUT, _EMBEDDED, _NAME, _HEARD_SENT, _HEARD = range(6)
-_RETRIES: Final = describing.RETRIES
 
 
 class Fold:
@@ -75,7 +64,7 @@ class Fold:
 
     def __init__(self, rules: masking.Rules = masking.NO_RULES) -> None:
         self._rules = rules
-        self._lives: dict[tuple[str, str], _Life] = {}
+        self._lives: dict[tuple[str, str], Life] = {}
         self.groups: dict[tuple[str, str], GroupRow] = {}
         self.workers: dict[tuple[str, str], WorkerRow] = {}
         #: The same, by the hostname as events have it.
@@ -124,10 +113,10 @@ class Fold:
         self.errors.settle(self._rules)
         self.counts.settle()
 
-    def _life(self, project: str, task_id: str) -> _Life:
+    def _life(self, project: str, task_id: str) -> Life:
         life = self._lives.get((project, task_id))
         if life is None:
-            life = self._lives[project, task_id] = _Life(TaskRow(project, task_id))
+            life = self._lives[project, task_id] = Life(TaskRow(project, task_id))
         return life
 
     def _add_task_event(
@@ -135,7 +124,7 @@ class Fold:
     ) -> None:
         task_id = identifier(event.task_id)
         life = self._life(project, task_id)
-        attempt = attempt_of(event)
+        attempt = lives.attempt_of(event)
         time = microseconds(event.at)
         at = moment(event.at)
         if "@" in event.worker:  # as each node's name has it
@@ -151,8 +140,10 @@ class Fold:
         if event.message is not None:
             self._merge_message(life, event, event.message, attempt, time)
         elif event.name and life.row.facts_order > NAMED:
-            source = _HEARD if event.observed else _NAME
-            life.add_facts(_facts_order(source, attempt, time), events.Message(name=event.name))
+            source = lives.HEARD if event.observed else lives.NAME
+            life.add_facts(
+                lives.facts_order(source, attempt, time), events.Message(name=event.name)
+            )
         if event.observed and event.kind == events.TASK_SENT:
             return
         self.counts.add(event, life.row, attempt, at)
@@ -162,7 +153,7 @@ class Fold:
                 task_id,
                 event.kind[:16],
                 at,
-                attempt & _RETRIES,
+                attempt & describing.RETRIES,
                 clean(event.worker),
                 None if event.observed else pid,
                 describing.detail(event, self._rules),
@@ -171,14 +162,14 @@ class Fold:
 
     def _merge_message(
         self,
-        life: _Life,
+        life: Life,
         event: events.TaskEvent,
         message: events.Message,
         attempt: int,
         time: int,
     ) -> None:
         row, at = life.row, moment(event.at)
-        life.add_facts(_facts_order(_source(event, message), attempt, time), message)
+        life.add_facts(lives.facts_order(lives.source_of(event, message), attempt, time), message)
         if message.is_member:
             member = events.Step(
                 row.task_id, message.name, message.group_id, message.group_index, message.chord
@@ -204,7 +195,7 @@ class Fold:
         life = self._life(project, task_id)
         if life.row.attempt < 0:
             life.row.attempt = life.row.state_order = 0
-        order = _facts_order(_EMBEDDED, 0, microseconds(at))
+        order = lives.facts_order(lives.EMBEDDED, 0, microseconds(at))
         if order < life.row.facts_order:
             facts = events.Message(
                 name=step.name,
@@ -295,9 +286,9 @@ class Fold:
         if order > row.state_order:
             row.state_order, row.online = order, online
         if online:
-            row.last_seen = _later(row.last_seen, at)
+            row.last_seen = lives.later(row.last_seen, at)
         else:
-            row.stopped_at = _later(row.stopped_at, at)
+            row.stopped_at = lives.later(row.stopped_at, at)
         is_newest = row.started_at is None or at > row.started_at
         if event.kind == events.WORKER_ONLINE and is_newest:
             row.started_at = at
@@ -308,118 +299,6 @@ class Fold:
             row.version = clean(event.version, 64)
 
 
-_Origin: TypeAlias = tuple[int, int | None, int | None]
-
-
-class _Life(msgspec.Struct, gc=False):
-    """The row of a task, and whose words stand in it; written down once all were heard."""
-
-    row: TaskRow
-    message: events.Message | None = None
-    last: events.TaskEvent | None = None
-    #: Of the process that wrote ``last``: its pid and its release; and which error ``last`` is.
-    origin: _Origin = (0, None, None)
-
-    def add_facts(self, order: int, message: events.Message) -> None:
-        """Hear what a source says of the message."""
-        if order < self.row.facts_order:
-            self.row.facts_order = order
-            self.message = message
-
-    def add_state(self, event: events.TaskEvent, attempt: int, time: int, origin: _Origin) -> None:
-        """Hear what happened to the task, and when."""
-        row = self.row
-        if attempt > row.attempt:
-            row.attempt = attempt
-            row.state_order = -1
-            row.received_at = row.started_at = row.eta = row.expires = None
-        if attempt == row.attempt:
-            _merge_moments(row, event, moment(event.at))
-            order = _state_place(event.kind, event.retries > 0, event.requeued) | time << 4
-            if order > row.state_order:
-                row.state_order = order
-                self.last = event
-                self.origin = origin
-        if attempt == 0:
-            at = moment(event.at) if event.kind == events.TASK_SENT else sent_at(event)
-            row.sent_at = _earlier(row.sent_at, at)
-        if event.kind == events.TASK_RECEIVED and not event.observed:
-            row.deliveries += 1
-
-    def settle(self, rules: masking.Rules) -> None:
-        """Write what was heard so far into the row."""
-        if self.message is not None:
-            describing.write_facts(self.row, self.message, rules)
-            self.message = None
-        if self.last is not None:
-            pid, self.row.release, self.row.error = self.origin
-            describing.write_state(self.row, self.last, pid, rules)
-            self.last = None
-
-
-def attempt_of(event: events.TaskEvent) -> int:
-    """The number that orders a task's attempts."""
-    if not event.nesting and 0 <= event.retries <= _RETRIES:
-        return event.retries
-    return min(max(event.nesting, 0), 2**20) << 32 | min(max(event.retries, 0), _RETRIES)
-
-
-def sent_at(event: events.TaskEvent) -> float | None:
-    """When the message of a worker's event was published, as far as it says so."""
-    return moment(event.sent_at) if event.sent_at is not None else None
-
-
-def _merge_moments(row: TaskRow, event: events.TaskEvent, at: float) -> None:
-    if event.kind == events.TASK_RECEIVED:
-        row.received_at = _later(row.received_at, at)
-    elif event.kind == events.TASK_STARTED:
-        row.started_at = _later(row.started_at, at)
-    message = event.message
-    if message is not None:
-        if message.eta:
-            row.eta = _later(row.eta, iso_time(message.eta))
-        if message.expires:
-            row.expires = _later(row.expires, iso_time(message.expires))
-
-
-@functools.lru_cache(maxsize=64)
-def _state_place(kind: str, has_retries: bool, requeued: bool) -> int:
-    """The state's order but for the time: the side, whether it ends, and the rank."""
-    state = describing.state_of(kind, has_retries)
-    side = kind != events.TASK_SENT or requeued  # what was put back had left the queue
-    ended = state in states.FINISHED and not requeued
-    return (side << 1 | ended) << (TIME_BITS + 4) | states.RANK[state]
-
-
 def _greater_group(one: tuple[int, str], other: tuple[int, str]) -> tuple[int, str]:
     """Size and kind of a group: a chord before a group, then the greater."""
     return max(one, other, key=lambda pair: (pair[1] == "chord", pair[0]))
-
-
-def _source(event: events.TaskEvent, message: events.Message) -> int:
-    if event.observed:
-        return _HEARD_SENT if event.kind == events.TASK_SENT else _HEARD
-    return _WHOLE if message.complete else _CUT
-
-
-def _facts_order(source: int, attempt: int, time: int) -> int:
-    """Eight bits of attempt, three of source, the rest time; the smallest is the best.
-
-    A name alone, an embedded step, or what was heard, gives way to a message of any attempt.
-    """
-    place = min(attempt >> 32, 3) * 64 + min(attempt & 0xFFFFFFFF, 63)
-    if source >= _EMBEDDED:
-        place = 255
-    return (place << 3 | source) << TIME_BITS | time
-
-
-def _earlier(first: float | None, second: float | None) -> float | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return min(first, second)
-
-
-def _later(first: float | None, second: float | None) -> float | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return max(first, second)

@@ -12,23 +12,19 @@ import datetime
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from django.apps import apps
 from django.conf import settings
-from django.db import OperationalError, connections, router, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from z4j_django import logs, states
 from z4j_django.counters import SCOPES
 from z4j_django.retention_policy import RetentionPolicy
-from z4j_django.store import sightings, statistics
+from z4j_django.store import deleting, sightings, statistics
 
 logger = logs.logger("z4j_django.retention")
-
-T = TypeVar("T")
 
 #: Tasks in one transaction.
 BATCH: Final = 1_000
@@ -37,8 +33,6 @@ EVERY: Final = 3600.0
 #: Seconds for which a cursor outlives its segment, for a shipper that still has a batch of it
 #: in hand. No age lets a cursor go before: its host may be away for any time.
 CURSOR_AGE: Final = 30 * 86400.0
-#: Tries of one transaction: a deadlock, or SQLite's one lock, passes.
-TRIES: Final = 3
 
 #: What goes beside tasks.
 OTHERS: Final = (
@@ -103,13 +97,13 @@ def prune(
 
 def span(policy: RetentionPolicy) -> tuple[int, int]:
     """The ids of tasks between which a run looks, about, found by halving."""
-    rows = _rows("TaskRecord")
+    rows = deleting.rows_of("TaskRecord")
     first = low = rows.order_by("pk").values_list("pk", flat=True).first() or 0
     high = rows.order_by("-pk").values_list("pk", flat=True).first() or 0
     cutoff = time.time() - _shortest(policy)
     while low < high:
         middle = (low + high) // 2
-        found = _read(rows.filter(pk__gte=middle), _TASK, 1)
+        found = deleting.read(rows.filter(pk__gte=middle), _TASK, 1)
         if found and sightings.first_sight(found[0]) <= cutoff:
             low = found[0].pk + 1
         else:
@@ -148,8 +142,10 @@ class Housekeeper:
 
 def let_cursors_go(segments: Sequence[str]) -> None:
     """Say of the cursors of ``segments`` that no host has these any more."""
-    for names in _parts(segments, _AT_ONCE):
-        _rows("JournalCursor").filter(segment__in=names).update(deleted_at=_moment(time.time()))
+    for names in deleting.parts(segments, _AT_ONCE):
+        deleting.rows_of("JournalCursor").filter(segment__in=names).update(
+            deleted_at=_moment(time.time())
+        )
 
 
 class _Run:
@@ -175,7 +171,7 @@ class _Run:
         for window in self._windows("TaskRecord", _TASK):
             old = sorted((row for row in window if self._is_old(row)), key=lambda row: row.task_id)
             if old:
-                found, events, payloads = _patiently(self._take, old)
+                found, events, payloads = deleting.patiently(self._take, old)
                 self.tally.tasks += found
                 self.tally.others["events"] += events
                 self.tally.others["payloads"] += payloads
@@ -196,7 +192,7 @@ class _Run:
             old = [
                 row.pk for row in window if row.project == self.project and row.first_seen < cutoff
             ]
-            self.tally.others["groups"] += _patiently(self._delete_groups, old)
+            self.tally.others["groups"] += deleting.patiently(self._delete_groups, old)
             yield
             if all(cutoff < row.first_seen <= now for row in window):
                 return
@@ -282,7 +278,9 @@ class _Run:
     def _windows(self, name: str, columns: Sequence[str]) -> Iterator[list[Any]]:
         """The rows of a table by their key, whatever the project: no other index is tempting."""
         last = 0
-        while window := _read(_rows(name).filter(pk__gt=last), columns, self.batch):
+        while window := deleting.read(
+            deleting.rows_of(name).filter(pk__gt=last), columns, self.batch
+        ):
             yield window
             last = window[-1].pk
 
@@ -290,130 +288,85 @@ class _Run:
         """Tasks by state, events, and messages, that go; sorted, they are locked as writers do."""
         found: Counter[str] = Counter()
         events = payloads = 0
-        with nullcontext() if self.dry_run else _transaction():
-            for part in _parts(old, _AT_ONCE):
+        with nullcontext() if self.dry_run else deleting.short_transaction():
+            for part in deleting.parts(old, _AT_ONCE):
                 still = part if self.dry_run else self._still_old(part)
                 found.update(row.state for row in still)
                 ids = [row.task_id for row in still]
-                timeline = _rows("TaskEvent").filter(task_id__in=ids, project=self.project)
-                events += timeline.count() if self.dry_run else _delete(timeline)
-                messages = _rows("TaskPayload").filter(task_id__in=ids, project=self.project)
+                timeline = deleting.rows_of("TaskEvent").filter(
+                    task_id__in=ids, project=self.project
+                )
+                events += timeline.count() if self.dry_run else deleting.delete(timeline)
+                messages = deleting.rows_of("TaskPayload").filter(
+                    task_id__in=ids, project=self.project
+                )
                 if self.dry_run and self.policy.payloads:  # those are counted already
                     messages = messages.exclude(self._before("created_at", self.policy.payloads))
-                payloads += messages.count() if self.dry_run else _delete(messages)
+                payloads += messages.count() if self.dry_run else deleting.delete(messages)
                 if not self.dry_run:
-                    _delete(_rows("TaskRecord").filter(pk__in=[row.pk for row in still]))
+                    deleting.delete(
+                        deleting.rows_of("TaskRecord").filter(pk__in=[row.pk for row in still])
+                    )
         return found, events, payloads
 
     def _still_old(self, found: Sequence[Any]) -> list[Any]:
-        rows = _rows("TaskRecord").filter(pk__in=[row.pk for row in found])
-        locked = _locked(rows.order_by("project", "task_id"))
+        rows = deleting.rows_of("TaskRecord").filter(pk__in=[row.pk for row in found])
+        locked = deleting.locked(rows.order_by("project", "task_id"))
         return [row for row in locked.values_list(*_TASK, named=True) if self._is_old(row)]
 
     def _take_operation(self, number: int) -> Iterator[None]:
         """An operation that goes; before it, in parts, what belongs to it."""
         if not self.dry_run:
             for name in ("SavedMessage", "OperationTarget"):
-                rows = _rows(name).filter(operation=number)
+                rows = deleting.rows_of(name).filter(operation=number)
                 while keys := list(rows.values_list("pk", flat=True)[:_AT_ONCE]):
-                    _patiently(_delete, rows.filter(pk__in=keys))
+                    deleting.patiently(deleting.delete, rows.filter(pk__in=keys))
                     yield
-            _patiently(_delete, _rows("Operation").filter(pk=number))
+            deleting.patiently(deleting.delete, deleting.rows_of("Operation").filter(pk=number))
         self.tally.others["operations"] += 1
 
     def _delete_groups(self, old: Sequence[int]) -> int:
         gone = 0
-        for part in _parts(old, _AT_ONCE):
-            empty = _without_members(_rows("GroupRecord").filter(pk__in=part))
+        for part in deleting.parts(old, _AT_ONCE):
+            empty = _without_members(deleting.rows_of("GroupRecord").filter(pk__in=part))
             if keys := list(empty.values_list("pk", flat=True)):
-                with _transaction():
-                    rows = _rows("GroupRecord").filter(pk__in=keys)
-                    ordered = _locked(rows.order_by("project", "group_id"))
+                with deleting.short_transaction():
+                    rows = deleting.rows_of("GroupRecord").filter(pk__in=keys)
+                    ordered = deleting.locked(rows.order_by("project", "group_id"))
                     locked = list(ordered.values_list("pk", flat=True))
                     # Whoever writes a member writes its group, too: none comes from here on.
                     still = _without_members(rows.filter(pk__in=locked))
-                    gone += _delete(rows.filter(pk__in=list(still.values_list("pk", flat=True))))
+                    gone += deleting.delete(
+                        rows.filter(pk__in=list(still.values_list("pk", flat=True)))
+                    )
         return gone
 
     def _others(self, noun: str, model: str, old: Q, *key: str) -> Iterator[None]:
         """The rows of a table in which what is old is few, or has an index."""
-        rows = _rows(model).filter(old)
+        rows = deleting.rows_of(model).filter(old)
         if self.dry_run:
             self.tally.others[noun] += rows.count()
             yield
             return
         while keys := list(rows.values_list("pk", flat=True)[:_AT_ONCE]):
-            gone = _patiently(_delete_locked, rows.filter(pk__in=keys), key)
+            gone = deleting.patiently(deleting.delete_locked, rows.filter(pk__in=keys), key)
             self.tally.others[noun] += gone
             yield
             if not gone:  # all of them are being written
                 return
 
 
-def _rows(name: str) -> QuerySet[Any]:
-    """A table; found when it is needed, as a shipper imports this before Django is up."""
-    rows: QuerySet[Any] = apps.get_model("z4j_django", name)._default_manager.using(_alias())
-    return rows
-
-
-def _alias() -> str:
-    return router.db_for_write(apps.get_model("z4j_django", "TaskRecord"))
-
-
-def _read(rows: QuerySet[Any], columns: Sequence[str], limit: int) -> list[Any]:
-    return list(rows.order_by("pk").values_list(*columns, named=True)[:limit])
-
-
-@contextmanager
-def _transaction() -> Iterator[None]:
-    with transaction.atomic(using=_alias()):
-        if not connections[_alias()].features.has_select_for_update:
-            # SQLite takes its lock here, and not halfway, where it would not wait for it.
-            _delete(_rows("TaskRecord").filter(pk=0))
-        yield
-
-
-def _locked(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """``rows`` that no one else is writing, locked, where the database locks rows."""
-    features = connections[_alias()].features
-    return rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
-
-
-def _delete_locked(rows: QuerySet[Any], key: Sequence[str]) -> int:
-    with _transaction():
-        locked = list(_locked(rows.order_by(*key)).values_list("pk", flat=True))
-        return _delete(rows.filter(pk__in=locked))
-
-
-def _delete(rows: QuerySet[Any]) -> int:
-    """Delete ``rows``; how many of this very table went."""
-    return rows.delete()[1].get(rows.model._meta.label, 0)
-
-
 def _without_members(groups: QuerySet[Any]) -> QuerySet[Any]:
-    mine = _rows("TaskRecord").filter(project=OuterRef("project"))
+    mine = deleting.rows_of("TaskRecord").filter(project=OuterRef("project"))
     # The index on groups leaves out the tasks that have none.
     members = mine.exclude(group_id="").filter(group_id=OuterRef("group_id"))
     bodies = mine.filter(task_id=OuterRef("body_id"))
     # A body that is a group stays with its chord, under whose id its members are.
-    chords = _rows("GroupRecord").filter(project=OuterRef("project"), body_id=OuterRef("group_id"))
+    chords = deleting.rows_of("GroupRecord").filter(
+        project=OuterRef("project"), body_id=OuterRef("group_id")
+    )
     chords = chords.exclude(pk=OuterRef("pk"))
     return groups.exclude(Exists(members)).exclude(Exists(bodies)).exclude(Exists(chords))
-
-
-def _patiently(transact: Callable[..., T], *args: Any) -> T:
-    for attempt in range(1, TRIES):
-        try:
-            return transact(*args)
-        except OperationalError as error:
-            logger.debug("Tried %d times: %s", attempt, error)
-            time.sleep(0.05 * 2**attempt)
-    return transact(*args)
-
-
-def _parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for first in range(0, len(rows), size):
-        yield rows[first : first + size]
 
 
 def _shortest(policy: RetentionPolicy) -> float:

@@ -15,7 +15,7 @@ NO_FACTS: Final = 2**63 - 1
 NAMED: Final = 255 << (3 + TIME_BITS)
 
 
-class TaskRow(msgspec.Struct, gc=False):
+class TaskRow(msgspec.Struct, gc=False, omit_defaults=True):
     """A task as far as a batch tells of it. Times are seconds since the epoch."""
 
     project: str
@@ -47,6 +47,7 @@ class TaskRow(msgspec.Struct, gc=False):
     started_at: float | None = None
     eta: float | None = None
     expires: float | None = None
+    time_limit: int | None = None
     # state
     state: str = states.PENDING
     retries: int = 0
@@ -94,17 +95,17 @@ class WorkerRow(msgspec.Struct):
     stopped_at: float | None = None
 
 
-class TimelineRow(msgspec.Struct, gc=False):
+class TimelineRow(msgspec.Struct, gc=False, omit_defaults=True):
     """One event, for the timeline."""
 
     project: str
     task_id: str
     kind: str
     at: float
-    retries: int
-    worker: str
-    pid: int | None
-    detail: str
+    retries: int = 0
+    worker: str = ""
+    pid: int | None = None
+    detail: str = ""
 
 
 class PayloadRow(msgspec.Struct):

@@ -52,7 +52,7 @@ START: Final = (
 WORKER_STATE: Final = "CASE WHEN n.state_order > o.state_order THEN {n} ELSE {o} END"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Merge:
     """How rows meet in one table.
 
@@ -96,6 +96,7 @@ TASKS: Final = Merge(
         "started_at": MOMENT,
         "eta": MOMENT,
         "expires": MOMENT,
+        "time_limit": MOMENT,
         "state": STATE,
         "retries": STATE,
         "worker": STATE,
@@ -220,37 +221,79 @@ def _write(
 ) -> None:
     if not rows:
         return
-    fields = [model._meta.get_field(name) for name in columns]
     quote = connection.ops.quote_name
-    table = quote(model._meta.db_table)
+    if connection.vendor == "postgresql":
+        document = msgspec.json.encode(rows).decode()
+        with _server_binding(connection) as cursor:
+            row_type: Any = type(rows[0])
+            statement = _postgresql(model, tuple(columns), merge, row_type, quote)
+            cursor.execute(statement, [document])
+        return
+    write = _mysql if connection.vendor == "mysql" else _sqlite
+    fields = [model._meta.get_field(name) for name in columns]
+    statement = write(quote(model._meta.db_table), columns, merge, quote)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            document = msgspec.json.encode(rows).decode()
-            cursor.execute(_postgresql(table, fields, merge, quote), [document])
-            return
-        statement = _mysql if connection.vendor == "mysql" else _sqlite
-        cursor.executemany(
-            statement(table, columns, merge, quote), _values(connection, fields, rows)
-        )
+        cursor.executemany(statement, _values(connection, fields, rows))
 
 
-def _postgresql(table: str, fields: Sequence[Any], merge: Merge | None, quote: Quote) -> str:
+def _server_binding(connection: Any) -> Any:
+    """A cursor that sends values beside the statement.
+
+    Django's own writes them into it, which for half a megabyte costs the driver, and the server's
+    parser, as much again as what is done with them.
+    """
+    connection.ensure_connection()
+    try:
+        import psycopg
+    except ImportError:  # psycopg2, which has no such
+        return connection.cursor()
+    cursor = psycopg.Cursor(connection.connection)
+    make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return make(cursor)
+
+
+@functools.lru_cache(maxsize=64)
+def _postgresql(
+    model: type[models.Model],
+    columns: Sequence[str],
+    merge: Merge | None,
+    row_type: Any,
+    quote: Quote,
+) -> str:
     """One statement for any number of rows, which come as one JSON document.
 
-    A list a column, for ``unnest``, takes the driver far longer to write down.
+    A list a column, for ``unnest``, takes the driver far longer to write down. What a row type
+    leaves out of the document where it has its default, is that here.
     """
+    fields: list[Any] = [model._meta.get_field(name) for name in columns]
+    table, defaults = quote(model._meta.db_table), _left_out(row_type)
     names = ", ".join(quote(field.column) for field in fields)
     types = ", ".join(
         f"{quote(field.column)} {_POSTGRESQL_TYPES.get(type(field), 'text')}" for field in fields
     )
     reads = ", ".join(
-        _POSTGRESQL_READS.get(type(field), "r.{}").format(quote(field.column)) for field in fields
+        _POSTGRESQL_READS.get(type(field), "r.{}").format(quote(field.column))
+        if (default := defaults.get(field.column)) is None
+        else f"coalesce(r.{quote(field.column)}, {default})"
+        for field in fields
     )
     text = (
         f"INSERT INTO {table} AS o ({names}) "  # noqa: S608  # names of our own
         f"SELECT {reads} FROM json_to_recordset(%s::json) AS r({types})"
     )
     return text + _on_conflict(merge, quote, new="excluded.{}", old="o.{}")
+
+
+def _left_out(row_type: Any) -> Mapping[str, str]:
+    """The defaults, as literals, that the rows of a type leave out; of ``None`` nothing is said."""
+    if not row_type.__struct_config__.omit_defaults:
+        return {}
+    defaults = {one.name: one.default for one in msgspec.structs.fields(row_type)}
+    return {
+        name: f"'{default}'" if isinstance(default, str) else str(default)
+        for name, default in defaults.items()
+        if isinstance(default, (str, int))
+    }
 
 
 def _sqlite(table: str, columns: Sequence[str], merge: Merge | None, quote: Quote) -> str:

@@ -217,13 +217,18 @@ class DatabaseSink:
 
     def _lock_cursors(self, segments: Sequence[str]) -> dict[str, int]:
         """Where each segment stands; no other shipper moves it until the transaction ends."""
-        model = _model("JournalCursor")
-        # The write comes first: SQLite takes its lock here, and not halfway.
-        rows = [CursorRow(segment, 0, 0) for segment in segments]
-        sql.upsert(connections[self._alias], model, sql.NEW_CURSORS, rows)
+        model, connection = _model("JournalCursor"), connections[self._alias]
         cursors = model._default_manager.using(self._alias)
         locked = cursors.select_for_update().filter(segment__in=segments).order_by("segment")
-        return dict(locked.values_list("segment", "offset"))
+        positions = locked.values_list("segment", "offset")
+        if connection.vendor == "postgresql":  # MySQL would lock what lies between them
+            found = dict(positions)
+            if len(found) == len(segments):
+                return found
+        # The write comes first: SQLite takes its lock here, and not halfway.
+        rows = [CursorRow(segment, 0, 0) for segment in segments]
+        sql.upsert(connection, model, sql.NEW_CURSORS, rows)
+        return dict(positions.all())
 
     def _store(self, fold: Fold, messages: Sequence[PayloadRow]) -> None:
         connection = connections[self._alias]

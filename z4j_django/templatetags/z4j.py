@@ -32,11 +32,30 @@ def z4j_assets(*more: str) -> dict[str, Any]:
 
 
 @register.inclusion_tag("admin/z4j_django/navigation.html", takes_context=True)
-def z4j_navigation(context: template.Context) -> dict[str, Any]:
+def z4j_navigation(context: template.Context, place: str = "") -> dict[str, Any]:
     """The line that leads from one page of ours to another."""
     from z4j_django.admin import navigation
 
     request = context.get("request")
     if request is None:
         return {}
-    return {"links": navigation.links(request, str(context.get("place", "")))}
+    return {"links": navigation.links(request, place or str(context.get("place", "")))}
+
+
+@register.inclusion_tag("admin/z4j_django/room/room.html", takes_context=True)
+def z4j_room(context: template.Context) -> dict[str, Any]:
+    """The first page: what is wrong, how much goes through, and what is being done right now."""
+    return _shown(context, brief=False)
+
+
+@register.inclusion_tag("admin/z4j_django/room/block.html", takes_context=True)
+def z4j_block(context: template.Context) -> dict[str, Any]:
+    """The same in brief, for the admin's own index."""
+    return _shown(context, brief=True)
+
+
+def _shown(context: template.Context, *, brief: bool) -> dict[str, Any]:
+    from z4j_django.admin.room import pages
+
+    request = context.get("request")
+    return {} if request is None else pages.shown(request, brief=brief)

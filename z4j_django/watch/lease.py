@@ -56,6 +56,8 @@ class DatabaseLease:
         self.holder = identifier(f"{place} {secrets.token_hex(2)}")
         #: Seconds for which somebody else has it, as it was read last, unless they take it again.
         self.taken_for = 0.0
+        #: Seconds by which this host's clock is ahead of the database's, at the least.
+        self.host_ahead = 0.0
 
     def take(self) -> datetime | None:
         """Take it, or keep it, if nobody else has it.
@@ -63,7 +65,7 @@ class DatabaseLease:
         Returns:
             What the database's clock says; ``None`` where somebody else has it.
         """
-        at = now()
+        at = self._now()
         found = self.read()
         if found is None:
             new = Lease(project=self.project, name=self.name, until=at)
@@ -78,6 +80,14 @@ class DatabaseLease:
             return None
         as_read = primary(Lease).filter(pk=found.pk, holder=found.holder, until=found.until)
         return at if as_read.update(holder=self.holder, until=at + self.length) else None
+
+    def _now(self) -> datetime:
+        before = time.time()
+        at = now()
+        after, seconds = time.time(), at.timestamp()
+        # The answer is from some moment between the two; it may have been long in coming.
+        self.host_ahead = max(before - seconds, 0.0) + min(after - seconds, 0.0)
+        return at
 
     def tell_done(self, at: datetime) -> None:
         """Say that it was made use of, unless somebody else has it by now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Final
 
@@ -38,6 +39,23 @@ def refresh(project: str, seconds: float = TIMEOUT) -> None:
     except Exception as error:  # whatever a database raises
         reason = mask_text(f"{type(error).__name__}: {error}")
         logger.warning("The conditions could not be evaluated: %s", reason)
+
+
+_running = threading.Lock()
+
+
+def refresh_soon(project: str) -> None:
+    """The same, and nobody waits for it: whoever asks next is told. One at a time in a process."""
+    if _running.acquire(blocking=False):
+        threading.Thread(target=_refresh, args=[project], name="z4j-watch", daemon=True).start()
+
+
+def _refresh(project: str) -> None:
+    try:
+        refresh(project)
+    finally:
+        connections[router.db_for_read(Lease)].close()
+        _running.release()
 
 
 def _round(project: str) -> None:

@@ -35,7 +35,11 @@ _Found = dict[tuple[str, str], tuple[Condition, Finding]]
 
 
 def evaluate(
-    project: str, now: datetime, thresholds: Mapping[str, Thresholds], told: set[str]
+    project: str,
+    now: datetime,
+    thresholds: Mapping[str, Thresholds],
+    told: set[str],
+    host_ahead: float = 0.0,
 ) -> Iterator[None]:
     """Evaluate and store; it may be gone on with whenever there is time.
 
@@ -44,24 +48,37 @@ def evaluate(
         now: The moment, by the database's clock.
         thresholds: Those of each condition that is to be evaluated.
         told: What was logged already; no failure is logged each time.
+        host_ahead: Seconds by which the clock of this host is ahead of the database's.
 
     Yields:
         Nothing, after each condition.
     """
-    scene = Scene(project, now)
+    _tune()
+    scene = Scene(project, now, host_ahead)
     found: _Found = {}
     for key, limits in thresholds.items():
         try:
             with _apart():
                 found.update(_findings(CONDITIONS[key], scene, limits))
         except Exception as error:  # whatever it is, the others are evaluated
-            reason = mask_text(f"{type(error).__name__}: {error}")
+            reason = " ".join(mask_text(f"{type(error).__name__}: {error}").split())
             scene.failures[key] = reason
             if (line := f"{key}: {type(error).__name__}") not in told:
                 told.add(line)
                 logger.warning("The condition %s can't be evaluated: %s", key, reason)
         yield
     _store(scene, found, set(thresholds))
+
+
+def _tune() -> None:
+    """Have PostgreSQL compile no statement of a round: that takes longer than to run it.
+
+    It judges by what a statement would cost if it had to read all that it may.
+    """
+    connection = connections[router.db_for_read(ConditionRecord)]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET jit = off")
 
 
 def _findings(condition: Condition, scene: Scene, limits: Thresholds) -> _Found:

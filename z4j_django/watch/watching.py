@@ -81,5 +81,6 @@ class Watch:
     def round(self, at: datetime) -> Iterator[None]:
         """A whole round, at a moment by the database's clock."""
         self._sampler.begin(at)
-        yield from rounds.evaluate(self.project, at, registry.current(), self._told)
+        limits, ahead = registry.current(), self.lease.host_ahead
+        yield from rounds.evaluate(self.project, at, limits, self._told, ahead)
         self.lease.tell_done(at)

@@ -114,8 +114,8 @@ def compare_records(ledger: Ledger, records: Records, verdict: Verdict) -> None:
 def compare_statistics(records: Records) -> list[str]:
     """Compare every counter with the timeline: by time, by name and in all.
 
-    The timeline has no queue, and a start whose message came later had none to tell: what all
-    queues have together has to be right.
+    The timeline has no queue and no cause: what all queues, and all errors of an hour, have
+    together has to be right.
     """
     names = dict(records.tasks.values_list("task_id", "name").iterator(_CHUNK))
     expected: Counter[tuple[int, str, int, str, str]] = Counter()
@@ -127,10 +127,13 @@ def compare_statistics(records: Records) -> list[str]:
             expected[step, counters.NAMES, begin, names[task_id], counter] += 1
             expected[step, counters.QUEUES, begin, "", counter] += 1
             expected[step, counters.ALL, begin, "", counter] += 1
+            if counter == "failed" and step == counters.HOUR:
+                expected[step, counters.ERRORS, begin, "", counter] += 1
     found: Counter[tuple[int, str, int, str, str]] = Counter()
     for row in records.statistics.iterator(_CHUNK):
+        name = "" if row.scope == counters.ERRORS else row.name
         for counter in counters.COUNTERS:
-            found[row.step, row.scope, row.at, row.name, counter] += getattr(row, counter)
+            found[row.step, row.scope, row.at, name, counter] += getattr(row, counter)
     places = sorted(expected.keys() | {place for place, count in found.items() if count})
     return [
         f"{place} is counted {found[place]} times, and happened {expected[place]} times"

@@ -39,6 +39,10 @@ class Scene:
         queue: Name of a queue of its own.
     """
 
+    #: The project's package, which has the app, and its settings.
+    app: str = APP
+    settings: str = f"{APP}.settings"
+
     def __init__(self, folder: Path, database: str, broker: str | None, queue: str) -> None:
         self.folder = folder
         self.queue = queue
@@ -51,7 +55,7 @@ class Scene:
     def environment(self, **z4j: Any) -> dict[str, str]:
         """The environment of the project's programs; ``z4j`` goes into the setting ``Z4J``."""
         ours = {
-            "DJANGO_SETTINGS_MODULE": f"{APP}.settings",
+            "DJANGO_SETTINGS_MODULE": self.settings,
             "DATABASE_URL": self.database,
             "DEMO_DIR": str(self.folder),
             "SCENE_QUEUE": self.queue,
@@ -82,16 +86,15 @@ class Scene:
         self,
         *options: str,
         name: str = "w1",
-        ready: str = BOOTSTRAP,
+        ready: str = "",
         celery: tuple[str, ...] = (sys.executable, "-m", "celery"),
         environment: dict[str, str] | None = None,
     ) -> Program:
         """Start a worker, and wait until it takes tasks."""
         options = options or ("-P", "prefork", "-c", "1")
-        hostname = f"{name}@{self.queue}"
-        command = [*celery, "-A", APP, "worker", "-l", "INFO", "-n", hostname, *options]
-        program = self.start(*command, name=name, environment=environment)
-        program.wait_for_output(ready)
+        command = [*celery, "-A", self.app, "worker", "-l", "INFO", "-n", self.hostname(name)]
+        program = self.start(*command, *options, name=name, environment=environment)
+        program.wait_for_output(ready or BOOTSTRAP.replace(APP, self.app))
         return program
 
     def hostname(self, name: str = "w1") -> str:

@@ -101,6 +101,12 @@ class Table:
         self.scene.wait_for_state(body_id, "SUCCESS")
         return self.records.task(body_id)
 
+    def wait_for_success(self, **facts: Any) -> TaskRecord:
+        """The task on record with these facts, once it has succeeded."""
+        found = self.records.tasks.filter(state="SUCCESS", **facts)
+        wait_until(found.exists, PATIENCE, f"the success of a task with {facts}")
+        return found.get()
+
     def roots(self, task_ids: list[str]) -> list[str]:
         """The first tasks of the workflows that these belong to, as far as they are on record."""
         found = self.records.tasks.filter(task_id__in=task_ids)

@@ -12,13 +12,14 @@ T = TypeVar("T")
 POLL: Final = 0.05
 
 
-def wait_until(condition: Callable[[], T], timeout: float, what: str) -> T:
+def wait_until(condition: Callable[[], T], timeout: float, what: str, poll: float = POLL) -> T:
     """The first true value of ``condition``.
 
     Args:
         condition: Asked again and again.
         timeout: Seconds after which the test fails.
         what: What is waited for, for the message.
+        poll: Seconds between two looks.
 
     Raises:
         AssertionError: If it stays false.
@@ -27,5 +28,5 @@ def wait_until(condition: Callable[[], T], timeout: float, what: str) -> T:
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"Not within {timeout:g} s: {what}")
-        time.sleep(POLL)
+        time.sleep(poll)
     return value

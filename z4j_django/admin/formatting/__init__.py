@@ -4,7 +4,7 @@ Pure functions; everything they return is safe HTML or text. A thing looks the s
 stands, because it is made here.
 """
 
-from z4j_django.admin.formatting.charts import pace_bar, progress, slots, sparkline
+from z4j_django.admin.formatting.charts import bar, bars, pace_bar, progress, slots, sparkline
 from z4j_django.admin.formatting.moments import (
     elapsed,
     full_moment,
@@ -14,13 +14,30 @@ from z4j_django.admin.formatting.moments import (
     span,
 )
 from z4j_django.admin.formatting.names import identifier, missing, name, plain, short_id, text
-from z4j_django.admin.formatting.numbers import count, duration, percent, runtime, share, total
+from z4j_django.admin.formatting.numbers import (
+    count,
+    duration,
+    percent,
+    runtime,
+    share,
+    short,
+    total,
+)
 from z4j_django.admin.formatting.states import badge, coloured, mark, pill, standing
-from z4j_django.admin.formatting.texts import TEXT_LIMIT, bounded, joined, pretty_json, stacked
+from z4j_django.admin.formatting.texts import (
+    TEXT_LIMIT,
+    bounded,
+    joined,
+    pretty_json,
+    prose,
+    stacked,
+)
 
 __all__ = [
     "TEXT_LIMIT",
     "badge",
+    "bar",
+    "bars",
     "bounded",
     "coloured",
     "count",
@@ -41,8 +58,10 @@ __all__ = [
     "precise",
     "pretty_json",
     "progress",
+    "prose",
     "runtime",
     "share",
+    "short",
     "short_id",
     "slots",
     "span",

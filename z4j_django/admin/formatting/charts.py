@@ -56,6 +56,44 @@ def sparkline(values: Sequence[float | None], label: str, outcome: str = "") -> 
     )
 
 
+def bars(values: Sequence[float], titles: Sequence[str], label: str, kind: str = "") -> SafeString:
+    """A bar for each value, as high as it is great; one that is small but there is seen.
+
+    Args:
+        values: From the left.
+        titles: What is said of each.
+        label: What a reader is told of all.
+        kind: The colour: an outcome's, ``run`` or ``wait``; by default none's.
+    """
+    top = max(values, default=0) or 1
+    heights = [max(_HEIGHT * value / top, 1) if value > 0 else 0.4 for value in values]
+    drawn = format_html_join(
+        "",
+        '<rect x="{}" y="{}" width="0.8" height="{}"{}><title>{}</title></rect>',
+        (
+            (
+                f"{place + 0.1:.1f}",
+                f"{_HEIGHT - height:.2f}",
+                f"{height:.2f}",
+                "" if value > 0 else SafeString(' class="z4j-none"'),
+                title,
+            )
+            for place, (value, height, title) in enumerate(
+                zip(values, heights, titles, strict=True)
+            )
+        ),
+    )
+    return format_html(
+        '<svg class="z4j-bars{}" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" '
+        'aria-label="{}">{}</svg>',
+        f" z4j-of-{kind}" if kind else "",
+        str(len(values)),
+        str(_HEIGHT),
+        label,
+        drawn,
+    )
+
+
 def slots(used: int, of: int | None) -> SafeString:
     """A worker's slots, those in use filled, and the two numbers."""
     if not of or of < 0:
@@ -86,6 +124,12 @@ def progress(done: float, of: float, label: str = "") -> SafeString:
     part = min(max(done / of, 0), 1) if of > 0 else 0
     words = _("%(done)s of %(all)s") % {"done": count(done), "all": count(of)}
     return _bar(part, label or words, words, "z4j-progress")
+
+
+def bar(part: float, label: str, *, is_bad: bool = False) -> SafeString:
+    """A bar that is filled in part, from 0 to 1, and says what it is to readers alone."""
+    kind = "z4j-gauge z4j-over" if is_bad else "z4j-gauge"
+    return _bar(min(max(part, 0), 1), label, "", kind)
 
 
 def _bar(part: float, label: str, words: str, kind: str) -> SafeString:

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from z4j_django import states
+from z4j_django.admin.formatting import moments
 from z4j_django.admin.formatting.names import nothing
 from z4j_django.models import TaskRecord
 from z4j_django.queries import tasks
@@ -21,7 +22,13 @@ def count(value: float | None, decimals: int = 0) -> str:
     """A number with the separators of the reader's language: ``1,204``."""
     if value is None:
         return NOTHING
-    return number_format(value, decimal_pos=decimals, use_l10n=True, force_grouping=True)
+    return _number(value, decimals)
+
+
+def _number(value: float, decimals: int) -> str:
+    # Django cuts digits off where it is not rounded before.
+    rounded = round(value, decimals) if decimals else round(value)
+    return number_format(rounded, decimals, use_l10n=True, force_grouping=True)
 
 
 def percent(value: float | None) -> str:
@@ -29,9 +36,9 @@ def percent(value: float | None) -> str:
     if value is None:
         return NOTHING
     if 0 < value < 0.001:
-        return _("<%(number)s %%") % {"number": number_format(0.1, 1)}
+        return _("<%(number)s %%") % {"number": _number(0.1, 1)}
     decimals = 0 if value == 0 or value >= 0.0995 else 1
-    return _("%(number)s %%") % {"number": number_format(100 * value, decimals)}
+    return _("%(number)s %%") % {"number": _number(100 * value, decimals)}
 
 
 def share(value: float | None, before: float | None = None) -> SafeString:
@@ -59,6 +66,19 @@ def share(value: float | None, before: float | None = None) -> SafeString:
     )
 
 
+def short(seconds: float | None) -> str:
+    """A length of time in one unit, with two digits that tell: ``85 ms``, ``1.9 s``, ``5 min``."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.0995:
+        return _("%(number)s ms") % {"number": _number(1000 * seconds, 0)}
+    if seconds < 0.9995:
+        return _("%(number)s ms") % {"number": _number(round(100 * seconds) * 10, 0)}
+    if seconds < 9.95:
+        return _("%(number)s s") % {"number": _number(seconds, 1)}
+    return moments.span(round(seconds))
+
+
 def runtime(task: TaskRecord) -> str:
     """How long a task ran, or has been running."""
     shown = duration(tasks.runtime(task, timezone.now()))
@@ -74,8 +94,8 @@ def total(value: Total) -> str:
     if value.kind == "over":
         return _("more than %(count)s") % {"count": count(value.count)}
     if value.count >= 10**9:
-        return _("about %(number)s billion") % {"number": number_format(value.count / 10**9, 1)}
+        return _("about %(number)s billion") % {"number": _number(value.count / 10**9, 1)}
     if value.count >= 10**6:
-        return _("about %(number)s million") % {"number": number_format(value.count / 10**6, 1)}
+        return _("about %(number)s million") % {"number": _number(value.count / 10**6, 1)}
     digits = len(str(value.count)) - 2
     return _("about %(count)s") % {"count": count(round(value.count, -digits))}

@@ -26,6 +26,15 @@ def bounded(value: str) -> str:
     return f"{value[:TEXT_LIMIT]}\n… {rest}"
 
 
+def prose(value: str) -> SafeString:
+    """A sentence of ours, in which what stands between backticks is code."""
+    parts = value.split("`")
+    kinds = ("{}", "<code>{}</code>")
+    return format_html_join(
+        "", "{}", ((format_html(kinds[place % 2], one),) for place, one in enumerate(parts))
+    )
+
+
 def joined(*parts: SafeString) -> SafeString:
     """Pieces of HTML with a space between them."""
     return format_html_join(" ", "{}", ((part,) for part in parts))

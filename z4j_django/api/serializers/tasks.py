@@ -17,7 +17,7 @@ from z4j_django.api import base, fields
 from z4j_django.api.pagination import Page
 from z4j_django.conf import settings
 from z4j_django.models import TaskEvent, TaskRecord
-from z4j_django.queries import events, operations, releases, status, tasks
+from z4j_django.queries import events, releases, status, tasks
 from z4j_django.values import error_id
 
 
@@ -64,6 +64,7 @@ class TaskSerializer(fields.Record):
             *("exchange", "routing_key", "priority", "worker", "pid", "args", "kwargs", "result"),
             *("exception_type", "exception_message", "traceback", "retries", "deliveries"),
             *("eta", "expires", "sent_at", "received_at", "started_at", "finished_at", "runtime"),
+            "time_limit",
             *("root_id", "parent_id", "group_id", "group_index", "chord_id", "schedule"),
             *("origin", "retry_of", "operation", "error", "release"),
         )
@@ -83,7 +84,7 @@ class TaskDetailSerializer(TaskSerializer):
     retried_as = serializers.ListField(
         child=serializers.CharField(),
         help_text="The tasks as which operators retried it, the newest first; "
-        f"{operations.RETRIES_LIMIT} at most.",
+        f"{tasks.RETRIES_LIMIT} at most.",
     )
 
     class Meta(TaskSerializer.Meta):  # noqa: D106

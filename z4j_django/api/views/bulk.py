@@ -19,7 +19,7 @@ from z4j_django.api.parameters import OPERATION, PROJECT
 from z4j_django.api.serializers.tasks import TaskSerializer
 from z4j_django.api.views import operations as reading
 from z4j_django.exceptions import FilterError
-from z4j_django.operations import auditing, bulk_operations
+from z4j_django.operations import asking, bulk_operations
 from z4j_django.options import described
 from z4j_django.queries import filter as filters
 from z4j_django.queries import operations as queries
@@ -92,7 +92,7 @@ class OperationsView(reading.OperationsView):
         pace = options.part(verb_options.BulkOptions, members).as_json()
         given = {name: one for name, one in members.items() if name not in _BESIDE}
         # None of them is anything but an option from here on.
-        auditing.options_of(verb, given, surface="api", in_bulk=True)
+        asking.options_of(verb, given, surface="api", in_bulk=True)
         with operating.refusals_to(request):
             operation = operations.bulk(
                 verb, actor=request.user, surface="api", **self._targets(chosen), **pace, **given

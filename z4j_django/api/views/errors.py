@@ -11,6 +11,7 @@ from rest_framework import serializers
 from z4j_django.api import fields, generic, pagination
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import ERROR_ID, PROJECT, Choice, Flag, Parameter, Text
+from z4j_django.exceptions import FilterError
 from z4j_django.models import ErrorGroup
 from z4j_django.queries import commonalities, errors
 from z4j_django.queries import filter as filters
@@ -24,7 +25,10 @@ class _When(Parameter):
 
     def read(self, given: str) -> list[Span]:
         """The spans, in any of which it may lie."""
-        (term,) = filters.term("sent", given).terms
+        try:
+            (term,) = filters.term("sent", given).terms  # it reads spans, too
+        except FilterError as error:
+            raise FilterError(given, 0, error.expected) from None
         return [value.span for value in term.values if isinstance(value, Range)]
 
 

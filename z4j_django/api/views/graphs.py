@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final, get_args
 
 from django.urls import path
+from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +16,7 @@ from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import GROUP_ID, PROJECT, TASK_ID, Parameter
 from z4j_django.api.serializers import tasks
 from z4j_django.models import GroupRecord, TaskRecord
-from z4j_django.queries import graphs
+from z4j_django.queries import flows, graphs
 from z4j_django.queries.tasks import Relative
 
 
@@ -87,6 +89,39 @@ class EdgeSerializer(serializers.Serializer[Any]):
     )
 
 
+class StepSerializer(serializers.Serializer[Any]):
+    """A step of the workflow as people see it: a task with its retries, or several alike."""
+
+    task_ids = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="The newest of each task and its retries; of steps that are alike, such as the "
+        f"members of a group, from {flows.FOLD_FROM} on all together. None where all that leads "
+        "here has to end before any of what follows begins: the end of a chord's header.",
+    )
+    earlier = serializers.ListField(
+        child=serializers.CharField(), help_text="What these retry, the oldest first."
+    )
+    name = serializers.CharField(help_text="The name of the tasks.")
+    group_id = serializers.CharField(help_text="The group that they are members of, or empty.")
+    counts = fields.Counts(
+        help_text="How many stand how: by state, and `NOT SENT`, `NEVER SENT` where something "
+        "before ended badly, `UNKNOWN` of what is not on record."
+    )
+    wait = serializers.FloatField(
+        allow_null=True, help_text="Seconds that the newest attempt waited; of several, the most."
+    )
+    run = serializers.FloatField(
+        allow_null=True, help_text="Seconds that it ran, so far or in all; of several, the most."
+    )
+    critical = serializers.BooleanField(
+        help_text="Whether it is on the critical path: back from what ended last, each time to "
+        "what ended last of what leads there."
+    )
+    after = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The places in this list of what leads to it."
+    )
+
+
 class GraphSerializer(serializers.Serializer[Any]):
     """A workflow: its tasks, its groups, and what leads from which to which."""
 
@@ -100,6 +135,11 @@ class GraphSerializer(serializers.Serializer[Any]):
     )
     groups = GraphGroupSerializer(many=True, help_text="The groups and chords.")
     edges = EdgeSerializer(many=True, help_text="Between the tasks, and from groups to tasks.")
+    steps = StepSerializer(
+        many=True,
+        help_text="The same as people see it: retries as one, what is alike folded, each step "
+        "before all that follow it.",
+    )
     more = serializers.BooleanField(help_text="Whether there is more of it than this.")
 
 
@@ -124,8 +164,31 @@ def graph(request: Request, found: graphs.Graph) -> dict[str, Any]:
             {"kind": edge.kind, "source": edge.source, "target": edge.target}
             for edge in found.edges
         ],
+        "steps": _steps(flows.flow(found, timezone.now()).nodes),
         "more": found.more,
     }
+
+
+def _steps(nodes: Sequence[flows.Node]) -> list[dict[str, Any]]:
+    place = {id(node): number for number, node in enumerate(nodes)}
+    return [
+        {
+            "task_ids": [step.task.task_id for step in node.steps],
+            "earlier": [one.task_id for step in node.steps for one in step.earlier],
+            "name": node.steps[0].name if node.steps else "",
+            "group_id": node.steps[0].group_id if node.steps else "",
+            "counts": dict(node.counts),
+            "wait": _most(step.pace.wait for step in node.steps if step.pace),
+            "run": _most(step.pace.run for step in node.steps if step.pace),
+            "critical": node.is_critical,
+            "after": [place[id(one)] for one in node.before],
+        }
+        for node in nodes
+    ]
+
+
+def _most(seconds: Iterable[float | None]) -> float | None:
+    return max((one for one in seconds if one is not None), default=None)
 
 
 def _only_named(node: Relative) -> dict[str, Any]:

@@ -106,8 +106,7 @@ class TaskView(_TaskView):
         record = self.find(names)
         shown = serializers.Rows(request, names).row(record)
         if "retried_as" in names:
-            again = operations.retries(record).retried_as
-            shown["retried_as"] = [one.task_id for one in again]
+            shown["retried_as"] = operations.retried_as(record)
         return Response(shown)
 
 

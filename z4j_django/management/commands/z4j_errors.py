@@ -12,7 +12,7 @@ from z4j_django import operations, permissions, verbs
 from z4j_django.conf import settings
 from z4j_django.management import listing, operating, option_arguments
 from z4j_django.models import ErrorGroup
-from z4j_django.operations import auditing
+from z4j_django.operations import asking
 from z4j_django.operations import errors as acting
 from z4j_django.queries import commonalities, errors
 from z4j_django.queries.cursors import Cursor, Span
@@ -82,7 +82,7 @@ class Command(operating.OperatingCommand):
         given = option_arguments.given(verb.options, options)
         actor = operating.find_actor(options)
         permissions.require(actor, verb.name)
-        auditing.options_of(verb.name, given, surface="command")  # before anybody is asked
+        asking.options_of(verb.name, given, surface="command")  # before anybody is asked
         if options["dry_run"]:
             self.preview(acting.preview(verb.name, options["project"], options["ids"]), options)
             return

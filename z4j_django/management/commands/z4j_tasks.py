@@ -53,9 +53,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--ordering",
             type=str.strip,
-            choices=filters.ORDERINGS,
+            choices=(*filters.ORDERINGS, *filters.SORTINGS),
             default="",
-            help="by the row or by the time sent; - for the newest first (-id)",
+            help="by the row or by the time sent, - for the newest first (-id); by the start, of "
+            "a filter that finds few tasks",
         )
         parser.add_argument("--project", metavar="NAME", help="whose they are (this project's)")
         form = parser.add_mutually_exclusive_group()

@@ -22,11 +22,12 @@ from z4j_django.queries.filter import index_choice, reading, terms, words
 from z4j_django.queries.filter.terms import TERMS, Kind, Term
 from z4j_django.queries.pages import Page, Pages
 
-__all__ = ["ORDERINGS", "TERMS", "Filter", "Kind", "parse", "term"]
+__all__ = ["ORDERINGS", "SORTINGS", "TERMS", "Filter", "Kind", "parse", "term"]
 
 #: The orders of a list. In the last two, only tasks whose sending is on record are listed.
 ORDERINGS: Final = ("-id", "id", "-sent_at", "sent_at")
-
+#: Orders for lists of few tasks, which are sorted; only those that have started are listed.
+SORTINGS: Final = ("started_at", "-started_at")
 
 #: Terms that say which tasks are meant, so that they find our own ones too.
 _NAMING: Final = frozenset({terms.FREE, "name", "id", "group", "root", "parent", "retry_of"})
@@ -101,8 +102,9 @@ class Filter:
         Raises:
             FilterError: If there is no index for the one that was asked for.
         """
-        if asked and asked not in ORDERINGS:
-            raise FilterError(asked, 0, f"one of {', '.join(ORDERINGS)}")
+        known = (*ORDERINGS, *SORTINGS)
+        if asked and asked not in known:
+            raise FilterError(asked, 0, f"one of {', '.join(known)}")
         if asked:
             return asked
         first = next(iter(index_choice.candidates(self.terms)), None)
@@ -122,14 +124,14 @@ class Filter:
             queryset: Which tasks may be among them, and which of their columns are read.
             cursor: Where the page begins.
             limit: How many tasks at most.
-            order: One of ``ORDERINGS``; by default the filter's own.
+            order: One of ``ORDERINGS`` or ``SORTINGS``; by default the filter's own.
 
         Raises:
-            FilterError: If there is no index for this order.
+            FilterError: If there is no index for this order, or it finds too many to be sorted.
             ValueError: If ``cursor`` belongs to a list in another order.
         """
         by = Order.of(self.order(order))
-        found = index_choice.choose(self.terms, queryset, by_sent=by.column == "sent_at")
+        found = index_choice.choose(self.terms, queryset, by.column)
         narrowing = (one.condition(queryset) for one in found.rest(self.terms, queryset))
         narrowed, ranges = queryset.filter(*narrowing), found.ranges
         if not self.shows_internal and narrowed.query.where:

@@ -11,6 +11,7 @@ from typing import Final
 from django.db import connections
 
 from z4j_django import states
+from z4j_django.exceptions import FilterError
 from z4j_django.queries import lookups, pages
 from z4j_django.queries.cursors import Span
 from z4j_django.queries.filter import conditions
@@ -19,6 +20,7 @@ from z4j_django.queries.filter.terms import FEW, Term
 from z4j_django.queries.filter.values import Exact, Prefix, Value, hull, text
 from z4j_django.queries.index_ranges import IndexRange
 
+_SUCH_AS: Final = f"at most {pages.WINDOW:,}, such as state:STARTED or group:…"
 #: The states of which the index ``z4j_task_failed`` has the tasks, by name.
 _BY_NAME: Final = frozenset({states.FAILURE, states.REJECTED, states.REVOKED})
 
@@ -49,16 +51,21 @@ def candidates(terms: Sequence[Term]) -> list[Term]:
     return [term for _, term in sorted(ranked, key=lambda one: one[0])]
 
 
-def choose(terms: Sequence[Term], queryset: Tasks, *, by_sent: bool) -> Choice:
+def choose(terms: Sequence[Term], queryset: Tasks, by: str = "id") -> Choice:
     """What leads through the tasks that ``terms`` find.
 
     Args:
         terms: The filter's.
         queryset: Where it will be used.
-        by_sent: Whether the list is in the order in which tasks were sent.
+        by: The column by which the list is ordered.
+
+    Raises:
+        FilterError: If no index has this order, and there are too many tasks to sort them.
     """
     possible = candidates(terms)
-    if by_sent:
+    if by == "started_at":
+        return _few(possible, queryset)
+    if by == "sent_at":
         few = possible[0] if possible and _rank(possible[0]) in FEW else None
         ranges = _ranges(few, queryset) if few else None
         if few and ranges is not None and pages.is_small(queryset, ranges):
@@ -123,6 +130,16 @@ def _failures(terms: Sequence[Term], queryset: Tasks) -> Choice | None:
         for failed in wanted
     ]
     return Choice(ranges, (state, name))
+
+
+def _few(possible: Sequence[Term], queryset: Tasks) -> Choice:
+    """What leads to few tasks, which can be sorted."""
+    for term in possible:
+        ranges = _ranges(term, queryset)
+        if ranges is not None and pages.is_small(queryset, ranges):
+            index = term.kind.index
+            return Choice(ranges, (term,) if index and index.is_exact else (), is_small=True)
+    raise FilterError("started_at", 0, f"beside it a term that finds few tasks, {_SUCH_AS}")
 
 
 def _sent(terms: Sequence[Term]) -> Choice:

@@ -59,7 +59,7 @@ class Kind:
         field: The column that it is about; empty: it has the term's name.
         condition: What a value finds; ``None``: tasks with the value in the column.
         suggestions: The values on offer that begin with a text; ``None``: there are none.
-        in_sidebar: Whether the admin's sidebar has it.
+        is_parameter: Whether the address of the admin's list may name it besides the search.
         every: All values that there are, where these are known: what is negated means the others.
     """
 
@@ -71,7 +71,7 @@ class Kind:
     field: str = ""
     condition: Condition | None = None
     suggestions: Offers | None = None
-    in_sidebar: bool = False
+    is_parameter: bool = False
     every: tuple[str, ...] = ()
 
     @property
@@ -192,7 +192,7 @@ _KINDS: Final = (
         "state:FAILURE",
         Index(_rank_of_state, along("state"), has_statistics=True),
         suggestions=offers.among(*states.ALL),
-        in_sidebar=True,
+        is_parameter=True,
         every=states.ALL,
     ),
     Kind(
@@ -203,7 +203,7 @@ _KINDS: Final = (
         Index(_rank_of_status, conditions.by_status, is_exact=False, is_range=False),
         condition=conditions.of_status,
         suggestions=offers.among(*STATUSES),
-        in_sidebar=True,
+        is_parameter=True,
     ),
     Kind(
         "name",
@@ -212,7 +212,7 @@ _KINDS: Final = (
         "name:shop.*",
         _by_column(100, "name", has_statistics=True),
         suggestions=offers.names,
-        in_sidebar=True,
+        is_parameter=True,
     ),
     Kind(
         "queue",
@@ -221,7 +221,7 @@ _KINDS: Final = (
         "queue:mail",
         _by_column(120, "queue", has_statistics=True),
         suggestions=offers.of_column("queue"),
-        in_sidebar=True,
+        is_parameter=True,
     ),
     Kind(
         "worker",
@@ -230,7 +230,7 @@ _KINDS: Final = (
         "worker:w1@*",
         _by_column(110, "worker", has_statistics=True),
         suggestions=offers.workers,
-        in_sidebar=True,
+        is_parameter=True,
     ),
     Kind(
         "id",

@@ -47,8 +47,18 @@
         },
     });
 
-    const short = new Intl.NumberFormat(document.documentElement.lang || undefined, {notation: "compact"});
+    const language = document.documentElement.lang || undefined;
+    const short = new Intl.NumberFormat(language, {notation: "compact"});
     const seconds = (value) => (value < 1 ? `${Math.round(value * 1000)} ms` : value < 120 ? `${+value.toFixed(1)} s` : `${Math.round(value / 60)} min`);
+
+    const hours = new Intl.DateTimeFormat(language, {hour: "2-digit", minute: "2-digit", hourCycle: "h23"});
+    const days = new Intl.DateTimeFormat(language, {day: "numeric", month: "short"});
+    const times = (plot, splits) => splits.map((at) => {
+        const date = new Date(at * 1000);
+        const range = plot.scales.x.max - plot.scales.x.min;
+        const isMidnight = date.getHours() === 0 && date.getMinutes() === 0;
+        return range > 3 * 86400 || (isMidnight && range > 43200) ? days.format(date) : hours.format(date);
+    });
 
     const options = (figure, found, isBars) => {
         const ink = colour(figure, "quiet");
@@ -68,7 +78,7 @@
             legend: {show: false},
             scales: {y: {range: (plot, low, high) => [0, Math.max(high || 0, isBars ? 1 : 0.001) * 1.05]}},
             axes: [
-                {...axis, grid: {show: false}},
+                {...axis, grid: {show: false}, space: 70, size: 28, values: times},
                 {...axis, size: 48, values: (plot, splits) => splits.map((one) => (found.unit === "s" ? seconds(one) : short.format(one)))},
             ],
             // The highest sum is drawn first, and the others before it.
@@ -80,7 +90,7 @@
     const tell = (figure, found) => {
         const note = figure.querySelector(".z4j-chart-now");
         if (!note) return () => {};
-        const clock = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {dateStyle: "short", timeStyle: "short"});
+        const clock = new Intl.DateTimeFormat(language, {dateStyle: "short", timeStyle: "short"});
         return (plot) => {
             const place = plot.cursor.idx;
             const numbers = place === null || place === undefined ? "" : found.series.map(({label, values}) => `${label} ${values[place] === null ? "-" : found.unit === "s" ? seconds(values[place]) : values[place]}`).join(" · ");
@@ -123,10 +133,10 @@
         sizes.observe(figure);
         draw(figure);
     });
-    // Minutes are counted: more often than each quarter of one there is nothing new.
+    // Minutes are counted: more often than twice in one there is nothing new.
     setInterval(() => {
         if (!document.hidden && localStorage.getItem("z4j-paused") !== "1") all().forEach(draw);
-    }, 15000);
+    }, 30000);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     new MutationObserver(redraw).observe(document.documentElement, {attributeFilter: ["data-theme", "class"]});
     document.addEventListener("z4jrefreshed", start);

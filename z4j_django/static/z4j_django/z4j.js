@@ -111,6 +111,16 @@
         ageAll();
         document.dispatchEvent(new CustomEvent("z4jrefreshed", {detail: part}));
     });
+    // Nothing has changed since: that is news, too.
+    document.addEventListener("htmx:after:request", (event) => {
+        const {ctx} = event.detail;
+        if (!live(event) || ctx.response.raw.redirected || ctx.response.status >= 400) return;
+        every("[data-z4j-updated] time", (time) => {
+            time.dateTime = new Date(Date.now() - ahead).toISOString();
+            time.title = new Date().toLocaleString();
+            age(time);
+        });
+    });
     document.addEventListener("visibilitychange", () => {
         if (document.hidden) return;
         ageAll();
@@ -133,7 +143,7 @@
     const config = document.createElement("meta");
     config.name = "htmx-config";
     config.content = JSON.stringify({
-        history: false, includeIndicatorCSS: false, morphSkip: ".z4j-held", extensions: "none",
+        history: false, includeIndicatorCSS: false, morphSkip: ".z4j-held, .z4j-keep", morphIgnore: ["data-htmx-powered", "open"], extensions: "none",
     });
     document.head.append(config);
 

@@ -1,0 +1,481 @@
+"""The first page: what is wrong, how much goes through, what is being done right now."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from tests import first_page
+from tests.integration.counted import counted
+from tests.integration.pages import SCRIPT, superuser, task, text
+from z4j_django.admin import fragments
+from z4j_django.admin.room import pages as room
+from z4j_django.admin.room import reading
+from z4j_django.conditions import registry
+from z4j_django.models import (
+    ConditionRecord,
+    ErrorGroup,
+    JournalRecord,
+    Lease,
+    QueueSample,
+    Release,
+    TaskRecord,
+    WorkerRecord,
+)
+
+pytestmark = pytest.mark.django_db
+
+INDEX = reverse("admin:index")
+APP_INDEX = reverse("admin:app_list", args=["z4j_django"])
+ROOM = reverse("admin:z4j_django_conditionrecord_room")
+SERIES = reverse("admin:z4j_django_conditionrecord_series")
+WATCHED = reverse("admin:z4j_django_conditionrecord_watched")
+#: Reversed letters, an emoji, markup and no end.
+HOSTILE = f"shop.\u202e{SCRIPT}💥" + "x" * 200
+
+
+@pytest.fixture
+def client() -> Client:
+    return superuser()
+
+
+def looked(ago: float = 3.0) -> None:
+    """Somebody evaluated the conditions so many seconds ago."""
+    at = timezone.now() - timedelta(seconds=ago)
+    Lease.objects.update_or_create(
+        project="default", name=Lease.WATCH, defaults={"until": at, "done_at": at}
+    )
+
+
+def condition(key: str = "slots_held", subject: str = "w1@web1", **fields: Any) -> ConditionRecord:
+    given = {
+        "severity": "critical",
+        "since": timezone.now() - timedelta(minutes=6),
+        "last_seen": timezone.now(),
+        "evidence": f"All 2 slots of {subject} are held.",
+        **fields,
+    }
+    return ConditionRecord.objects.create(key=key, subject=subject, **given)
+
+
+def worker(hostname: str = "w1@web1", **fields: Any) -> WorkerRecord:
+    given = {"online": True, "concurrency": 2, "queues": ["mail"], "last_seen": timezone.now()}
+    return WorkerRecord.objects.create(hostname=hostname, **(given | fields))
+
+
+def running(task_id: str = "a", seconds: float = 1080, **fields: Any) -> TaskRecord:
+    began = timezone.now() - timedelta(seconds=seconds)
+    given = {"name": "shop.import_catalogue", "worker": "w1@web1", "state": "STARTED"}
+    return task(task_id, **{**given, "started_at": began, **fields})
+
+
+def error(**fields: Any) -> ErrorGroup:
+    now = timezone.now()
+    given = {
+        "fingerprint": 7,
+        "name": "shop.charge_card",
+        "exception_type": "shop.CardDeclined",
+        "task_id": "a",
+        "count": 40,
+        "first_seen": now - timedelta(days=3),
+        "last_seen": now - timedelta(seconds=10),
+    }
+    return ErrorGroup.objects.create(**(given | fields))
+
+
+def sample(queue: str = "mail", **fields: Any) -> QueueSample:
+    given = {"at": timezone.now(), "depth": 412, "consumers": 2}
+    return QueueSample.objects.create(queue=queue, **(given | fields))
+
+
+def in_the_middle_of_a_minute(patch: pytest.MonkeyPatch) -> float:
+    """Have it be half past some minute, and stay so."""
+    now = timezone.now().replace(second=30)
+    patch.setattr(timezone, "now", lambda: now)
+    return now.timestamp()
+
+
+def shop() -> None:
+    """A bit of everything."""
+    now = timezone.now()
+    looked()
+    condition()
+    worker()
+    running()
+    error()
+    sample(oldest_at=now - timedelta(minutes=6))
+    JournalRecord.objects.create(host="web1", directory="/j", pid=1, seen_at=now)
+    for minute in range(1, 120):
+        at = time.time() - 60 * minute
+        counted(at, "shop.import_catalogue", "mail", sent=2, started=2, succeeded=2, runs={40.0: 1})
+
+
+def part(client: Client, name: str = "now", **query: str) -> str:
+    return text(client.get(ROOM, {"part": name, **query}))
+
+
+class TestAttention:
+    def test_a_condition_says_what_since_when_by_what_and_what_to_do(self, client) -> None:
+        looked()
+        condition()
+        shown = text(client.get(APP_INDEX))
+        assert "Needs attention" in shown
+        assert "All slots held" in shown
+        assert "All 2 slots of w1@web1 are held." in shown
+        assert ">6 min</time>" in shown
+        tasks = "/admin/z4j_django/taskrecord/?q=worker%3Aw1%40web1+state%3ASTARTED"
+        assert f'href="{tasks}"' in shown
+        assert "bulk/terminate/?q=worker%3Aw1%40web1+state%3ASTARTED" in shown
+        assert "All quiet" not in shown
+
+    def test_what_is_over_is_not_shown_and_says_since_when_all_is_quiet(self, client) -> None:
+        looked()
+        condition(ended_at=timezone.now() - timedelta(hours=3), is_open=None)
+        shown = text(client.get(APP_INDEX))
+        assert "All quiet since" in shown
+        assert ">3 h ago</time>" in shown
+        assert "All slots held" not in shown
+
+    def test_it_leads_to_all_that_is_watched_with_the_thresholds(self, client, settings) -> None:
+        looked()
+        settings.Z4J = {"CONDITIONS": {"slots_held": {"after": 123}, "failing": False}}
+        watched = len(registry.CONDITIONS) - 1
+        assert f'<a href="{WATCHED}">{watched} things are watched</a>' in text(
+            client.get(APP_INDEX)
+        )
+        shown = text(client.get(WATCHED))
+        assert re.search(r"All slots held.*?<code>after</code> 123", shown, re.S)
+        assert "switched off" in shown
+
+    def test_the_worst_comes_first(self, client) -> None:
+        looked()
+        condition("worker_silent", "b", severity="warning")
+        condition("slots_held", "a")
+        shown = part(client)
+        assert shown.index("All slots held") < shown.index("Worker silent")
+
+    def test_more_than_fit_are_said_to_be_more(self, client) -> None:
+        looked()
+        for number in range(reading.CONDITIONS + 2):
+            condition(subject=f"w{number}")
+        shown = part(client)
+        assert shown.count("z4j-is-critical") == reading.CONDITIONS
+        assert f"{reading.CONDITIONS}+" in shown
+
+    @pytest.mark.parametrize("ago", [None, 3600])
+    def test_that_nobody_looks_is_not_taken_for_quiet(self, client, ago, monkeypatch) -> None:
+        asked = first_page.alone(monkeypatch)
+        if ago:
+            looked(ago)
+        shown = text(client.get(APP_INDEX))
+        assert "All quiet" not in shown
+        assert "Nobody has looked" in shown
+        assert asked == ["default"]
+
+    def test_where_somebody_looks_the_page_makes_no_round(self, client, monkeypatch) -> None:
+        asked = first_page.alone(monkeypatch)
+        looked()
+        client.get(APP_INDEX)
+        assert asked == []
+
+
+class TestFigures:
+    def test_they_say_how_much_goes_through(self, client, monkeypatch) -> None:
+        now = in_the_middle_of_a_minute(monkeypatch)
+        for minute in range(1, 61):
+            counted(now - 60 * minute, sent=120, succeeded=110, failed=10, runs={1.0: 120})
+            counted(now - 60 * (minute + 60), succeeded=118, failed=2)
+        shown = part(client)
+        assert re.search(r"Sent</span><span class=\"z4j-value\">120<", shown)
+        assert re.search(r"Finished</span><span class=\"z4j-value\">120<", shown)
+        assert re.search(r"Failed</span><span class=\"z4j-value\">600<", shown)
+        assert "8.3 %" in shown
+        assert 'aria-label="more: before: 1.7 %"' in shown
+
+    def test_the_minute_that_goes_on_does_not_count(self, client, monkeypatch) -> None:
+        counted(in_the_middle_of_a_minute(monkeypatch), sent=1000)
+        assert re.search(r"Sent</span><span class=\"z4j-value\">0<", part(client))
+
+    def test_running_is_told_of_all_slots_and_waiting_with_its_oldest(self, client) -> None:
+        worker(concurrency=4)
+        worker("w2@web1", online=False)
+        running()
+        sample(oldest_at=timezone.now() - timedelta(minutes=6))
+        sample("shop", depth=3)
+        shown = part(client)
+        assert "of 4 slots" in shown
+        assert re.search(r"Waiting</span><span class=\"z4j-value\">415<", shown)
+        assert re.search(r"oldest <time[^>]*>6 min<", shown)
+
+    def test_an_old_sample_is_none(self, client) -> None:
+        sample(at=timezone.now() - timedelta(minutes=10))
+        assert re.search(r"Waiting</span><span class=\"z4j-value\">-<", part(client))
+
+
+class TestTables:
+    def test_a_queue_that_waits_for_nobody_stands_out(self, client) -> None:
+        sample(consumers=0)
+        assert re.search(r'z4j-bad" data-label="consumers">0<', part(client))
+
+    def test_a_broker_that_knows_no_consumers_is_helped_by_the_workers(self, client) -> None:
+        worker()
+        sample(consumers=None)
+        assert 'data-label="consumers">1<' in part(client)
+
+    def test_what_runs_long_is_compared_with_what_is_usual(self, client) -> None:
+        counted(time.time() - 3600, "shop.import_catalogue", runs={40.0: 50})
+        running(seconds=1080)
+        shown = part(client)
+        assert re.search(r'data-label="usual p95">\d\d s<', shown)
+        assert re.search(r"z4j-bad\">\d\d times its p95!", shown)
+
+    def test_our_own_tasks_take_slots_and_are_not_listed(self, client) -> None:
+        worker()
+        running(name="z4j_django.bulk")
+        shown = part(client)
+        assert "1/2" in shown
+        assert "Nothing runs right now." in shown
+
+    @pytest.mark.parametrize(
+        ("seconds", "used", "word"),
+        [(2, 0, "idle"), (2, 1, "working"), (2, 2, "busy"), (600, 0, "silent")],
+    )
+    def test_a_worker_says_how_it_is(self, client, seconds, used, word) -> None:
+        worker(last_seen=timezone.now() - timedelta(seconds=seconds))
+        for number in range(used):
+            running(str(number))
+        assert re.search(rf'z4j-pill [^>]*">{word}<', part(client))
+
+    def test_workers_that_are_gone_are_not_listed(self, client) -> None:
+        worker(last_seen=timezone.now() - timedelta(days=3))
+        worker("w2@web1", online=False)
+        assert "No worker is there." in part(client)
+
+    def test_errors_of_the_last_hour_are_marked_new_and_regressed(self, client) -> None:
+        now = timezone.now()
+        error()
+        error(fingerprint=8, first_seen=now - timedelta(minutes=5), exception_type="New")
+        error(fingerprint=9, regressed_at=now, exception_type="Back")
+        error(fingerprint=10, last_seen=now - timedelta(hours=2), exception_type="Past")
+        error(fingerprint=11, state="ignored", exception_type="Ignored")
+        shown = part(client)
+        assert re.search(r"New<.*?>NEW<", shown, re.S)
+        assert re.search(r"Back<.*?>REGRESSED<", shown, re.S)
+        assert "Past" not in shown
+        assert "Ignored" not in shown
+
+    def test_a_table_shows_some_and_says_how_many_there_are(self, client) -> None:
+        for number in range(reading.ROWS + 4):
+            worker(f"w{number}@web1")
+            sample(f"queue-{number}")
+        shown = part(client)
+        assert shown.count("and 4 more") == 1
+        assert "and 5 more" in shown  # with the queue that the workers take from
+
+    def test_every_empty_table_says_what_it_means(self, client) -> None:
+        shown = part(client)
+        for words in (
+            "No queue is known yet.",
+            "Nothing runs right now.",
+            "No worker is there.",
+            "No task has failed in the last hour.",
+        ):
+            assert words in shown
+
+
+class TestChart:
+    def test_its_numbers_come_as_json_with_the_releases(self, client) -> None:
+        counted(time.time() - 120, succeeded=5, failed=2, retried=1, revoked=3)
+        Release.objects.create(
+            key=1,
+            name="4.12.0",
+            first_seen=timezone.now() - timedelta(minutes=9),
+            last_seen=timezone.now(),
+        )
+        found = json.loads(text(client.get(SERIES)))
+        sums = {one["outcome"]: sum(one["values"]) for one in found["series"]}
+        assert sums == {"finished": 5, "failed": 2, "retried": 1, "revoked": 3}
+        assert found["step"] == 60
+        assert [mark["label"] for mark in found["marks"]] == ["4.12.0"]
+
+    @pytest.mark.parametrize("name", [*room.RANGES, "<script>", ""])
+    def test_every_range_is_told(self, client, name) -> None:
+        counted(time.time() - 120, succeeded=5)
+        found = json.loads(text(client.get(SERIES, {"range": name})))
+        assert sum(found["series"][0]["values"]) == 5
+        assert len(found["at"]) <= 400
+        shown = text(client.get(APP_INDEX, {"range": name}))
+        assert f"{SERIES}?range={name if name in room.RANGES else '1h'}" in shown
+
+    def test_a_table_says_the_same_without_scripts(self, client) -> None:
+        counted(time.time() - 120, succeeded=1234)
+        assert '<td class="z4j-number">1,234</td>' in text(client.get(APP_INDEX))
+
+    def test_what_a_browser_has_is_not_sent_again(self, client) -> None:
+        counted(time.time() - 120, succeeded=5)
+        first = client.get(SERIES)
+        again = client.get(SERIES, headers={"If-None-Match": first["ETag"]})
+        assert again.status_code == 304
+
+    def test_a_refresh_leaves_the_chart_alone(self, client) -> None:
+        assert "z4j-outcomes" in text(client.get(APP_INDEX))
+        assert "z4j-outcomes" not in part(client)
+
+
+class TestCost:
+    @pytest.mark.parametrize(
+        ("address", "query"), [(APP_INDEX, {}), (ROOM, {"part": "now"}), (INDEX, {})]
+    )
+    def test_it_takes_a_dozen_queries_however_much_there_is(self, client, address, query) -> None:
+        shop()
+        for number in range(30):
+            worker(f"many-{number}@web1")
+            running(f"many-{number}", name=f"shop.task_{number}")
+            sample(f"many-{number}")
+            error(fingerprint=1000 + number)
+            condition(subject=f"many-{number}")
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert client.get(address, query).status_code == 200
+        asked = [one["sql"] for one in captured if "SAVEPOINT" not in one["sql"]]
+        assert len(asked) <= (13 if address == APP_INDEX else 12), "\n".join(asked)
+
+    def test_what_was_told_a_moment_ago_takes_but_those_for_the_user(self, client) -> None:
+        shop()
+        part(client)
+        with CaptureQueriesContext(connection) as captured:
+            part(client)
+        assert len(captured) == 2
+
+    def test_no_broker_is_asked(self, client, monkeypatch) -> None:
+        def fail(*args: Any, **kwargs: Any) -> None:
+            raise AssertionError("the broker was asked")
+
+        monkeypatch.setattr("kombu.Connection.connect", fail)
+        monkeypatch.setattr("kombu.Connection.ensure_connection", fail)
+        shop()
+        assert "412" in text(client.get(APP_INDEX))
+
+
+class TestPermissions:
+    def test_each_sees_what_they_may(self) -> None:
+        shop()
+        blocks = {
+            "view_conditionrecord": ["z4j-attention"],
+            "view_taskrecord": ["z4j-pulse", "z4j-queues", "z4j-running", "z4j-outcomes"],
+            "view_workerrecord": ["z4j-workers"],
+            "view_errorgroup": ["z4j-errors"],
+            "view_journalrecord": ["z4j-recording"],
+        }
+        for codename in blocks:
+            user = User.objects.create_user(codename, is_staff=True)
+            user.user_permissions.add(Permission.objects.get(codename=codename))
+            client = Client()
+            client.force_login(user)
+            shown = text(client.get(ROOM))
+            there = {name for names in blocks.values() for name in names if f'id="{name}"' in shown}
+            assert there == set(blocks[codename])
+
+    @pytest.mark.parametrize("address", [ROOM, SERIES, WATCHED])
+    def test_without_a_permission_there_is_nothing(self, address) -> None:
+        client = Client()
+        client.force_login(User.objects.create_user("clerk", is_staff=True))
+        assert client.get(address).status_code == 403
+        assert "z4j-room" not in text(client.get(INDEX))
+
+    def test_who_may_not_act_is_offered_nothing(self) -> None:
+        looked()
+        condition()
+        user = User.objects.create_user("viewer", is_staff=True)
+        user.groups.add(Group.objects.get(name="z4j viewer"))
+        client = Client()
+        client.force_login(user)
+        shown = text(client.get(APP_INDEX))
+        assert "Look</a>" in shown
+        assert "Terminate these" not in shown
+
+
+class TestBadInput:
+    def test_nothing_that_a_task_can_fill_gets_into_the_markup(self, client) -> None:
+        looked()
+        condition(subject=HOSTILE, evidence=HOSTILE)
+        worker(HOSTILE, queues=[HOSTILE])
+        running(name=HOSTILE, worker=HOSTILE)
+        error(name=HOSTILE, exception_type=HOSTILE, message=HOSTILE)
+        sample(HOSTILE, unknown=HOSTILE)
+        now = timezone.now()
+        Release.objects.create(key=1, name=SCRIPT, first_seen=now, last_seen=now)
+        for address in (INDEX, APP_INDEX, ROOM, WATCHED):
+            assert SCRIPT not in text(client.get(address))
+        record = ConditionRecord.objects.get()
+        page = reverse("admin:z4j_django_conditionrecord_change", args=[record.pk])
+        assert SCRIPT not in text(client.get(page))
+        assert "<script" not in text(client.get(SERIES)) or client.get(SERIES)["Content-Type"] == (
+            "application/json"
+        )
+
+    def test_ten_thousand_queues_are_eight_rows(self, client) -> None:
+        QueueSample.objects.bulk_create(
+            QueueSample(queue=f"q{number}", at=timezone.now(), depth=number)
+            for number in range(10_000)
+        )
+        shown = part(client)
+        assert "and 9,992 more" in shown
+        assert len(shown) < 60_000
+
+    def test_numbers_of_an_unknown_condition_do_not_break_it(self, client) -> None:
+        looked()
+        condition("of_another_version", numbers=["no", "dict"])
+        assert "of_another_version" in part(client)
+
+
+class TestForm:
+    def test_there_is_no_inline_script_or_style(self, client) -> None:
+        shop()
+        shown = text(client.get(APP_INDEX)) + text(client.get(WATCHED))
+        ours = shown[shown.index('class="z4j z4j-page"') :]
+        assert " style=" not in ours
+        assert not re.search(r"<style|<script(?![^>]*\bsrc=)|\son\w+=", ours)
+
+    @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+    def test_it_stands_in_any_language_and_zone(self, client, zone) -> None:
+        shop()
+        with (
+            override_settings(USE_THOUSAND_SEPARATOR=True, LANGUAGE_CODE="de", TIME_ZONE=zone),
+            translation.override("de"),
+        ):
+            shown = text(client.get(APP_INDEX))
+        for attribute in re.findall(r' (?:width|height|x|d|viewBox)="([^"]*)"', shown):
+            assert "," not in attribute
+
+    def test_without_time_zones_it_stands_too(self, client) -> None:
+        with override_settings(USE_TZ=False):
+            assert "Celery now" in text(client.get(APP_INDEX))
+            assert client.get(SERIES, {"range": "90d"}).status_code == 200
+
+    def test_where_tables_are_missing_the_admin_still_stands(self, client, monkeypatch) -> None:
+        monkeypatch.setattr(ConditionRecord._meta, "db_table", "not_there")
+        for address in (INDEX, APP_INDEX):
+            assert "The records of the tasks can&#x27;t be read" in text(
+                client.get(address)
+            ) or "The records of the tasks can't be read" in text(client.get(address))
+
+    def test_parts_are_shared_by_path_and_told_anew_after_a_while(self, client) -> None:
+        looked()
+        assert "All quiet" in part(client)
+        condition()
+        assert "All quiet" in part(client)
+        fragments.forget()
+        assert "All slots held" in part(client)

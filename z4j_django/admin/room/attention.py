@@ -1,0 +1,118 @@
+"""What needs someone: each condition with its evidence, since when, and the one thing to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.http import HttpRequest
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
+
+from z4j_django import permissions, verbs
+from z4j_django.admin import formatting, navigation
+from z4j_django.admin.navigation import APP
+from z4j_django.admin.room.reading import Reading
+from z4j_django.conditions import registry
+from z4j_django.models import ConditionRecord
+
+#: Conditions that are shown unfolded.
+_FOLDED: Final = 6
+#: How long ago the last round may be.
+_STALE: Final = timedelta(seconds=60)
+
+#: What is done about the tasks of a condition, all of them at once, after a look at which they are.
+_VERBS: Final = {
+    "slots_held": (verbs.TERMINATE, gettext_lazy("Terminate these…")),
+    "task_running_long": (verbs.TERMINATE, gettext_lazy("Terminate these…")),
+    "possibly_lost": (verbs.RETRY, gettext_lazy("Retry these…")),
+    "failing": (verbs.RETRY, gettext_lazy("Retry these…")),
+    "expired_in_bulk": (verbs.RETRY, gettext_lazy("Retry these…")),
+    "new_error": (verbs.RETRY, gettext_lazy("Retry these…")),
+    "regressed_error": (verbs.RETRY, gettext_lazy("Retry these…")),
+}
+#: Of what kind of subject which list tells more, where no tasks do: the model, and the page.
+_LISTS: Final = {
+    "worker": ("workerrecord", "workerrecord_changelist"),
+    "journal": ("journalrecord", "journalrecord_changelist"),
+    "project": ("workerrecord", "workerrecord_changelist"),
+    "queue": ("operation", "operation_queues"),
+    "schedule": ("taskrecord", "taskrecord_schedules"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A condition that holds."""
+
+    key: str
+    severity: str
+    title: str
+    subject: str
+    evidence: str
+    remedy: SafeString
+    since: SafeString
+    look: str | None
+    act: str | None
+    act_label: Any
+
+
+def shown(reading: Reading, request: HttpRequest, limit: int) -> dict[str, Any]:
+    """The context of the block, with so many conditions at most."""
+    found = reading.attention
+    watched = navigation.address(request, f"{APP}_conditionrecord_watched")
+    checked = found.checked_at
+    rows = [_row(one, request) for one in found.open[:limit]]
+    is_stale = checked is None or reading.now - checked > _STALE
+    return {
+        "rows": rows[:_FOLDED],
+        "rest": rows[_FOLDED:],
+        "count": formatting.count(len(found.open)),
+        "more": found.more,
+        "left": formatting.count(len(found.open) - limit) if len(found.open) > limit else "",
+        "watched": len(registry.current()),
+        "watched_url": watched,
+        "quiet_since": formatting.moment(found.quiet_since) if found.quiet_since else "",
+        "is_stale": is_stale,
+        "checked": formatting.moment(checked) if checked else "",
+        "all_url": navigation.address(request, f"{APP}_conditionrecord_changelist"),
+    }
+
+
+def _row(record: ConditionRecord, request: HttpRequest) -> Row:
+    verb, label = _VERBS.get(record.key, (None, ""))
+    act = None
+    if verb is not None and record.tasks and permissions.can(request.user, verb.name):
+        act = _with(
+            navigation.address(request, f"{APP}_taskrecord_bulk_{verb.name}"), q=record.tasks
+        )
+    return Row(
+        key=record.key,
+        severity=record.severity,
+        title=record.title,
+        subject=record.subject,
+        evidence=record.evidence,
+        remedy=formatting.prose(record.remedy),
+        since=formatting.elapsed(record.since),
+        look=_look(record, request),
+        act=act,
+        act_label=label,
+    )
+
+
+def _look(record: ConditionRecord, request: HttpRequest) -> str | None:
+    """Where to see what it is about."""
+    if record.subject_kind == "error" and navigation.may_view(request, "errorgroup"):
+        return navigation.address(request, f"{APP}_errorgroup_change", record.subject)
+    if record.tasks and navigation.may_view(request, "taskrecord"):
+        return _with(navigation.address(request, f"{APP}_taskrecord_changelist"), q=record.tasks)
+    model, page = _LISTS.get(record.subject_kind, ("", ""))
+    if not model or not navigation.may_view(request, model):
+        return None
+    return navigation.address(request, f"{APP}_{page}")
+
+
+def _with(address: str | None, **query: str) -> str | None:
+    return f"{address}?{urlencode(query)}" if address else None

@@ -1,0 +1,135 @@
+"""What the first page shows, each thing read when it is first asked for, once."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+from z4j_django import histograms
+from z4j_django.conditions import attention
+from z4j_django.conditions.scene import Scene
+from z4j_django.conf import settings
+from z4j_django.models import ErrorGroup, TaskRecord
+from z4j_django.queries import errors, health, queues, statistics, timetable, unfinished, usual
+from z4j_django.queries.timetable import Entry
+from z4j_django.values import INTERNAL
+
+#: Conditions, and rows of a table, that are shown at most.
+CONDITIONS: Final = 12
+ROWS: Final = 8
+_HOUR: Final = timedelta(hours=1)
+#: Seconds for which what hardly changes is remembered.
+_REMEMBERED: Final = 60.0
+
+_T = TypeVar("_T")
+
+
+class Reading(Scene):
+    """A project as the first page shows it.
+
+    Args:
+        now: The moment; aware unless ``USE_TZ`` is off.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(settings.PROJECT, now)
+
+    @cached_property
+    def attention(self) -> attention.Now:
+        """What is wrong."""
+        return attention.now(self.project, CONDITIONS)
+
+    @cached_property
+    def pulse(self) -> statistics.Pulse:
+        """What has happened in the last two hours, by the minute."""
+        return statistics.pulse(self.project, self.now.timestamp())
+
+    @cached_property
+    def queues(self) -> Mapping[str, queues.Lately]:
+        """The queues in the last hour."""
+        return queues.lately(self.project, self.now)
+
+    @cached_property
+    def _running(self) -> tuple[list[TaskRecord], bool]:
+        return unfinished.running(self.project)
+
+    @property
+    def running(self) -> Sequence[TaskRecord]:
+        """What runs, for the longest first; our own tasks among it."""
+        return self._running[0]
+
+    @property
+    def more_running(self) -> bool:
+        """Whether more runs than was looked at."""
+        return self._running[1]
+
+    @cached_property
+    def used(self) -> Mapping[str, int]:
+        """How many tasks each worker runs."""
+        return Counter(one.worker for one in self.running)
+
+    @cached_property
+    def longest(self) -> Sequence[TaskRecord]:
+        """Those of the project's own tasks that run for the longest."""
+        return [one for one in self.running if not one.name.startswith(INTERNAL)][:ROWS]
+
+    @cached_property
+    def usual(self) -> Mapping[str, float | None]:
+        """How long 95 % of the runs of the names in :attr:`longest` take at most."""
+        names = sorted({one.name for one in self.longest})
+        if not names:
+            return {}
+
+        def read() -> Mapping[str, float | None]:
+            found = usual.runtimes(self.project, names, self.now)
+            return {name: histograms.percentile(runs, 0.95) for name, runs in found.items()}
+
+        return _remembered(("usual", self.project, *names), read)
+
+    @cached_property
+    def errors(self) -> Sequence[ErrorGroup]:
+        """The errors of the last hour that nobody ignores, the last first."""
+        found = errors.wanted(self.project).exclude(state=ErrorGroup.State.IGNORED)
+        lately = found.filter(last_seen__gte=self.now - _HOUR)
+        return list(lately.defer(*errors.HEAVY_FIELDS).order_by("-last_seen", "-id")[:ROWS])
+
+    @cached_property
+    def errors_by_hour(self) -> Mapping[str, Sequence[int]]:
+        """How often each of them was seen in each of the last 24 hours."""
+        if not self.errors:
+            return {}
+        return errors.by_hour(self.project, self.errors, 24, self.now)
+
+    @cached_property
+    def recording(self) -> health.Recording:
+        """How capture stands."""
+        return health.recording(self.now)
+
+    @cached_property
+    def schedules(self) -> Sequence[Entry]:
+        """What beat has to send."""
+        return _remembered(("schedules", self.project), timetable.entries)
+
+
+_kept: Final[dict[tuple[Any, ...], tuple[float, Any]]] = {}
+_MOST: Final = 256
+
+
+def _remembered(key: tuple[Any, ...], read: Callable[[], _T]) -> _T:
+    found: _T
+    at, found = _kept.get(key, (0.0, None))
+    if not at or time.monotonic() - at > _REMEMBERED:
+        if len(_kept) >= _MOST:
+            _kept.clear()
+        found = read()
+        _kept[key] = time.monotonic(), found
+    return found
+
+
+def forget() -> None:
+    """Remember nothing: for tests."""
+    _kept.clear()

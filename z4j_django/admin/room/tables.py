@@ -1,0 +1,258 @@
+"""What is being done right now, and by whom: queues, workers, what runs; errors and schedules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from z4j_django.admin import formatting, navigation
+from z4j_django.admin.navigation import APP
+from z4j_django.admin.room.links import record_url, tasks_url
+from z4j_django.admin.room.reading import ROWS, Reading
+from z4j_django.models import ErrorGroup, TaskRecord, WorkerRecord
+from z4j_django.queries import errors, health, liveness, timetable
+from z4j_django.queries.filter import terms
+from z4j_django.queries.queues import Lately, Sample
+from z4j_django.queries.statistics import Counted
+from z4j_django.queries.timetable import Entry
+
+#: From how many times its usual p95 on a task runs long.
+_LONG: Final = 10
+#: Workers that are silent for so long are not there any more.
+_GONE: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows, and how many there are in all."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    total: int = 0
+    url: str | None = None
+
+    @property
+    def more(self) -> str:
+        """How many are not shown; empty where all are."""
+        left = self.total - len(self.rows)
+        return formatting.count(left) if left > 0 else ""
+
+
+def linked(url: str | None, shown: SafeString | str) -> SafeString:
+    """``shown``, leading somewhere if there is a way."""
+    return format_html('<a href="{}">{}</a>', url, shown) if url else format_html("{}", shown)
+
+
+def queues(reading: Reading, request: HttpRequest) -> Table:
+    """The queues in which the most waits, then those through which the most goes."""
+    flows = reading.pulse.queues
+    names = {*reading.queues, *flows, *reading.consumers} - {""}
+
+    def place(name: str) -> tuple[float, float, str]:
+        sample = reading.queues.get(name, Lately()).newest
+        sent = flows[name].counters["sent"] if name in flows else 0
+        return -((sample and sample.depth) or 0), -sent, name
+
+    shown = sorted(names, key=place)[:ROWS]
+    address = navigation.address(request, f"{APP}_operation_queues")
+    return Table(
+        [_queue(reading, request, name, flows.get(name)) for name in shown],
+        len(names),
+        address if navigation.may_view(request, "operation") else None,
+    )
+
+
+def _queue(
+    reading: Reading, request: HttpRequest, name: str, flow: Counted | None
+) -> dict[str, Any]:
+    lately = reading.queues.get(name, Lately())
+    sample = lately.newest or Sample(reading.now)
+    consumers = sample.consumers
+    if consumers is None:
+        consumers = len(reading.consumers.get(name, ()))
+    waits = bool(sample.depth) and not consumers
+    words = _("waiting in %(queue)s in the last hour") % {"queue": name[:100]}
+    return {
+        "name": linked(
+            tasks_url(request, str(terms.exactly("queue", name))), formatting.name(name)
+        ),
+        "waiting": formatting.count(sample.depth),
+        "unknown": sample.unknown,
+        "oldest": formatting.elapsed(sample.oldest_at) if sample.oldest_at else "",
+        "in": _a_minute(flow, "sent"),
+        "out": _a_minute(flow, "started"),
+        "consumers": formatting.count(consumers),
+        "is_bad": waits,
+        "line": formatting.sparkline(lately.depths, words),
+    }
+
+
+def _a_minute(flow: Counted | None, counter: str) -> str:
+    rate = 60 * flow.counters[counter] / flow.seconds if flow else 0.0
+    return formatting.count(rate, 0 if rate >= 10 or rate == int(rate) else 1)
+
+
+def workers(reading: Reading, request: HttpRequest) -> Table:
+    """The workers that are there: first those that are silent, then the busiest."""
+    there = [
+        one
+        for one in reading.workers
+        if one.online and one.last_seen and reading.now - one.last_seen < _GONE
+    ]
+
+    def place(worker: WorkerRecord) -> tuple[bool, float, str]:
+        is_silent = liveness.presence(worker, reading.now) == "silent"
+        return not is_silent, -reading.used.get(worker.hostname, 0), worker.hostname
+
+    shown = sorted(there, key=place)[:ROWS]
+    address = navigation.address(request, f"{APP}_workerrecord_changelist")
+    return Table([_worker(reading, request, one) for one in shown], len(there), address)
+
+
+def _worker(reading: Reading, request: HttpRequest, worker: WorkerRecord) -> dict[str, Any]:
+    used = reading.used.get(worker.hostname, 0)
+    return {
+        "name": linked(
+            record_url(request, "workerrecord", worker.pk), formatting.name(worker.hostname)
+        ),
+        "slots": formatting.slots(used, worker.concurrency),
+        "status": _status(reading, worker, used),
+        "seen": formatting.moment(worker.last_seen),
+    }
+
+
+def _status(reading: Reading, worker: WorkerRecord, used: int) -> SafeString:
+    if liveness.presence(worker, reading.now) == "silent":
+        return formatting.pill(_("silent"), colour="silent")
+    if worker.concurrency and used >= worker.concurrency:
+        return formatting.pill(_("busy"), colour="started")
+    if used:
+        return formatting.pill(_("working"), colour="online")
+    return formatting.pill(_("idle"), colour="offline")
+
+
+def longest(reading: Reading, request: HttpRequest) -> Table:
+    """The tasks that run for the longest, against what is usual."""
+    rows = [_running(reading, request, one) for one in reading.longest]
+    return Table(rows, len(reading.running), tasks_url(request, "state:STARTED"))
+
+
+def _running(reading: Reading, request: HttpRequest, task: TaskRecord) -> dict[str, Any]:
+    usual = reading.usual.get(task.name)
+    seconds = reading.seconds(task.started_at) if task.started_at else 0.0
+    times = seconds / usual if usual else 0.0
+    return {
+        "name": linked(
+            record_url(request, "taskrecord", task.pk),
+            formatting.name(task.name) if task.name else _("unnamed task"),
+        ),
+        "for": formatting.elapsed(task.started_at),
+        "usual": formatting.short(usual),
+        "bar": formatting.bar(times / 2, _times(times), is_bad=times >= 1) if usual else "",
+        "is_long": times >= _LONG,
+        "times": _times(times) if times >= 2 else "",
+    }
+
+
+def _times(times: float) -> str:
+    return _("%(times)s times its p95") % {
+        "times": formatting.count(times, 0 if times >= 10 else 1)
+    }
+
+
+def failures(reading: Reading, request: HttpRequest) -> Table:
+    """The errors of the last hour, the last first."""
+    rows = [_error(reading, request, one) for one in reading.errors]
+    address = navigation.address(request, f"{APP}_errorgroup_changelist")
+    may = navigation.may_view(request, "errorgroup")
+    return Table(rows, len(rows), address if may else None)
+
+
+def _error(reading: Reading, request: HttpRequest, error: ErrorGroup) -> dict[str, Any]:
+    by_hour = reading.errors_by_hour.get(error.error_id, ())
+    where = record_url(request, "errorgroup", error.error_id)
+    kind = error.exception_type.rpartition(".")[2] or str(error)
+    mark: SafeString | str = ""
+    if errors.is_regressed(error):
+        mark = formatting.pill(_("REGRESSED"), colour="failure")
+    elif errors.is_new(error):
+        mark = formatting.pill(_("NEW"), colour="failure")
+    words = _("failures in each of the last 24 hours")
+    return {
+        "type": linked(
+            where or tasks_url(request, str(terms.exactly("error", error.error_id))),
+            formatting.text(kind),
+        ),
+        "task": formatting.name(error.name),
+        "count": formatting.count(sum(by_hour) or error.count),
+        "line": formatting.sparkline(by_hour, words, "failed"),
+        "last": formatting.moment(error.last_seen),
+        "first": formatting.moment(error.first_seen),
+        "mark": mark,
+    }
+
+
+def schedules(reading: Reading, request: HttpRequest) -> dict[str, Any]:
+    """The schedules that are overdue, and those that come next."""
+    overdue = {one.subject: one for one in reading.attention.open if one.key == "schedule_overdue"}
+    due = []
+    for entry in reading.schedules:
+        if entry.name in overdue or (entry.expires and entry.expires <= reading.now):
+            continue
+        at = timetable.following(entry, entry.last_run_at or entry.since, reading.now)
+        if at is not None:
+            due.append((at, entry))
+    due.sort(key=lambda one: (one[0], one[1].name))
+    rows = [_overdue(request, name, one.since) for name, one in overdue.items()]
+    rows += [_due(request, at, entry) for at, entry in due]
+    return {
+        "rows": rows[:ROWS],
+        "overdue": len(overdue),
+        "total": len(reading.schedules),
+        "url": navigation.address(request, f"{APP}_taskrecord_schedules"),
+    }
+
+
+def _overdue(request: HttpRequest, name: str, since: datetime) -> dict[str, Any]:
+    return {
+        "name": linked(
+            tasks_url(request, str(terms.exactly("schedule", name))), formatting.name(name)
+        ),
+        "when": format_html(_("overdue for {}"), formatting.elapsed(since)),
+        "is_overdue": True,
+    }
+
+
+def _due(request: HttpRequest, at: datetime, entry: Entry) -> dict[str, Any]:
+    where = tasks_url(request, str(terms.exactly("schedule", entry.name)))
+    return {
+        "name": linked(where, formatting.name(entry.name)),
+        "when": formatting.moment(at),
+        "rhythm": str(entry.recurrence)[:80],
+        "task": formatting.name(entry.task),
+        "is_overdue": False,
+    }
+
+
+def recording(reading: Reading, request: HttpRequest) -> dict[str, Any]:
+    """How capture stands, in one line."""
+    found = reading.recording.journals
+    there = [one for one in found if one.state in ("shipping", "behind")]
+    wrong = [one for one in found if one.state == "silent"]
+    lag = max((one.lag for one in there), default=timedelta())
+    journals = ngettext("%(count)s journal is stored", "%(count)s journals are stored", len(there))
+    return {
+        "journals": journals % {"count": formatting.count(len(there))},
+        "any": bool(found),
+        "lag": formatting.short(lag.total_seconds()),
+        "is_behind": lag > health.BEHIND_AFTER,
+        "silent": len(wrong),
+        "lost": formatting.count(reading.recording.lost) if reading.recording.lost else "",
+        "url": navigation.address(request, f"{APP}_journalrecord_changelist"),
+    }
