@@ -64,9 +64,7 @@ def violations(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_look_alike_and_fit(
-    open_page: Callable[..., Any], shop: Any, scheme: str
-) -> None:
+def test_pages_look_alike_and_fit(open_page: Callable[..., Any], shop: Any, scheme: str) -> None:
     page = open_page(INDEX, viewport=DESK, color_scheme=scheme)
     faults = {}
     for path in list(pages(page)):
