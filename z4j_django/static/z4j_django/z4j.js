@@ -188,7 +188,7 @@
     const update = (page) => {
         const isOver = !page.querySelector("[data-z4j-refresh]");
         const parts = [".z4j-running", ".z4j-counts", ".z4j-targets"];
-        for (const part of isOver ? ["#content-main"] : parts) {
+        for (const part of isOver ? ["#z4j-main"] : parts) {
             const there = page.querySelector(part);
             const here = document.querySelector(part);
             if (there && here) here.replaceWith(document.adoptNode(there));
