@@ -20,6 +20,7 @@ import shutil
 import sys
 import time
 import uuid
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def leave_out_statistics() -> None:
         unknown: dict[str, Any] = {}  # noqa: RUF012
 
         def __getattr__(self, name: str) -> Any:
-            return lambda *args: {}
+            return lambda *args: defaultdict(list)
 
     folding.Counts = Nothing
 

@@ -219,13 +219,18 @@ def rounds(found: dict[str, list[str]], calls: int) -> Iterator[tuple[str, str]]
             yield name, addresses[turn % len(addresses)]
 
 
-def fetch(client: Any, address: str) -> float:
-    begun = time.perf_counter()
+def fetch(client: Any, address: str, server: int | None) -> tuple[float, float]:
+    """How long a page took, and what CPU: of this process, and of the one that serves it."""
+
+    def spent() -> float:
+        return time.process_time() + (common.run_time(server) if server else 0.0)
+
+    begun, cpu = time.perf_counter(), spent()
     response = client.get(address)
-    took = time.perf_counter() - begun
+    took, used = time.perf_counter() - begun, spent() - cpu
     if response.status_code != 200:
         raise SystemExit(f"{address} answered {response.status_code}.")
-    return took * 1000
+    return took * 1000, used * 1000
 
 
 def slowest(client: Any, address: str) -> tuple[int, str]:
@@ -254,17 +259,20 @@ def measure(calls: int, rows: int, only: str) -> dict[str, dict[str, Any]]:
     user, _ = User.objects.get_or_create(username="bench", is_staff=True, is_superuser=True)
     client.force_login(user)
     found = {name: some for name, some in pages(rows).items() if only in name}
-    times: dict[str, list[float]] = {name: [] for name in found}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in found}
+    server = common.server_process()
     for _, address in rounds(found, 2):
-        fetch(client, address)
+        fetch(client, address, server)
     for name, address in rounds(found, calls):
-        times[name].append(fetch(client, address))
+        times[name].append(fetch(client, address, server))
     results = {}
-    for name, took in times.items():
+    for name, both in times.items():
+        took, cpu = zip(*both, strict=True)
         queries, plan = slowest(client, found[name][0])
         results[name] = {
             "p50": statistics.median(took),
             "p95": statistics.quantiles(took, n=20)[-1],
+            "cpu": {"p50": statistics.median(cpu), "p95": statistics.quantiles(cpu, n=20)[-1]},
             "queries": queries,
             "plan": plan,
         }

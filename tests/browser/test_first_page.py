@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from tests import first_page as seeds
 from tests.browser.test_admin import colour, follow, overflow
-from tests.integration import test_first_page as seeds
 from z4j_django.admin import fragments
 from z4j_django.models import TaskRecord
 

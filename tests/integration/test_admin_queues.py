@@ -62,7 +62,7 @@ class TestTable:
         sample("young", minutes=1, depth=1, oldest_at=now)
         sample("full", minutes=2, depth=9)
         sample("full", minutes=1, depth=412)
-        for minutes in range(30, 35):  # one of which is a point of the line
+        for minutes in range(30, 40):  # one of which is a point of the line
             sample("stale", minutes=minutes, depth=500)
         found = queue_table.table("default", now)
         assert [one.name for one in found] == ["full", "old", "young", "stale"]

@@ -169,6 +169,16 @@ class TestQueueWithoutConsumer:
         samples("foreign", 3, 3, consumers=1)
         assert told("queue_without_consumer") == []
 
+    def test_one_of_which_a_worker_took_something_is_well(self) -> None:
+        """Where it was told to by `add_consumer`; what it said when it came up stays on record."""
+        samples("reports", 3, 3)
+        one = {"queue": "reports", "worker": "w@h", "state": states.STARTED}
+        task("before", received_at=ago(600), **one)
+        task("of one that is gone", received_at=ago(20), **{**one, "worker": "gone@h"})
+        assert len(told("queue_without_consumer")) == 1
+        task("now", received_at=ago(20), **one)
+        assert told("queue_without_consumer") == []
+
     def test_without_any_worker_that_is_what_is_told(self) -> None:
         WorkerRecord.objects.all().delete()
         samples("reports", 3, 3)

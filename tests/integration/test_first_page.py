@@ -17,21 +17,16 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from tests import first_page
+from tests.first_page import condition, error, looked, running, sample, shop, worker
 from tests.integration.counted import counted
-from tests.integration.pages import SCRIPT, superuser, task, text
+from tests.integration.pages import SCRIPT, superuser, text
 from z4j_django.admin import fragments
-from z4j_django.admin.room import pages as room
-from z4j_django.admin.room import reading
+from z4j_django.admin.room import chart, reading
 from z4j_django.conditions import registry
 from z4j_django.models import (
     ConditionRecord,
-    ErrorGroup,
-    JournalRecord,
-    Lease,
     QueueSample,
     Release,
-    TaskRecord,
-    WorkerRecord,
 )
 
 pytestmark = pytest.mark.django_db
@@ -50,75 +45,11 @@ def client() -> Client:
     return superuser()
 
 
-def looked(ago: float = 3.0) -> None:
-    """Somebody evaluated the conditions so many seconds ago."""
-    at = timezone.now() - timedelta(seconds=ago)
-    Lease.objects.update_or_create(
-        project="default", name=Lease.WATCH, defaults={"until": at, "done_at": at}
-    )
-
-
-def condition(key: str = "slots_held", subject: str = "w1@web1", **fields: Any) -> ConditionRecord:
-    given = {
-        "severity": "critical",
-        "since": timezone.now() - timedelta(minutes=6),
-        "last_seen": timezone.now(),
-        "evidence": f"All 2 slots of {subject} are held.",
-        **fields,
-    }
-    return ConditionRecord.objects.create(key=key, subject=subject, **given)
-
-
-def worker(hostname: str = "w1@web1", **fields: Any) -> WorkerRecord:
-    given = {"online": True, "concurrency": 2, "queues": ["mail"], "last_seen": timezone.now()}
-    return WorkerRecord.objects.create(hostname=hostname, **(given | fields))
-
-
-def running(task_id: str = "a", seconds: float = 1080, **fields: Any) -> TaskRecord:
-    began = timezone.now() - timedelta(seconds=seconds)
-    given = {"name": "shop.import_catalogue", "worker": "w1@web1", "state": "STARTED"}
-    return task(task_id, **{**given, "started_at": began, **fields})
-
-
-def error(**fields: Any) -> ErrorGroup:
-    now = timezone.now()
-    given = {
-        "fingerprint": 7,
-        "name": "shop.charge_card",
-        "exception_type": "shop.CardDeclined",
-        "task_id": "a",
-        "count": 40,
-        "first_seen": now - timedelta(days=3),
-        "last_seen": now - timedelta(seconds=10),
-    }
-    return ErrorGroup.objects.create(**(given | fields))
-
-
-def sample(queue: str = "mail", **fields: Any) -> QueueSample:
-    given = {"at": timezone.now(), "depth": 412, "consumers": 2}
-    return QueueSample.objects.create(queue=queue, **(given | fields))
-
-
 def in_the_middle_of_a_minute(patch: pytest.MonkeyPatch) -> float:
     """Have it be half past some minute, and stay so."""
     now = timezone.now().replace(second=30)
     patch.setattr(timezone, "now", lambda: now)
     return now.timestamp()
-
-
-def shop() -> None:
-    """A bit of everything."""
-    now = timezone.now()
-    looked()
-    condition()
-    worker()
-    running()
-    error()
-    sample(oldest_at=now - timedelta(minutes=6))
-    JournalRecord.objects.create(host="web1", directory="/j", pid=1, seen_at=now)
-    for minute in range(1, 120):
-        at = time.time() - 60 * minute
-        counted(at, "shop.import_catalogue", "mail", sent=2, started=2, succeeded=2, runs={40.0: 1})
 
 
 def part(client: Client, name: str = "now", **query: str) -> str:
@@ -309,14 +240,14 @@ class TestChart:
         assert found["step"] == 60
         assert [mark["label"] for mark in found["marks"]] == ["4.12.0"]
 
-    @pytest.mark.parametrize("name", [*room.RANGES, "<script>", ""])
+    @pytest.mark.parametrize("name", [*chart.RANGES, "<script>", ""])
     def test_every_range_is_told(self, client, name) -> None:
         counted(time.time() - 120, succeeded=5)
         found = json.loads(text(client.get(SERIES, {"range": name})))
         assert sum(found["series"][0]["values"]) == 5
         assert len(found["at"]) <= 400
         shown = text(client.get(APP_INDEX, {"range": name}))
-        assert f"{SERIES}?range={name if name in room.RANGES else '1h'}" in shown
+        assert f"{SERIES}?range={name if name in chart.RANGES else '1h'}" in shown
 
     def test_a_table_says_the_same_without_scripts(self, client) -> None:
         counted(time.time() - 120, succeeded=1234)

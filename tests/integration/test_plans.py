@@ -191,6 +191,13 @@ class TestSearch:
 
 
 @pytest.mark.usefixtures("_in_order")
+def join_indexes() -> None:
+    """Let PostgreSQL take the rows of two indexes together, for which it needs bitmaps."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_bitmapscan = on")
+
+
 class TestDetail:
     def test_a_timeline_comes_by_the_task(self) -> None:
         task = TaskRecord.objects.get(task_id=key(7))
@@ -209,11 +216,13 @@ class TestDetail:
         assert walks(plan, "z4j_task_parent"), plan.text
 
     def test_what_is_around_a_task_comes_by_ids(self) -> None:
+        join_indexes()
         task = TaskRecord.objects.get(task_id=key(4))
         plan = plan_of(lambda: tasks._around(task, {key(1), key(2)}))
         assert not plan.scans, plan.text
 
     def test_the_groups_of_a_task_come_by_ids(self) -> None:
+        join_indexes()
         task = TaskRecord.objects.exclude(group_id="").first()
         plan = plan_of(lambda: tasks._groups(task), GroupRecord)
         assert not plan.scans, plan.text

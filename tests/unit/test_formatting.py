@@ -251,3 +251,15 @@ def _token(name: str) -> tuple[str, str]:
     )
     assert len(found) == 1
     return found[0]
+
+
+def test_bars_are_as_high_as_their_values_and_what_is_small_is_seen() -> None:
+    drawn = formatting.bars([0, 1, 1000, 500], ["<b>", "b", "c", "d"], '"all"', "failed")
+    heights = [float(one) for one in re.findall(r'height="([\d.]+)"', drawn)]
+    assert heights == [0.4, 1.0, 24.0, 12.0]
+    assert drawn.count('class="z4j-none"') == 1
+    assert "&lt;b&gt;" in drawn
+    assert "z4j-of-failed" in drawn
+    assert 'aria-label="&quot;all&quot;"' in drawn
+    assert "style=" not in drawn
+    assert "<rect" not in formatting.bars([], [], "nothing")

@@ -227,11 +227,11 @@ def test_a_delayed_message_is_on_record_with_its_queue(recorder: Recorder) -> No
 @pytest.mark.parametrize(
     ("kind", "routing_key", "queue"),
     [
-        ("topic", "letter", "letters"),
+        ("topic", "letter", "post"),
         ("topic", "parcel.de", "parcels"),
         ("topic", "stamps", ""),
         ("direct", "parcel.de", ""),
-        ("fanout", "whatever", "letters"),
+        ("fanout", "whatever", "post"),
     ],
 )
 def test_the_queue_of_a_publish_is_where_its_key_leads(
@@ -239,9 +239,9 @@ def test_the_queue_of_a_publish_is_where_its_key_leads(
 ) -> None:
     """Celery declares the default queue, or the one of the route, whatever the key is."""
     mail = Exchange(f"mail-{kind}", type=kind)
-    letters = Queue("letters", mail, routing_key="letter")
+    post = Queue("post", mail, routing_key="letter")
     app.amqp.queues.add(Queue("parcels", mail, routing_key="parcel.#"))
-    add.apply_async((1,), queue=letters, exchange=mail.name, routing_key=routing_key)
+    add.apply_async((1,), queue=post, exchange=mail.name, routing_key=routing_key)
     del app.amqp.queues["parcels"]
     [event] = recorder.events
     assert isinstance(event, events.TaskEvent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,8 +14,8 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from z4j_django import histograms, permissions
-from z4j_django.admin import formatting, fragments
+from z4j_django import permissions
+from z4j_django.admin import formatting, fragments, task_type_charts
 from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
 from z4j_django.counters import COUNTERS
@@ -241,7 +241,7 @@ class TaskTypePage(TypesPage):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page, or the numbers of one of its charts."""
         self.name = _text(request.GET.get("name", "")).rstrip(" ")
-        chart = _CHARTS.get(request.GET.get("chart", ""))
+        chart = task_type_charts.CHARTS.get(request.GET.get("chart", ""))
         if chart is None or not self.name:
             return super().get(request, *args, **kwargs)
         numbers = {**chart(self._points()), "marks": self._marks()}
@@ -268,11 +268,11 @@ class TaskTypePage(TypesPage):
             "waiting_words": formatting.count(waiting),
             "running_words": formatting.count(running),
             "more_waiting": counts.more_waiting,
-            "series": _outcomes(points),
-            "charts": {name: self._link(chart=name) for name in _CHARTS},
+            "series": task_type_charts.outcomes(points),
+            "charts": {name: self._link(chart=name) for name in task_type_charts.CHARTS},
             "points": [self._point(one) for one in points if any(one.counters.values())],
-            "runs_histogram": histogram(found.runs, _("Run times"), "run"),
-            "waits_histogram": histogram(found.waits, _("Waits"), "wait"),
+            "runs_histogram": task_type_charts.histogram(found.runs, _("Run times"), "run"),
+            "waits_histogram": task_type_charts.histogram(found.waits, _("Waits"), "wait"),
             "queues": [{"queue": one.queue, **self.figures(one, None)} for one in queues],
             "tasks_url": self.model_admin.list_url(TaskRecord, q=f"name:{words.quote(self.name)}"),
             "runs": run_rows(self.model_admin, tasks.slowest(self.project, self.name)),
@@ -375,84 +375,6 @@ def _differs(share: float | None, before: float | None) -> str:
     """What a share was before, where that is not what it is now."""
     shown = "" if before is None else formatting.percent(before)
     return "" if share is None or shown == formatting.percent(share) else shown
-
-
-def histogram(counts: histograms.Histogram, label: str, kind: str) -> dict[str, Any]:
-    """A histogram as bars, from its first bucket to its last; nothing where there is none."""
-    if not counts:
-        return {}
-    numbers = range(min(counts), max(counts) + 1)
-    values = [counts.get(number, 0) for number in numbers]
-    bounds = [_bound(number) for number in numbers]
-    p50, p95 = (histograms.percentile(counts, share) for share in (0.5, 0.95))
-    told = {
-        "label": label,
-        "p50": formatting.duration(p50),
-        "p95": formatting.duration(p95),
-        "count": formatting.count(sum(values)),
-    }
-    said = _("%(label)s of %(count)s: half up to %(p50)s, 95 of 100 up to %(p95)s") % told
-    titles = [
-        _("%(count)s up to %(bound)s") % {"count": formatting.count(value), "bound": bound}
-        for value, bound in zip(values, bounds, strict=True)
-    ]
-    return {
-        **told,
-        "bars": formatting.bars(values, titles, said, kind),
-        "values": values,
-        "rows": [
-            {"bound": bound, "count": formatting.count(value)}
-            for value, bound in zip(values, bounds, strict=True)
-        ],
-        "first": bounds[0],
-        "last": bounds[-1],
-    }
-
-
-def _bound(number: int) -> str:
-    if number < len(histograms.BOUNDS):
-        return str(formatting.duration(histograms.BOUNDS[number]))
-    return _("more")
-
-
-def _outcomes(points: Sequence[Point]) -> dict[str, Any]:
-    """How runs ended over time, one on the other."""
-
-    def of(*counters: str) -> list[int]:
-        return [sum(one.counters[name] for name in counters) for one in points]
-
-    series = (
-        (_("finished"), "finished", of("succeeded", "ignored", "sampled")),
-        (_("failed"), "failed", of("failed")),
-        (_("retried"), "retried", of("retried")),
-        (_("revoked"), "revoked", of("revoked", "rejected")),
-    )
-    return _numbers(points, series, "")
-
-
-def _runtimes(points: Sequence[Point]) -> dict[str, Any]:
-    """How long runs took over time."""
-    lines = {name: [one.runtime[name] for one in points] for name in ("p50", "p95")}
-    series = ((_("half up to"), "quiet", lines["p50"]), (_("95 % up to"), "", lines["p95"]))
-    return _numbers(points, series, "s")
-
-
-def _numbers(points: Sequence[Point], series: Any, unit: str) -> dict[str, Any]:
-    return {
-        "at": [one.at for one in points],
-        "series": [
-            {"label": label, "outcome": outcome, "values": values}
-            for label, outcome, values in series
-        ],
-        "unit": unit,
-    }
-
-
-#: The charts of a name, by the parameter that asks for their numbers.
-_CHARTS: Final[dict[str, Callable[[Sequence[Point]], dict[str, Any]]]] = {
-    "outcomes": _outcomes,
-    "runtimes": _runtimes,
-}
 
 
 def _text(given: str) -> str:

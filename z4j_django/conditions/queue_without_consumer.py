@@ -24,13 +24,16 @@ class Limits(Thresholds, frozen=True, kw_only=True):
 
 
 def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
-    """The queues from which no worker takes tasks; without any worker, that is what is told."""
+    """The queues from which no worker takes tasks; without any worker, that is what is told.
+
+    One that was told to take them, after it came up, has some of them in hand.
+    """
     for queue, sample in sorted(scene.samples.items()):
         if sample.consumers or queue in scene.consumers:
             continue
         if sample.consumers is None and not scene.online_workers:
             continue
-        if (since := scene.waits(queue, limits.after)) is None:
+        if (since := scene.waits(queue, limits.after)) is None or queue in scene.taken_from:
             continue
         waiting = counted(sample.depth or 0, "message waits", "messages wait")
         # Of messages that nothing on record tells of, it is since when they are seen.

@@ -87,16 +87,48 @@ class Scene:
     @cached_property
     def hands(self) -> Mapping[str, Hand]:
         """What each worker has in hand."""
+        found: dict[str, list[Hand]] = {}
+        for worker, _, *hand in self._taken:
+            found.setdefault(worker, []).append(Hand(*hand))
+        return {
+            worker: Hand(
+                sum(one.started for one in hands),
+                sum(one.received for one in hands),
+                max((one.newest for one in hands if one.newest is not None), default=None),
+            )
+            for worker, hands in found.items()
+        }
+
+    @cached_property
+    def taken_from(self) -> set[str]:
+        """The queues from which an online worker took lately what it has still.
+
+        A worker tells its queues when it comes up, and may be told of others later.
+        """
+        online = {one.hostname for one in self.online_workers}
+        since = self.now - RECENT
+        return {
+            queue
+            for worker, queue, *_, newest in self._taken
+            if worker in online and newest is not None and newest > since
+        }
+
+    @cached_property
+    def _taken(self) -> list[tuple[Any, ...]]:
+        """What each worker has of each queue: started, received, and when it took the last."""
         taken = TaskRecord.objects.filter(
             project=self.project, state__in=(states.RECEIVED, states.STARTED)
         )
-        # Of the column itself SQLite would walk the index over all tasks, in its order.
-        counted = taken.values_list(Coalesce("worker", Value(""))).annotate(
-            started=Count("id", filter=Q(state=states.STARTED)),
-            received=Count("id", filter=Q(state=states.RECEIVED)),
-            newest=Max("received_at"),
+        # Of the columns themselves SQLite would walk an index over all tasks, in its order.
+        columns = Coalesce("worker", Value("")), Coalesce("queue", Value(""))
+        counted = taken.order_by().values_list(*columns)
+        return list(
+            counted.annotate(
+                started=Count("id", filter=Q(state=states.STARTED)),
+                received=Count("id", filter=Q(state=states.RECEIVED)),
+                newest=Max("received_at"),
+            )
         )
-        return {worker: Hand(*hand) for worker, *hand in counted}
 
     @cached_property
     def recent_samples(self) -> Mapping[str, Sequence[QueueSample]]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
 from z4j_django import histograms
 from z4j_django.conf import settings
@@ -207,7 +207,7 @@ def series(project: str, within: Range, name: str = "", queue: str = "") -> list
         for at in range(within.since, within.until, within.step)
     }
     for at, *row in rows.values_list("at", *COUNTERS, "runs", "waits"):
-        _add(points[at - (at - within.since) % within.step], row)
+        add(points[at - (at - within.since) % within.step], row)
     return list(points.values())
 
 
@@ -312,54 +312,8 @@ def _of_queues(project: str, within: Range, name: str) -> list[OfQueue]:
     for queue, *row in rows.values_list("queue", *COUNTERS, "runs", "waits"):
         if queue not in found:
             found[queue] = OfQueue(dict.fromkeys(COUNTERS, 0), within.seconds, queue=queue)
-        _add(found[queue], row)
+        add(found[queue], row)
     return sorted(found.values(), key=lambda one: (-one.counters["started"], one.queue))
-
-
-@dataclass
-class Pulse:
-    """What has happened lately, minute by minute; the minute that goes on is left out.
-
-    Attributes:
-        points: All tasks, a point for each minute, the oldest first.
-        queues: The tasks of each queue in the last minutes of it.
-    """
-
-    points: list[Point]
-    queues: dict[str, Counted]
-
-
-def pulse(project: str, now: float, minutes: int = 120, lately: int = 5) -> Pulse:
-    """What has happened lately, in one query.
-
-    Args:
-        project: Whose.
-        now: Seconds since the epoch.
-        minutes: Of the points.
-        lately: Of the queues.
-    """
-    until = int(now // MINUTE) * MINUTE
-    since, recent = until - minutes * MINUTE, until - lately * MINUTE
-    rows = Statistic.objects.filter(
-        Q(scope=ALL, at__gte=since, at__lt=until) | Q(scope=QUEUES, at__gte=recent, at__lt=until),
-        project=project,
-        step=MINUTE,
-    )
-    points = {
-        at: Point(dict.fromkeys(COUNTERS, 0), MINUTE, at=at) for at in range(since, until, MINUTE)
-    }
-    queues: dict[str, Counted] = {}
-    for scope, queue, at, *row in rows.values_list(
-        "scope", "queue", "at", *COUNTERS, "runs", "waits"
-    ):
-        if scope == ALL:
-            _add(points[at], row)
-            continue
-        if queue not in queues:
-            queues[queue] = Counted(dict.fromkeys(COUNTERS, 0), lately * MINUTE)
-        for name, count in zip(COUNTERS, row, strict=False):
-            queues[queue].counters[name] += count
-    return Pulse(list(points.values()), queues)
 
 
 def together(points: Sequence[Counted]) -> Counted:
@@ -409,8 +363,8 @@ def _sums(rows: QuerySet[Statistic], column: str) -> dict[str, dict[str, int]]:
     return {value: dict(zip(COUNTERS, map(int, sums), strict=True)) for value, *sums in found}
 
 
-def _add(one: Counted, row: Sequence[Any]) -> None:
-    """Add the counters and the histograms of a row."""
+def add(one: Counted, row: Sequence[Any]) -> None:
+    """Add a row of the statistics: the counters, and the histograms where they were read."""
     for name, count in zip(COUNTERS, row, strict=False):
         one.counters[name] += count
     _add_histograms(one, row[len(COUNTERS) :])

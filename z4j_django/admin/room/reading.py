@@ -14,7 +14,7 @@ from z4j_django.conditions import attention
 from z4j_django.conditions.scene import Scene
 from z4j_django.conf import settings
 from z4j_django.models import ErrorGroup, TaskRecord
-from z4j_django.queries import errors, health, queues, statistics, timetable, unfinished, usual
+from z4j_django.queries import errors, health, pulse, queues, timetable, unfinished, usual
 from z4j_django.queries.timetable import Entry
 from z4j_django.values import INTERNAL
 
@@ -44,9 +44,9 @@ class Reading(Scene):
         return attention.now(self.project, CONDITIONS)
 
     @cached_property
-    def pulse(self) -> statistics.Pulse:
+    def pulse(self) -> pulse.Pulse:
         """What has happened in the last two hours, by the minute."""
-        return statistics.pulse(self.project, self.now.timestamp())
+        return pulse.read(self.project, self.now.timestamp())
 
     @cached_property
     def queues(self) -> Mapping[str, queues.Lately]:
