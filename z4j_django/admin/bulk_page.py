@@ -23,6 +23,8 @@ from z4j_django.queries.selection import Selection
 
 #: The list's parameters, as the selection takes them.
 PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.is_parameter), "q")
+#: Tasks that a preview looks through before it says that there are at least as many.
+LOOK = 12_000
 
 
 class BulkPage(ActingPage):
@@ -98,7 +100,7 @@ class BulkPage(ActingPage):
             "dangerous": self.verb.dangerous,
         }
         try:
-            preview = operations.preview(self._selection)
+            preview = operations.preview(self._selection, LOOK)
         except OperationError as error:
             refused = {"refusal": str(error), "empty": True, "selection": self._selection}
             return self.shown(form, **context, **refused)
@@ -108,7 +110,10 @@ class BulkPage(ActingPage):
             form,
             **context,
             **_frozen(preview.selection),
-            matching=f"{_tasks(preview.count)} match{'es' if preview.count == 1 else ''}",
+            matching=f"{_matching(preview)} match{'es' if preview.count == 1 else ''}",
+            looked_through=formatting.count(preview.looked_through),
+            is_part=bool(preview.looked_through),
+            bulk_limit=formatting.count(settings.BULK_LIMIT),
             most=f"{preview.count:,}",
             empty=not preview.count,
             capped=preview.capped,
@@ -118,9 +123,9 @@ class BulkPage(ActingPage):
                 if tally.looked_at
                 else forecast(self.verb, preview.sample, {})
             ),
-            submit=f"{self.verb.label} {_willing(preview.count, tally)}",
+            submit=f"{self.verb.label} {_willing(preview, tally)}",
             tally=tally,
-            tally_is_part=preview.count > tallies.LIMIT,
+            tally_is_part=preview.count > tallies.LIMIT or bool(preview.looked_through),
         )
 
     def _tally(self, preview: bulk_operations.Preview, form: forms.OptionsForm) -> tallies.Tally:
@@ -153,11 +158,16 @@ class BulkPage(ActingPage):
         ]
 
 
-def _willing(count: int, tally: tallies.Tally) -> str:
+def _willing(preview: bulk_operations.Preview, tally: tallies.Tally) -> str:
     """How many it will be done to, as far as all of them were looked at."""
-    if tally.looked_at < count or not tally.reasons:
-        return _tasks(count)
-    return f"{tally.willing:,} of {_tasks(count)}"
+    if preview.looked_through or tally.looked_at < preview.count or not tally.reasons:
+        return _matching(preview)
+    return f"{tally.willing:,} of {_tasks(preview.count)}"
+
+
+def _matching(preview: bulk_operations.Preview) -> str:
+    found = _tasks(preview.count)
+    return f"at least {found}" if preview.looked_through else found
 
 
 def _tasks(count: int) -> str:
