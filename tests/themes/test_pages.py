@@ -25,10 +25,10 @@ WITHOUT_INDEX = {"simpleui"}
 LOOK = {
     ".z4j-nav a": {"font-size": "14px", "text-transform": "none", "text-decoration-line": "none"},
     ".z4j-title": {"font-size": "20px", "font-weight": "600", "text-transform": "none"},
-    ".z4j-pill": {"font-size": "11px", "border-top-left-radius": "10px", "display": "inline-block"},
+    ".z4j-pill": {"font-size": "11px", "border-top-left-radius": "10px"},
     ".z4j-table > tbody td": {"font-size": "14px", "line-height": "20px", "padding-top": "6px"},
     ".z4j-table > thead th": {"font-size": "12px", "text-transform": "none"},
-    ".z4j-button:not(.z4j-small)": {"font-size": "14px", "border-top-left-radius": "4px"},
+    ".z4j-button:not(.z4j-small)": {"font-size": "14px", "text-transform": "none"},
     "input.z4j-input": {"border-top-left-radius": "4px", "min-height": "32px"},
 }
 
