@@ -101,6 +101,14 @@ class ActingAdmin(ReadOnlyAdmin):
             if permissions.can(request.user, one.verb)
         }
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with a button for each action."""
+        actions = self.get_actions(request).values()
+        offered = [{"name": name, "label": label} for _page, name, label in actions]
+        return super().changelist_view(request, {"offered": offered, **(extra_context or {})})
+
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:

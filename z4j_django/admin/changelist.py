@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -142,6 +143,20 @@ class KeysetChangeList(ChangeList):
             )
             self.cursor = Cursor()
             return self.page(self.cursor)
+
+    @property
+    def bars(self) -> Iterator[dict[str, Any]]:
+        """What can be chosen by a click: each filter, with its values."""
+        for spec in self.filter_specs:
+            choices = [
+                {
+                    "shown": choice["display"],
+                    "url": choice["query_string"],
+                    "is_current": choice["selected"],
+                }
+                for choice in spec.choices(self)
+            ]
+            yield {"title": spec.title, "choices": choices}
 
     @property
     def has_newer(self) -> bool:

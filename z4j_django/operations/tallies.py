@@ -40,6 +40,11 @@ _NO_MESSAGE: Final = "without its message, which was not kept"
 _OVER: Final = "over already"
 _RUNS: Final = "running already"
 _POOL: Final = "on a worker whose pool can't end a single task"
+#: All of them.
+REASONS: Final = (
+    *(_UNKNOWN, _UNFINISHED, _RETRIED, _IN_CHORD),
+    *(_NO_MESSAGE, _OVER, _RUNS, _POOL),
+)
 
 
 @dataclass
@@ -96,16 +101,21 @@ def of(verb: str, project: str, task_ids: Sequence[str], *, force: bool = False)
     records = primary(TaskRecord).filter(project=project, task_id__in=wanted).only(*COLUMNS)
     rows = {one.task_id: one for one in records}
     found = Tally(len(wanted), {one: _UNKNOWN for one in wanted if one not in rows})
-    _LOOK[verb](found, project, rows, force)
+    VERBS[verb](found, project, rows, force)
     return found
 
 
 def of_records(
     verb: str, project: str, records: Sequence[TaskRecord], *, force: bool = False
 ) -> Tally:
-    """The same of tasks whose records are at hand, with these ``COLUMNS``."""
+    """The same of tasks whose records are at hand, with these ``COLUMNS``.
+
+    A verb that is not one of ``VERBS`` is looked at one task after the other, or not at all.
+    """
+    if verb not in VERBS:
+        return Tally(0)
     found = Tally(len(records))
-    _LOOK[verb](found, project, {one.task_id: one for one in records}, force)
+    VERBS[verb](found, project, {one.task_id: one for one in records}, force)
     return found
 
 
@@ -166,7 +176,8 @@ def _terminate(found: Tally, project: str, rows: dict[str, TaskRecord], force: b
             found.reasons[task_id] = _POOL
 
 
-_LOOK: Final[dict[str, Callable[[Tally, str, dict[str, TaskRecord], bool], None]]] = {
+#: The verbs whose refusals are told in few queries, and how.
+VERBS: Final[dict[str, Callable[[Tally, str, dict[str, TaskRecord], bool], None]]] = {
     verbs.RETRY.name: _retry,
     verbs.CANCEL.name: _cancel,
     verbs.TERMINATE.name: _terminate,

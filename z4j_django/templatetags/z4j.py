@@ -7,6 +7,9 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 register = template.Library()
@@ -40,6 +43,29 @@ def z4j_navigation(context: template.Context, place: str = "") -> dict[str, Any]
     if request is None:
         return {}
     return {"links": navigation.links(request, place or str(context.get("place", "")))}
+
+
+@register.inclusion_tag("admin/z4j_django/rows.html")
+def z4j_results(cl: Any) -> dict[str, Any]:
+    """The rows of a list, each cell with its column's label for the width of a phone."""
+    from django.contrib.admin.templatetags import admin_list
+
+    whole: dict[str, Any] = admin_list.result_list(cl)
+    headers, labels = whole["result_headers"], []
+    for name, header in zip(cl.list_display, headers, strict=True):
+        header["is_check"] = name == "action_checkbox"
+        labels.append("" if header["is_check"] else capfirst(str(header["text"])))
+    rows = [
+        [_labelled(cell, label) for cell, label in zip(row, labels, strict=False)]
+        for row in whole["results"]
+    ]
+    return {"headers": headers, "rows": rows}
+
+
+def _labelled(cell: SafeString, label: str) -> SafeString:
+    """A cell as Django made it, safe already, and its label."""
+    begin = format_html('<td data-label="{}"', label) if label else "<td"
+    return SafeString(cell.replace("<td", begin, 1) if cell.startswith("<td") else cell)
 
 
 @register.inclusion_tag("admin/z4j_django/room/room.html", takes_context=True)
