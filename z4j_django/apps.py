@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate, pre_migrate
+from django.utils.translation import gettext_lazy
 
 from z4j_django import logs, wiring
 from z4j_django.agent import bootstrap
@@ -17,7 +18,7 @@ class Z4JConfig(AppConfig):
     """Wires the agent to the project's settings."""
 
     name = "z4j_django"
-    verbose_name = "Celery tasks"
+    verbose_name = gettext_lazy("Celery tasks")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -21,8 +21,11 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from z4j_django import permissions
+from z4j_django.admin import formatting
 from z4j_django.admin.forms import OptionsForm
 from z4j_django.admin.pages import Page
 from z4j_django.admin.readonly import ReadOnlyAdmin
@@ -49,7 +52,10 @@ def chosen(request: HttpRequest) -> list[int]:
     """
     given = request.GET.getlist("id")
     if len(given) > CHOSEN_LIMIT:
-        raise OperationError(f"At most {CHOSEN_LIMIT} can be chosen by hand; filter them instead.")
+        raise OperationError(
+            _("At most %(limit)s can be chosen by hand; filter them instead.")
+            % {"limit": CHOSEN_LIMIT}
+        )
     return keys(given)
 
 
@@ -75,11 +81,10 @@ class ActingAdmin(ReadOnlyAdmin):
     def action_checkbox(self, obj: Any) -> SafeString:
         """As Django's own, but without a template for each row, a third of the page's time."""
         return format_html(
-            '<input type="checkbox" name="{}" value="{}" class="action-select" '
-            'aria-label="Select {}">',
+            '<input type="checkbox" name="{}" value="{}" class="action-select" aria-label="{}">',
             helpers.ACTION_CHECKBOX_NAME,
             str(obj.pk),
-            str(obj),
+            _("Select %(task)s") % {"task": obj},
         )
 
     def offered(self) -> Iterable[Action]:
@@ -176,16 +181,19 @@ class ActingPage(Page):
 
 def told(operation: Operation) -> tuple[int, str]:
     """What came of an operation, as a message with its level."""
-    shown = operation.get_verb_display().capitalize()
+    shown = formatting.verb(operation.verb)
     if operation.finished_at is None:
-        return messages.INFO, f"{shown}: a worker carries it out, {operation.total:,} in all."
+        words = _("%(operation)s: a worker carries it out, %(total)s in all.")
+        total = formatting.count(operation.total)
+        return messages.INFO, words % {"operation": shown, "total": total}
     counts = (
-        (operation.done, "done"),
-        (operation.refused, "refused"),
-        (operation.failed, "failed"),
-        (operation.unknown, "unknown"),
+        (operation.done, ngettext("%(count)s done", "%(count)s done", operation.done)),
+        (operation.refused, ngettext("%(count)s refused", "%(count)s refused", operation.refused)),
+        (operation.failed, ngettext("%(count)s failed", "%(count)s failed", operation.failed)),
+        (operation.unknown, ngettext("%(count)s unknown", "%(count)s unknown", operation.unknown)),
     )
-    words = ", ".join(f"{count:,} {word}" for count, word in counts if count) or "nothing done"
+    told = (words % {"count": formatting.count(count)} for count, words in counts if count)
+    words = ", ".join(told) or _("nothing done")
     wrong = operation.refused + operation.failed + operation.unknown
     level = messages.WARNING if wrong else messages.SUCCESS
     if wrong and not operation.done:

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from z4j_django import operations, permissions, verb_options, verbs
 from z4j_django.admin import formatting, forms
@@ -55,7 +57,7 @@ class BulkPage(ActingPage):
         self._select(request.POST)
         form = self._form(request.POST)
         if self._selection.until is None:
-            raise OperationError("This has to be previewed first.")
+            raise OperationError(_("This has to be previewed first."))
         if not form.is_valid():
             return self._ask(form)
         try:
@@ -87,12 +89,12 @@ class BulkPage(ActingPage):
         except ValueError as error:
             raise OperationError(str(error)) from None
         if self.selection.is_empty:
-            raise OperationError("An empty filter would mean every task there is: choose one.")
+            raise OperationError(_("An empty filter would mean every task there is: choose one."))
 
     def _ask(self, form: forms.OptionsForm) -> HttpResponse:
         context: dict[str, Any] = {
-            "title": f"{self.verb.label} all that match?",
-            "note": self.verb.about,
+            "title": _("%(verb)s all that match?") % {"verb": _(self.verb.label)},
+            "note": _(self.verb.about),
             "verb": self.verb.name,
             "project": self._selection.project,
             "projects": self._others(lookups.projects(TaskRecord)),
@@ -110,11 +112,11 @@ class BulkPage(ActingPage):
             form,
             **context,
             **_frozen(preview.selection),
-            matching=f"{_matching(preview)} match{'es' if preview.count == 1 else ''}",
+            matching=_matching(preview),
             looked_through=formatting.count(preview.looked_through),
             is_part=bool(preview.looked_through),
             bulk_limit=formatting.count(settings.BULK_LIMIT),
-            most=f"{preview.count:,}",
+            most=formatting.count(preview.count),
             empty=not preview.count,
             capped=preview.capped,
             inline=preview.count <= bulk_operations.INLINE,
@@ -123,8 +125,9 @@ class BulkPage(ActingPage):
                 if tally.looked_at
                 else forecast(self.verb, preview.sample, {})
             ),
-            submit=f"{self.verb.label} {_willing(preview, tally)}",
-            tally=tally,
+            submit=_("%(verb)s %(what)s")
+            % {"verb": _(self.verb.label), "what": _willing(preview, tally)},
+            tally=_told(tally),
             tally_is_part=preview.count > tallies.LIMIT or bool(preview.looked_through),
         )
 
@@ -139,7 +142,7 @@ class BulkPage(ActingPage):
         query = {**self.query, "project": self._selection.project}
         return [
             {
-                "label": verb.label,
+                "label": _(verb.label),
                 "url": self.model_admin.page_url(f"bulk_{verb.name}", **query),
                 "chosen": verb is self.verb,
             }
@@ -160,18 +163,43 @@ class BulkPage(ActingPage):
 
 def _willing(preview: bulk_operations.Preview, tally: tallies.Tally) -> str:
     """How many it will be done to, as far as all of them were looked at."""
-    if preview.looked_through or tally.looked_at < preview.count or not tally.reasons:
-        return _matching(preview)
-    return f"{tally.willing:,} of {_tasks(preview.count)}"
+    if preview.looked_through:
+        return _("at least %(tasks)s") % {"tasks": _tasks(preview.count)}
+    if tally.looked_at < preview.count or not tally.reasons:
+        return _tasks(preview.count)
+    willing = formatting.count(tally.willing)
+    return _("%(count)s of %(all)s") % {"count": willing, "all": _tasks(preview.count)}
 
 
-def _matching(preview: bulk_operations.Preview) -> str:
-    found = _tasks(preview.count)
-    return f"at least {found}" if preview.looked_through else found
+def _told(tally: tallies.Tally) -> dict[str, Any]:
+    """A tally in the reader's language."""
+    words = _("%(tasks)s: %(willing)s will be acted on.")
+    if tally.reasons:
+        words = _("%(tasks)s: %(willing)s will be acted on, %(refused)s refused.")
+    counts = {
+        "tasks": _tasks(tally.looked_at),
+        "willing": formatting.count(tally.willing),
+        "refused": formatting.count(len(tally.reasons)),
+    }
+    refused = tally.refused.most_common()
+    return {
+        "told": words % counts,
+        "words": [f"{formatting.count(count)} {_(reason)}" for reason, count in refused],
+    }
 
 
 def _tasks(count: int) -> str:
-    return f"{count:,} task{'' if count == 1 else 's'}"
+    words = ngettext("%(count)s task", "%(count)s tasks", count)
+    return words % {"count": formatting.count(count)}
+
+
+def _matching(preview: bulk_operations.Preview) -> str:
+    words = ngettext("%(count)s task matches", "%(count)s tasks match", preview.count)
+    if preview.looked_through:
+        words = ngettext(
+            "At least %(count)s task matches", "At least %(count)s tasks match", preview.count
+        )
+    return words % {"count": formatting.count(preview.count)}
 
 
 def _frozen(selection: Selection) -> dict[str, Any]:

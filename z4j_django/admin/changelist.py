@@ -16,6 +16,8 @@ from django.contrib.admin.views.main import (
 )
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from z4j_django.admin import filters, formatting
 from z4j_django.queries import index_ranges, pages, totals
@@ -86,7 +88,8 @@ class KeysetChangeList(ChangeList):
         known = {*self.get_filters_params(), *IGNORED_PARAMS, PAGE_VAR, ALL_VAR, ERROR_FLAG}
         for name in set(self.params) - known:
             self._forget(name)
-            messages.warning(request, f"There is no filter “{name[:50]}”; it was left out.")
+            words = _("There is no filter “%(name)s”; it was left out.")
+            messages.warning(request, words % {"name": name[:50]})
         # Kept, it would travel along in every link and change nothing.
         self._forget(ORDER_VAR)
 
@@ -95,7 +98,8 @@ class KeysetChangeList(ChangeList):
         self._forget(name)
         key = _key(given)
         if key is None:
-            messages.warning(request, f"“{given[:50]}” is no place in this list; it was left out.")
+            words = _("“%(place)s” is no place in this list; it was left out.")
+            messages.warning(request, words % {"place": given[:50]})
         return key
 
     def _forget(self, name: str) -> None:
@@ -134,7 +138,9 @@ class KeysetChangeList(ChangeList):
                 self.cursor = Cursor(before=self.cursor.before)
             return self.page(self.cursor)
         except ValueError:
-            messages.warning(request, "This is no place in a list of this order; it was left out.")
+            messages.warning(
+                request, _("This is no place in a list of this order; it was left out.")
+            )
             self.cursor = Cursor()
             return self.page(self.cursor)
 
@@ -179,15 +185,16 @@ class KeysetChangeList(ChangeList):
     def count_shown(self) -> str:
         """The number of rows, in words; nobody knows of others where the page stopped looking."""
         if self.found.looked_through is not None:
-            return f"{self.result_count} on this page"
+            return _("%(count)s on this page") % {"count": self.result_count}
         total = formatting.total(self.total)
         is_part = self.has_newer or self.has_older
-        return f"{self.result_count} of {total}" if is_part else total
+        words = _("%(count)s of %(all)s") % {"count": self.result_count, "all": total}
+        return words if is_part else total
 
     @property
     def order_shown(self) -> str:
         """Which rows come first, in words."""
-        return "newest first"
+        return _("newest first")
 
     @property
     def looked_through(self) -> str:
@@ -195,8 +202,21 @@ class KeysetChangeList(ChangeList):
         seen, count = self.found.looked_through, self.result_count
         if seen is None:
             return ""
-        words = f"{count or 'None'} of them match{'es' if count < 2 else ''}"
-        return f"This page looked through {seen:,} {self.opts.verbose_name_plural}. {words}."
+        found = ngettext("%(count)s of them matches.", "%(count)s of them match.", count)
+        words = found % {"count": count} if count else _("None of them matches.")
+        looked = _("This page looked through %(count)s %(rows)s.")
+        rows = self.opts.verbose_name_plural
+        return f"{looked % {'count': formatting.count(seen), 'rows': rows}} {words}"
+
+    @property
+    def nothing_shown(self) -> str:
+        """What an empty page says."""
+        is_narrowed = bool(self.has_active_filters or self.query)
+        if self.has_newer:
+            words = _("No older %(rows)s match.") if is_narrowed else _("No older %(rows)s.")
+        else:
+            words = _("No %(rows)s match.") if is_narrowed else _("No %(rows)s on record yet.")
+        return words % {"rows": self.opts.verbose_name_plural}
 
     @property
     def newest_link(self) -> str:

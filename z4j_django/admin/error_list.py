@@ -149,7 +149,7 @@ class ErrorList:
     def _verbs(self) -> list[dict[str, Any]]:
         """What this user may say of errors that are checked."""
         return [
-            {"label": f"{verb.label}…", "url": self._admin.page_url(verb.name)}
+            {"label": f"{_(verb.label)}…", "url": self._admin.page_url(verb.name)}
             for verb in verbs.of("error")
             if permissions.can(self._request.user, verb.name)
         ]

@@ -108,18 +108,20 @@ class ErrorPage(ActingPage):
     def _choose(self, request: HttpRequest) -> None:
         given = list(dict.fromkeys(request.GET.getlist("id")))
         if len(given) > CHOSEN_LIMIT:
-            raise OperationError(f"At most {CHOSEN_LIMIT} can be chosen by hand.")
+            words = _("At most %(limit)s can be chosen by hand.")
+            raise OperationError(words % {"limit": CHOSEN_LIMIT})
         keys = [key for one in given if (key := of_error_id(one)) is not None]
         rows = ErrorGroup.objects.filter(
             project__in=lookups.projects(ErrorGroup), fingerprint__in=keys
         )
         self.found = list(rows.defer(*errors.HEAVY_FIELDS).order_by("-last_seen", "-id"))
         if not self.found:
-            raise OperationError("None of these errors is on record.")
+            raise OperationError(_("None of these errors is on record."))
         if len(projects := sorted({one.project for one in self.found})) > 1:
             self.found = ()
             raise OperationError(
-                f"These errors belong to several projects: {', '.join(projects)}. Choose of one."
+                _("These errors belong to several projects: %(projects)s. Choose of one.")
+                % {"projects": ", ".join(projects)}
             )
 
     def _ask(self, form: forms.OptionsForm) -> HttpResponse:
@@ -127,9 +129,9 @@ class ErrorPage(ActingPage):
         noun = ngettext("%(count)s error", "%(count)s errors", count) % {"count": count}
         return self.shown(
             form,
-            title=f"{self.verb.label} {noun}?",
-            note=self.verb.about,
-            submit=f"{self.verb.label} {noun}",
+            title=_("%(verb)s %(what)s?") % {"verb": _(self.verb.label), "what": noun},
+            note=_(self.verb.about),
+            submit=_("%(verb)s %(what)s") % {"verb": _(self.verb.label), "what": noun},
             errors=[self.model_admin.row(one) for one in self.found],
         )
 

@@ -9,6 +9,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from z4j_django.queries import filter as queries
 from z4j_django.queries.filter import words
@@ -102,7 +104,11 @@ def value_filter(
     Returns:
         A class for ``list_filter``.
     """
-    members = {"title": column, "parameter_name": column, "values": lambda self: values()}
+    members = {
+        "title": gettext_lazy(column),
+        "parameter_name": column,
+        "values": lambda self: values(),
+    }
     return type(f"{column.capitalize()}Filter", (kind,), members)
 
 
@@ -125,12 +131,12 @@ TASK_FILTERS = tuple(_term_filter(kind) for kind in queries.TERMS.values() if ki
 class OnlineFilter(admin.SimpleListFilter):
     """Workers that said goodbye, and those that did not."""
 
-    title = "online"
+    title = gettext_lazy("online")
     parameter_name = "online"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Yes and no."""
-        return [("yes", "Yes"), ("no", "No")]
+        return [("yes", _("Yes")), ("no", _("No"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The rows that are, or are not, online; all for any other word."""

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from z4j_django import states, verbs
 from z4j_django.models import OperationTarget, TaskRecord
 from z4j_django.operations import tallies, tasks
@@ -73,15 +75,21 @@ def from_tally(
     return [
         Forecast(
             record,
-            tally.why(record.task_id) or _promise(verb, record),
+            _why(tally, record.task_id) or _promise(verb, record),
             refused=record.task_id in tally.reasons,
         )
         for record in records
     ]
 
 
+def _why(tally: tallies.Tally, task_id: str) -> str:
+    """Why a task would be refused, as a sentence; empty where it would not."""
+    reason = tally.reasons.get(task_id, "")
+    return _("It is %(reason)s.") % {"reason": _(reason)} if reason else ""
+
+
 def _promise(verb: verbs.Verb, record: TaskRecord) -> str:
     """What is done to a task that nothing speaks against."""
     if verb is verbs.TERMINATE and record.state != states.STARTED:
-        return verbs.CANCEL.promise
-    return verb.promise
+        return _(verbs.CANCEL.promise)
+    return _(verb.promise)

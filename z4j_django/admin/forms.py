@@ -9,6 +9,9 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.functional import lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from z4j_django import json_text, options
 from z4j_django.exceptions import OptionsError
@@ -53,7 +56,8 @@ class JSONText(forms.CharField):
                 return None
             return self.declared.read(data)
         except json_text.JSONTextError as error:
-            raise ValidationError(f"This can't be taken: {error}.") from None
+            words = _("This can't be taken: %(error)s.") % {"error": error}
+            raise ValidationError(words) from None
         except ValueError as error:
             raise ValidationError(str(error)) from None
 
@@ -80,7 +84,9 @@ class OptionsForm(forms.Form):
         zone = timezone.get_current_timezone_name()  # of this request
         for one in self.declared.values():
             if one.kind in ("moment", "seconds_or_moment"):
-                self.fields[one.argument].help_text += f" A moment is in {zone}."
+                words = _("A moment is in %(zone)s.") % {"zone": zone}
+                field = self.fields[one.argument]
+                field.help_text = f"{field.help_text} {words}"
 
     def options(self) -> dict[str, Any]:
         """What was given, as the operation takes it."""
@@ -138,10 +144,18 @@ def _spelled(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+def _without_ticks(text: str) -> str:
+    return _(text).replace("`", "")
+
+
+#: The help of an option; forms are made before anybody's language is known.
+_help = lazy(_without_ticks, str)
+
+
 def _field(one: options.Option, **json_field: Any) -> forms.Field:
     said: dict[str, Any] = {
-        "label": one.label,
-        "help_text": one.help.replace("`", ""),
+        "label": gettext_lazy(one.label),
+        "help_text": _help(one.help),
         "required": one.required,
     }
     least, most = one.bounds

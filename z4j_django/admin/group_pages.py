@@ -6,9 +6,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from z4j_django import operations, verbs
-from z4j_django.admin import forms
+from z4j_django.admin import formatting, forms
 from z4j_django.admin.acting import ActingPage, chosen
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import GroupRecord, Operation, TaskRecord
@@ -17,22 +19,30 @@ from z4j_django.operations import groups as planning
 from z4j_django.queries import groups, tasks
 
 NOTES = {
-    "all": "Every member runs again, and with the new results a chord's body does.",
-    "failed": "What failed or never ran runs again; what succeeded stands. A chord's body gets "
-    "all the results in order, those that stand taken from the result backend.",
-    "body": "No member runs again. The chord's body runs with the results that are stored.",
+    "all": gettext_lazy("Every member runs again, and with the new results a chord's body does."),
+    "failed": gettext_lazy(
+        "What failed or never ran runs again; what succeeded stands. A chord's body gets "
+        "all the results in order, those that stand taken from the result backend."
+    ),
+    "body": gettext_lazy(
+        "No member runs again. The chord's body runs with the results that are stored."
+    ),
 }
 
 #: Of the members that run again, the line of the list's menu.
 ACTIONS = {
-    "all": "Retry all of selected groups…",
-    "failed": "Retry what failed of selected groups…",
-    "body": "Run bodies of selected chords again…",
+    "all": gettext_lazy("Retry all of selected groups…"),
+    "failed": gettext_lazy("Retry what failed of selected groups…"),
+    "body": gettext_lazy("Run bodies of selected chords again…"),
 }
 
-STANDS = "Its result stands, and is replayed."
+STANDS = gettext_lazy("Its result stands, and is replayed.")
 
-TITLES = {"all": "Retry all of", "failed": "Retry what failed of", "body": "Run the body again of"}
+TITLES = {
+    "all": gettext_lazy("Retry all of %(what)s?"),
+    "failed": gettext_lazy("Retry what failed of %(what)s?"),
+    "body": gettext_lazy("Run the body again of %(what)s?"),
+}
 
 #: Which members is what the page is about.
 FORM = forms.form_for(verbs.RETRY_GROUP.options, without=("members",))
@@ -81,7 +91,8 @@ class GroupPage(ActingPage):
                     )
                 )
             except Z4JError as error:
-                refusals.append(f"{record.kind.capitalize()} {record.group_id}: {error}")
+                kind = _(record.kind.capitalize())
+                refusals.append(f"{kind} {record.group_id}: {error}")
         if not done:
             for refusal in refusals:
                 form.add_error(None, refusal)
@@ -94,18 +105,20 @@ class GroupPage(ActingPage):
         found = primary(GroupRecord).filter(pk__in=chosen(request))
         self.records = tuple(found.order_by("id"))
         if not self.records:
-            raise OperationError("None of these groups is on record.")
+            raise OperationError(_("None of these groups is on record."))
 
     def _ask(self, form: forms.OptionsForm) -> HttpResponse:
         many = len(self.records) > 1
         first = self.records[0]
-        noun = f"{len(self.records)} groups" if many else f"{first.kind} of {first.size}"
+        count = len(self.records)
+        several = ngettext("%(count)s group", "%(count)s groups", count) % {"count": count}
+        noun = several if many else formatting.kind(first)
         options = form.options() if form.is_bound and form.is_valid() else {}
         return self.shown(
             form,
-            title=f"{TITLES[self.members]} {noun}?",
+            title=TITLES[self.members] % {"what": noun},
             note=NOTES[self.members],
-            submit="Run them again" if many else "Run it again",
+            submit=_("Run them again") if many else _("Run it again"),
             groups=self.model_admin.chosen_rows(self.records),
             **({} if many else self._plan(first, options)),
         )
@@ -127,7 +140,7 @@ class GroupPage(ActingPage):
             "plan": [
                 {
                     "task": self.model_admin.relative(task_id, known.get(task_id)),
-                    "words": STANDS if task_id in stand else f"Runs again. {note}".strip(),
+                    "words": STANDS if task_id in stand else f"{_('Runs again.')} {note}".strip(),
                 }
                 for task_id, note in shown
             ],

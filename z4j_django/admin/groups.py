@@ -10,7 +10,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy as _
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from z4j_django import states, verbs
 from z4j_django.admin import formatting, group_list, trails, workflow_pages, workflow_views
@@ -36,7 +38,9 @@ class GroupAdmin(ActingAdmin):
     list_display_links = None
     list_filter = (StandingFilter,)
     search_fields = ("group_id", "body_id")
-    search_help_text = "Searches group ids (whole, or their beginning) and whole ids of bodies."
+    search_help_text = gettext_lazy(
+        "Searches group ids (whole, or their beginning) and whole ids of bodies."
+    )
     detail_template = "admin/z4j_django/grouprecord/detail.html"
 
     def get_urls(self) -> list[Any]:
@@ -51,7 +55,7 @@ class GroupAdmin(ActingAdmin):
     def offered(self) -> list[Action]:
         """Each way to run groups again."""
         return [
-            Action(f"retry_{members}", words, f"retry_{members}", verbs.RETRY_GROUP.name)
+            Action(f"retry_{members}", str(words), f"retry_{members}", verbs.RETRY_GROUP.name)
             for members, words in ACTIONS.items()
         ]
 
@@ -92,22 +96,22 @@ class GroupAdmin(ActingAdmin):
             row.progress = progress.get(row.pk) or row.progress
         return rows
 
-    @admin.display(description=_("state"))
+    @admin.display(description=gettext_lazy("state"))
     def shown_state(self, group: Any) -> str:
         """How the members stand, all in all."""
         return group_list.pill(group.progress)
 
-    @admin.display(description=_("group"))
+    @admin.display(description=gettext_lazy("group"))
     def shown_id(self, group: GroupRecord) -> str:
         """The short id, leading to the group's page."""
         return self.link(self.url(group), formatting.identifier(group.group_id))
 
-    @admin.display(description=_("group"))
+    @admin.display(description=gettext_lazy("group"))
     def shown_group(self, group: Any) -> str:
         """What it is of, leading to its page, above its short id."""
         words = self.named(group)
         kind = formatting.joined(
-            formatting.plain(group.kind), formatting.identifier(group.group_id)
+            formatting.plain(_(group.kind)), formatting.identifier(group.group_id)
         )
         return formatting.stacked(self.link(self.url(group), words), kind)
 
@@ -115,18 +119,18 @@ class GroupAdmin(ActingAdmin):
         """``shop.resize x 50``; without members on record, what kind it is."""
         progress = getattr(group, "progress", None)
         if progress is None or not progress.names:
-            return formatting.plain(f"{group.kind} of {group.size:,}")
+            return formatting.plain(formatting.kind(group))
         first = formatting.name(progress.names[0])
         if len(progress.names) > 1:
             return format_html("{} {}", first, _("and others"))
         return format_html("{} &times;&nbsp;{}", first, f"{progress.size:,}")
 
-    @admin.display(description=_("size"))
+    @admin.display(description=gettext_lazy("size"))
     def shown_size(self, group: GroupRecord) -> str:
         """Members seen."""
         return formatting.count(group.size)
 
-    @admin.display(description=_("progress"))
+    @admin.display(description=gettext_lazy("progress"))
     def shown_progress(self, group: Any) -> str:
         """How many members have ended, above what is not well."""
         progress = group.progress
@@ -137,13 +141,13 @@ class GroupAdmin(ActingAdmin):
             wrong.append(_("of the first; %s in all") % formatting.count(progress.size))
         return formatting.stacked(bar, formatting.plain(", ".join(wrong))) if wrong else bar
 
-    @admin.display(description=_("body"))
+    @admin.display(description=gettext_lazy("body"))
     def shown_body(self, group: Any) -> str:
         """The task that takes the members' results, above its state."""
         name = self.body_name(group)
         return formatting.stacked(name, self._body_state(group)) if group.body else name
 
-    @admin.display(description=_("body"))
+    @admin.display(description=gettext_lazy("body"))
     def body_name(self, group: GroupRecord) -> SafeString:
         """Its name alone."""
         known = group.body_name or formatting.short_id(group.body_id)
@@ -156,7 +160,7 @@ class GroupAdmin(ActingAdmin):
             return workflow_views.badge(steps.NEVER_SENT if never else steps.NOT_SENT)
         return formatting.badge(group.body.state)
 
-    @admin.display(description=_("first seen"))
+    @admin.display(description=gettext_lazy("first seen"))
     def seen(self, group: GroupRecord) -> str:
         """When the first member was seen."""
         return formatting.moment(group.first_seen)
@@ -164,7 +168,7 @@ class GroupAdmin(ActingAdmin):
     def detail(self, request: HttpRequest, record: GroupRecord) -> dict[str, Any]:
         """The context of a group's page; its members are tasks, and want that permission."""
         context: dict[str, Any] = {
-            "title": f"{record.kind.capitalize()} of {record.size:,}",
+            "title": capfirst(formatting.kind(record)),
             "workflow_url": workflow_pages.address(self, request, record),
             "group": record,
             "buttons": trails.group_buttons(self, request, record),
@@ -183,18 +187,18 @@ class GroupAdmin(ActingAdmin):
         if record.root_id:
             root = self.relative(record.root_id, known.get(record.root_id))
         context["facts"] = facts(
-            ("Kind", record.kind),
-            ("Size", formatting.count(record.size)),
-            ("Body", body),
-            ("Body of", self._named(around) if around is not None else ""),
-            ("Root", root),
-            ("First seen", formatting.full_moment(record.first_seen)),
-            ("Project", "" if record.project == "default" else record.project),
+            (_("Kind"), _(record.kind)),
+            (_("Size"), formatting.count(record.size)),
+            (_("Body"), body),
+            (_("Body of"), self._named(around) if around is not None else ""),
+            (_("Root"), root),
+            (_("First seen"), formatting.full_moment(record.first_seen)),
+            (_("Project"), "" if record.project == "default" else record.project),
         )
         return context
 
     def _named(self, group: GroupRecord) -> str:
-        words = f"{group.kind} {formatting.short_id(group.group_id)}"
+        words = f"{_(group.kind)} {formatting.short_id(group.group_id)}"
         return self.link(self.url(group), words)
 
     def _members(self, group: GroupRecord) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from z4j_django.admin import formatting
 from z4j_django.admin.filters import value_filter
@@ -32,32 +34,32 @@ class JournalAdmin(ReadOnlyAdmin):
     list_display_links = None
     detail_template = "admin/z4j_django/journalrecord/detail.html"
 
-    @admin.display(description="state")
+    @admin.display(description=gettext_lazy("state"))
     def state(self, record: JournalRecord) -> str:
         """Whether it is shipped."""
         return badge(_journal(record).state)
 
-    @admin.display(description="journal")
+    @admin.display(description=gettext_lazy("journal"))
     def place(self, record: JournalRecord) -> str:
         """Host and directory, leading to the journal's page."""
         return self.link(self.url(record), formatting.text(str(record)))
 
-    @admin.display(description="oldest waits")
+    @admin.display(description=gettext_lazy("oldest waits"))
     def lag(self, record: JournalRecord) -> str:
         """How long the oldest event had been waiting."""
         return formatting.duration(_journal(record).lag.total_seconds())
 
-    @admin.display(description="to store")
+    @admin.display(description=gettext_lazy("to store"))
     def waiting(self, record: JournalRecord) -> str:
         """The bytes that were not stored."""
         return filesizeformat(record.pending)
 
-    @admin.display(description="size")
+    @admin.display(description=gettext_lazy("size"))
     def shown_size(self, record: JournalRecord) -> str:
         """The bytes on disk."""
         return filesizeformat(record.size)
 
-    @admin.display(description="last report")
+    @admin.display(description=gettext_lazy("last report"))
     def seen(self, record: JournalRecord) -> str:
         """When its shipper last said so."""
         return formatting.moment(record.seen_at)
@@ -69,14 +71,14 @@ class JournalAdmin(ReadOnlyAdmin):
             "title": str(record),
             "badge": badge(found.state),
             "facts": facts(
-                ("Host", formatting.plain(record.host)),
-                ("Directory", formatting.plain(record.directory)),
-                ("Shipped by process", str(record.pid)),
-                ("Last report", formatting.full_moment(record.seen_at)),
-                ("Oldest event waited", formatting.duration(found.lag.total_seconds())),
-                ("To store", filesizeformat(record.pending)),
-                ("Size", filesizeformat(record.size)),
-                ("Segments", str(record.segments)),
+                (_("Host"), formatting.plain(record.host)),
+                (_("Directory"), formatting.plain(record.directory)),
+                (_("Shipped by process"), str(record.pid)),
+                (_("Last report"), formatting.full_moment(record.seen_at)),
+                (_("Oldest event waited"), formatting.duration(found.lag.total_seconds())),
+                (_("To store"), filesizeformat(record.pending)),
+                (_("Size"), filesizeformat(record.size)),
+                (_("Segments"), str(record.segments)),
             ),
         }
 
@@ -90,22 +92,22 @@ class LossAdmin(ReadOnlyAdmin):
     list_filter = (value_filter("reason", lambda: list(health.REASONS)),)
     detail_template = "admin/z4j_django/journalloss/detail.html"
 
-    @admin.display(description="reason")
+    @admin.display(description=gettext_lazy("reason"))
     def shown_reason(self, record: JournalLoss) -> str:
         """Why, leading to the loss's page."""
         return self.link(self.url(record), formatting.text(record.reason))
 
-    @admin.display(description="host")
+    @admin.display(description=gettext_lazy("host"))
     def shown_host(self, record: JournalLoss) -> str:
         """Where."""
         return formatting.text(record.host)
 
-    @admin.display(description="at")
+    @admin.display(description=gettext_lazy("at"))
     def lost(self, record: JournalLoss) -> str:
         """When."""
         return formatting.moment(record.at)
 
-    @admin.display(description="detail")
+    @admin.display(description=gettext_lazy("detail"))
     def shown_detail(self, record: JournalLoss) -> str:
         """What more is known."""
         return formatting.text(record.detail)
@@ -115,19 +117,19 @@ class LossAdmin(ReadOnlyAdmin):
         return {
             "title": str(record),
             "facts": facts(
-                ("Reason", formatting.plain(record.reason)),
-                ("Events", str(record.count)),
-                ("Host", formatting.plain(record.host)),
-                ("At", formatting.full_moment(record.at)),
-                ("Detail", formatting.plain(record.detail) if record.detail else ""),
-                ("Project", "" if record.project == "default" else record.project),
+                (_("Reason"), formatting.plain(record.reason)),
+                (_("Events"), str(record.count)),
+                (_("Host"), formatting.plain(record.host)),
+                (_("At"), formatting.full_moment(record.at)),
+                (_("Detail"), formatting.plain(record.detail) if record.detail else ""),
+                (_("Project"), "" if record.project == "default" else record.project),
             ),
         }
 
 
 def badge(state: health.JournalState) -> SafeString:
     """A journal's state in its colour."""
-    return formatting.coloured(_COLOURS[state], state)
+    return formatting.coloured(_COLOURS[state], _(state))
 
 
 def _journal(record: JournalRecord) -> health.Journal:

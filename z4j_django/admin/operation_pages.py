@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
 
 from z4j_django import operations, permissions, verbs
 from z4j_django.admin import forms
@@ -28,7 +29,7 @@ class _OperationPage(ActingPage):
         """The operation, or a refusal."""
         self.operation = queries.find(next(iter(keys([object_id])), None))
         if self.operation is None:
-            raise OperationError("There is no such operation.")
+            raise OperationError(_("There is no such operation."))
         return self.operation
 
 
@@ -58,13 +59,16 @@ class RestorePage(_OperationPage):
 
     def _ask(self, operation: Operation, form: forms.OptionsForm) -> HttpResponse:
         if operation.verb != verbs.PURGE_QUEUE.name:
-            raise OperationError(f"Only a purge can be undone; this is: {operation}.")
+            words = _("Only a purge can be undone; this is: %(operation)s.")
+            raise OperationError(words % {"operation": operation})
         return self.shown(
             form,
-            title=f"Put back what operation {operation.pk} purged?",
-            note="Every message that it saved, and that nobody put back yet, is published again "
-            "to the queue that it came from.",
-            submit="Put them back",
+            title=_("Put back what operation %(number)s purged?") % {"number": operation.pk},
+            note=_(
+                "Every message that it saved, and that nobody put back yet, is published again "
+                "to the queue that it came from."
+            ),
+            submit=_("Put them back"),
         )
 
 
@@ -85,7 +89,6 @@ class AbortPage(_OperationPage):
         operation = self.find(object_id)
         permissions.require(request.user, operation.verb)
         operations.abort(operation.pk, actor=request.user)
-        self.model_admin.message_user(
-            request, f"Operation {operation.pk} stops before its next target."
-        )
+        words = _("Operation %(number)s stops before its next target.")
+        self.model_admin.message_user(request, words % {"number": operation.pk})
         return HttpResponseRedirect(self.back())

@@ -13,6 +13,7 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from z4j_django import permissions, states, verbs
 from z4j_django.admin import formatting, operation_pages, purge_page, queues
@@ -45,10 +46,10 @@ _COLOURS = {
 
 #: What a retry of a group names, as which kind of target, and what the page calls it.
 _NAMED = (
-    ("group_id", "group", "Group"),
-    ("new_group_id", "group", "Published as"),
-    ("body_id", "task", "Body"),
-    ("new_body_id", "task", "Body published as"),
+    ("group_id", "group", gettext_lazy("Group")),
+    ("new_group_id", "group", gettext_lazy("Published as")),
+    ("body_id", "task", gettext_lazy("Body")),
+    ("new_body_id", "task", gettext_lazy("Body published as")),
 )
 
 #: Silence after which the process that carries an operation out is taken for dead.
@@ -70,8 +71,8 @@ _COUNTED = ("failed", "unknown", "refused", "done")
 
 def badge(word: str, count: int | None = None) -> SafeString:
     """What came of a target, an operation or a task, in its colour; with a number before it."""
-    name = word.replace("_", " ")
-    shown = name if count is None else f"{count:,} {name}"
+    name = _(word.replace("_", " "))
+    shown = name if count is None else f"{formatting.count(count)} {name}"
     return formatting.coloured(_COLOURS.get(word, "pending"), shown)
 
 
@@ -102,7 +103,7 @@ class OperationAdmin(ActingAdmin):
         value_filter("state", lambda: list(Operation.State.values)),
     )
     search_fields = ("targets__target",)
-    search_help_text = (
+    search_help_text = gettext_lazy(
         "Searches the operations that touched a task or a queue: the whole id, or name."
     )
     detail_template = "admin/z4j_django/operation/detail.html"
@@ -122,32 +123,32 @@ class OperationAdmin(ActingAdmin):
         """By whole ids of targets."""
         return queries.ranges(target=text.strip())
 
-    @admin.display(description="at")
+    @admin.display(description=gettext_lazy("at"))
     def at(self, operation: Operation) -> str:
         """When it was asked for."""
         return formatting.moment(operation.created_at)
 
-    @admin.display(description="operation")
+    @admin.display(description=gettext_lazy("operation"))
     def shown_verb(self, operation: Operation) -> str:
         """What, leading to the operation's page."""
-        return self.link(self.url(operation), operation.get_verb_display().capitalize())
+        return self.link(self.url(operation), formatting.verb(operation.verb))
 
-    @admin.display(description="state")
+    @admin.display(description=gettext_lazy("state"))
     def shown_state(self, operation: Operation) -> str:
         """How far it is."""
         return badge(operation.state)
 
-    @admin.display(description="by")
+    @admin.display(description=gettext_lazy("by"))
     def shown_actor(self, operation: Operation) -> str:
         """Who."""
         return formatting.text(operation.actor)
 
-    @admin.display(description="targets")
+    @admin.display(description=gettext_lazy("targets"))
     def shown_total(self, operation: Operation) -> str:
         """How many."""
         return f"{operation.total:,}"
 
-    @admin.display(description="outcomes")
+    @admin.display(description=gettext_lazy("outcomes"))
     def outcomes(self, operation: Operation) -> str:
         """What came of them, once it is over."""
         return badges(operation)
@@ -162,14 +163,16 @@ class OperationAdmin(ActingAdmin):
         may_restore = permissions.can(request.user, "restore")
         settled = record.total - counts.get("pending", 0) - counts.get("acting", 0)
         return {
-            "title": f"Operation {record.pk}: {record.get_verb_display().lower()}",
+            "title": _("Operation %(number)s: %(verb)s")
+            % {"number": record.pk, "verb": formatting.verb(record.verb, in_sentence=True)},
             "operation": record,
             "badge": badge(record.state),
             "over": over,
             "refresh": None if over else REFRESH,
             "settled": str(settled),
             "total": str(record.total),
-            "progress": f"{settled:,} of {record.total:,}",
+            "progress": _("%(count)s of %(all)s")
+            % {"count": formatting.count(settled), "all": formatting.count(record.total)},
             "relatives": self._relatives(request, record, found),
             "facts": _facts(record),
             "parameters": _parameters(record),
@@ -225,16 +228,28 @@ class OperationAdmin(ActingAdmin):
         """The group, the body and the operation that this one was about."""
         given = operation.parameters if isinstance(operation.parameters, dict) else {}
         lines = [
-            (label, self._named(request, kind, str(given[name]), found))
+            (str(label), self._named(request, kind, str(given[name]), found))
             for name, kind, label in _NAMED
             if given.get(name)
         ]
         purge = given.get("restores")
         if isinstance(purge, int) and (undone := queries.find(purge)):
-            lines.append(("Puts back", self.link(self.url(undone), f"operation {purge}")))
+            lines.append(
+                (
+                    _("Puts back"),
+                    self.link(self.url(undone), _("operation %(number)s") % {"number": purge}),
+                )
+            )
         if operation.verb == verbs.PURGE_QUEUE.name:
             lines += [
-                ("Put back by", self.link(self.url(one), f"operation {one.pk} of {one.actor}"))
+                (
+                    _("Put back by"),
+                    self.link(
+                        self.url(one),
+                        _("operation %(number)s of %(actor)s")
+                        % {"number": one.pk, "actor": one.actor},
+                    ),
+                )
                 for one in queries.restores(operation)
             ]
         return facts(*lines)
@@ -259,20 +274,20 @@ class OperationAdmin(ActingAdmin):
     def _named(self, request: HttpRequest, kind: str, target: str, found: queries.Named) -> str:
         """A target in words that lead to its page, where this user may see it."""
         if kind in (OperationTarget.Kind.QUEUE, OperationTarget.Kind.JOURNAL):
-            return formatting.joined(formatting.plain(kind), formatting.plain(target))
+            return formatting.joined(formatting.plain(_(kind)), formatting.plain(target))
         if kind == OperationTarget.Kind.ERROR:
-            return formatting.joined(formatting.plain("error"), formatting.identifier(target))
+            return formatting.joined(formatting.plain(_("error")), formatting.identifier(target))
         if kind == OperationTarget.Kind.GROUP:
             group = found.groups.get(target)
             if group is None or not self.may_view(request, type(group)):
                 return formatting.missing(target)
             return formatting.joined(
-                self.link(self.url(group), group.kind), formatting.identifier(target)
+                self.link(self.url(group), _(group.kind)), formatting.identifier(target)
             )
         task = found.tasks.get(target)
         if task is None or not self.may_view(request, type(task)):
             return formatting.missing(target)
-        link = self.link(self.url(task), formatting.text(task.name or UNNAMED))
+        link = self.link(self.url(task), formatting.text(task.name or str(UNNAMED)))
         upper = formatting.joined(formatting.badge(task.state), link)
         return formatting.stacked(upper, formatting.identifier(target))
 
@@ -312,29 +327,29 @@ def _facts(operation: Operation) -> list[Fact]:
     over = operation.finished_at
     took = formatting.duration((over - operation.created_at).total_seconds()) if over else ""
     return facts(
-        ("By", formatting.plain(operation.actor)),
-        ("By way of", operation.surface),
-        ("Asked for", formatting.full_moment(operation.created_at)),
-        ("Last step", "" if over else formatting.full_moment(operation.updated_at)),
-        ("Over", formatting.full_moment(over) if over else ""),
-        ("Took", took),
-        ("Abort", "asked for" if operation.abort_requested else ""),
-        ("Selection", _selection(operation.selection)),
-        ("Selected as of", _selected_at(operation.selection)),
-        ("Project", "" if operation.project == "default" else operation.project),
+        (_("By"), formatting.plain(operation.actor)),
+        (_("By way of"), operation.surface),
+        (_("Asked for"), formatting.full_moment(operation.created_at)),
+        (_("Last step"), "" if over else formatting.full_moment(operation.updated_at)),
+        (_("Over"), formatting.full_moment(over) if over else ""),
+        (_("Took"), took),
+        (_("Abort"), _("asked for") if operation.abort_requested else ""),
+        (_("Selection"), _selection(operation.selection)),
+        (_("Selected as of"), _selected_at(operation.selection)),
+        (_("Project"), "" if operation.project == "default" else operation.project),
     )
 
 
 def _selection(selection: Any) -> str:
     """The filter in words, whatever the column holds."""
     if not selection:
-        return "chosen by id" if selection is not None else ""
+        return _("chosen by id") if selection is not None else ""
     if not isinstance(selection, dict):
         return formatting.pretty_json(selection)
     hidden = ("project", "until", "asked_at")
     parts = [f"{key} {value}" for key, value in selection.items() if key not in hidden]
     if until := selection.get("until"):
-        parts.append(f"up to row {until}")
+        parts.append(_("up to row %(row)s") % {"row": until})
     return ", ".join(parts)
 
 

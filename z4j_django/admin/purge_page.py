@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from z4j_django import operations, verbs
 from z4j_django.admin import forms
@@ -58,15 +59,15 @@ class PurgePage(ActingPage):
     def _choose(self, request: HttpRequest) -> None:
         self.queue = request.GET.get("queue", "")
         if not self.queue or len(self.queue) > SHORT or "\0" in self.queue:
-            raise OperationError("That is no name of a queue.")
+            raise OperationError(_("That is no name of a queue."))
 
     def _ask(self, form: forms.OptionsForm) -> HttpResponse:
         depth = queue_depths.count(self.queue, TIMEOUT)
         return self.shown(
             form,
-            title="Purge a queue?",
+            title=_("Purge a queue?"),
             queue=self.queue,
             depth=None if depth is None else f"{depth:,}",
-            submit="Purge it",
+            submit=_("Purge it"),
             dangerous=True,
         )

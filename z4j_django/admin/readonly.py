@@ -18,6 +18,8 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.generic import View
 
 from z4j_django.admin import formatting, fragments
@@ -28,7 +30,7 @@ from z4j_django.queries import index_ranges, status
 from z4j_django.queries.index_ranges import IndexRange
 
 #: Stands for the name of a task of which only an id is known.
-UNNAMED = "unnamed task"
+UNNAMED = gettext_lazy("unnamed task")
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
 
     def _gone(self, request: HttpRequest, object_id: str) -> HttpResponse:
         shown = unquote(object_id)[:100]
-        self.message_user(
-            request, f"There is no {self.opts.verbose_name} “{shown}” on record.", messages.WARNING
-        )
+        words = _("There is no %(what)s “%(id)s” on record.")
+        words %= {"what": self.opts.verbose_name, "id": shown}
+        self.message_user(request, words, messages.WARNING)
         return HttpResponseRedirect(self.list_url(self.model) or reverse("admin:index"))
 
     def detail(self, request: HttpRequest, record: Any) -> dict[str, Any]:
@@ -212,7 +214,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
             return formatting.joined(*parts, formatting.missing(task_id))
         return formatting.joined(
             formatting.badge(record.state),
-            self.link(self.url(record), record.name or name or UNNAMED),
+            self.link(self.url(record), record.name or name or str(UNNAMED)),
             formatting.identifier(task_id),
         )
 
@@ -223,7 +225,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         return [
             TaskRow(
                 badge=formatting.standing(task),
-                link=self.link(self.url(task), formatting.name(task.name or UNNAMED)),
+                link=self.link(self.url(task), formatting.name(task.name or str(UNNAMED))),
                 identifier=formatting.identifier(task.task_id),
                 sent=formatting.moment(task.sent_at),
                 runtime=formatting.runtime(task),

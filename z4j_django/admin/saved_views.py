@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_lazy as _lazy
 
 from z4j_django import permissions
@@ -130,7 +131,7 @@ class SavedViewAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic
         """To the list that it shows."""
         return HttpResponseRedirect(address(obj, self.admin_site.name))
 
-    @admin.display(description="filter")
+    @admin.display(description=gettext_lazy("filter"))
     def shown_filter(self, view: SavedView) -> SafeString:
         """The filter, leading to the list that it shows."""
         link = address(view, self.admin_site.name)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
 
 from z4j_django.admin.pages import Page
 from z4j_django.queries.filter.suggestions import suggest
@@ -23,7 +24,7 @@ class SuggestPage(Page):
         is_place = at.isascii() and at.isdigit() and len(at) < 6
         found = suggest(text, int(at) if is_place else len(text))
         shown = [
-            {"text": one.text, "at": one.position, "shown": one.shown, "help": one.help}
+            {"text": one.text, "at": one.position, "shown": one.shown, "help": _(one.help)}
             for one in found
         ]
         answer = JsonResponse({"suggestions": shown})

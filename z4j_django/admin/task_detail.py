@@ -52,7 +52,7 @@ class TaskDetail:
         status.tell([task, *family.children])
         return {
             "task": task,
-            "pill": formatting.pill(task.state, task.status or ""),
+            "pill": formatting.pill(task.state, formatting.status(task)),
             "retried": self._retried(family),
             "buttons": trails.task_buttons(self._admin, self._request, task),
             "error": self._error(),
@@ -160,7 +160,7 @@ class TaskDetail:
             name = self._operation()
         elif family.parent is not None and family.parent.record is not None:
             parent = family.parent.record
-            name = self._link(self._admin.url(parent), parent.name or UNNAMED)
+            name = self._link(self._admin.url(parent), parent.name or str(UNNAMED))
         elif host:
             name = format_html(_("process {}"), pid)
         if name is None:
@@ -279,7 +279,7 @@ class TaskDetail:
 
     def _operation(self) -> SafeString:
         task = self._task
-        verb = verbs.VERBS[task.operation_verb].words if task.operation_verb in verbs.VERBS else ""
+        verb = formatting.verb(task.operation_verb) if task.operation_verb in verbs.VERBS else ""
         words = _("operation %(number)s: %(verb)s by %(actor)s") % {
             "number": task.operation,
             "verb": verb.lower(),

@@ -11,6 +11,7 @@ from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 
 from z4j_django import states
 from z4j_django.admin import formatting, task_rows
@@ -135,7 +136,8 @@ class TaskChangeList(KeysetChangeList):
     def order_shown(self) -> str:
         """Which tasks come first, in words."""
         by_sent = self.filter.order() == "-sent_at"
-        return "by the time sent, newest first" if by_sent else super().order_shown
+        words = _("by the time sent, newest first")
+        return words if by_sent else super().order_shown
 
     @property
     def unindexed(self) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from z4j_django import operations, verbs
 from z4j_django.admin import forms
@@ -64,28 +66,37 @@ class TaskPage(ActingPage):
         # Those that came first are published first.
         self.records = tuple(found.order_by("id"))
         if not self.records:
-            raise OperationError("None of these tasks is on record.")
+            raise OperationError(_("None of these tasks is on record."))
         missing = len(wanted) - len(self.records)
         if missing and request.method == "GET":
-            messages.warning(request, f"{missing} of them are no longer on record.")
+            words = ngettext(
+                "%(count)s of them is no longer on record.",
+                "%(count)s of them are no longer on record.",
+                missing,
+            )
+            messages.warning(request, words % {"count": missing})
         projects = sorted({record.project for record in self.records})
         if len(projects) > 1:
             self.records = ()
             raise OperationError(
-                f"These tasks belong to several projects: {', '.join(projects)}. Choose of one."
+                _("These tasks belong to several projects: %(projects)s. Choose of one.")
+                % {"projects": ", ".join(projects)}
             )
 
     def _ask(self, form: forms.OptionsForm) -> HttpResponse:
         options = form.options() if form.is_bound and form.is_valid() else {}
         forecasts = forecast(self.verb, self.records, options)
         many = len(self.records) > 1
-        noun = f"{len(self.records)} tasks" if many else self.records[0].name or "the task"
+        count = len(self.records)
+        several = ngettext("%(count)s task", "%(count)s tasks", count) % {"count": count}
+        noun = several if many else self.records[0].name or _("the task")
+        submit = _("%(verb)s them") if many else _("%(verb)s it")
         return self.shown(
             form,
-            title=f"{self.verb.label} {noun}?",
-            note=self.verb.about,
+            title=_("%(verb)s %(what)s?") % {"verb": _(self.verb.label), "what": noun},
+            note=_(self.verb.about),
             verb=self.verb.name,
-            submit=f"{self.verb.label} {'them' if many else 'it'}",
+            submit=submit % {"verb": _(self.verb.label)},
             dangerous=self.verb.dangerous,
             forecasts=self.model_admin.forecast_rows(forecasts),
             tally=tally(forecasts),
@@ -145,16 +156,16 @@ class EditPage(ActingPage):
         wanted = keys([object_id])
         self.record = primary(TaskRecord).filter(pk__in=wanted).first()
         if self.record is None:
-            raise Http404("There is no such task on record.")
+            raise Http404(_("There is no such task on record."))
         return self.record
 
     def _ask(self, form: forms.OptionsForm) -> HttpResponse:
         assert self.record is not None  # noqa: S101 - found before
         context: dict[str, Any] = {
-            "title": f"Edit and retry {self.record.name or 'the task'}",
+            "title": _("Edit and retry %(what)s") % {"what": self.record.name or _("the task")},
             "task": self.record,
             "forecasts": self.model_admin.forecast_rows(forecast(verbs.RETRY, [self.record], {})),
-            "submit": "Retry with these",
+            "submit": _("Retry with these"),
         }
         return self.shown(form, **context)
 

@@ -43,7 +43,7 @@ def rows(admin: Any, records: Iterable[TaskRecord]) -> Iterator[Row]:
         yield Row(
             checkbox=_checkbox(task),
             state=formatting.pill(task.state),
-            name=admin.link(admin.url(task), formatting.name(task.name or UNNAMED)),
+            name=admin.link(admin.url(task), formatting.name(task.name or str(UNNAMED))),
             below=_below(task),
             queue=formatting.name(task.queue),
             worker=formatting.name(task.worker),
@@ -74,8 +74,8 @@ def _length(seconds: float | None, since: datetime | None, now: datetime) -> Saf
 def _below(task: TaskRecord) -> SafeString:
     """What stands under the name: the id, what the state does not say, and the exception."""
     parts = [formatting.identifier(task.task_id)]
-    if task.status:
-        parts.append(formatting.mark(task.status))
+    if status := formatting.status(task):
+        parts.append(formatting.mark(status))
     if error := error_line(task):
         parts.append(format_html('<bdi class="z4j-error-line" title="{}">{}</bdi>', error, error))
     return formatting.joined(*parts)

@@ -354,7 +354,7 @@ def run_rows(admin: Any, found: Iterable[TaskRecord]) -> list[dict[str, Any]]:
     return [
         {
             "task": admin.link(admin.url(one), formatting.identifier(one.task_id)),
-            "standing": formatting.pill(one.state, one.status or ""),
+            "standing": formatting.pill(one.state, formatting.status(one)),
             "sent": formatting.moment(one.sent_at),
             "runtime": formatting.runtime(one),
             "worker": formatting.name(one.worker),

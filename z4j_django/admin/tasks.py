@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from z4j_django import permissions, states, verbs
 from z4j_django.admin import (
@@ -74,7 +75,7 @@ class TaskAdmin(ActingAdmin):
             "offered": [
                 {
                     "name": f"{verb.name}_chosen",
-                    "label": f"{verb.label}…",
+                    "label": f"{_(verb.label)}…",
                     "dangerous": verb.dangerous,
                 }
                 for verb in allowed
@@ -86,7 +87,12 @@ class TaskAdmin(ActingAdmin):
     def offered(self) -> list[Action]:
         """Each verb that acts on tasks."""
         return [
-            Action(f"{verb.name}_chosen", f"{verb.label} selected tasks…", verb.name, verb.name)
+            Action(
+                f"{verb.name}_chosen",
+                _("%(verb)s selected tasks…") % {"verb": _(verb.label)},
+                verb.name,
+                verb.name,
+            )
             for verb in verbs.of("task")
         ]
 
@@ -153,7 +159,7 @@ class TaskAdmin(ActingAdmin):
         """What stands above the part."""
         is_over = record.state in states.FINISHED
         return {
-            "title": record.name or UNNAMED,
+            "title": record.name or str(UNNAMED),
             "task": record,
             "still": is_over,
             "workflow_url": workflow_pages.address(self, request, record),

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from django.utils.translation import ngettext
+
 from z4j_django.admin.formatting import bounded
 from z4j_django.store import fingerprints
-from z4j_django.values import counted
 
 #: A frame, as Python writes it; that of a group of exceptions stands in a margin.
 _FRAME: Final = re.compile(r'(?P<margin>[ |+]*)File "(?P<path>[^"\n]+)", line \d+')
@@ -34,7 +35,10 @@ class Part:
     @property
     def folded(self) -> str:
         """What stands for frames of libraries until they are unfolded."""
-        return f"{counted(self.frames, 'frame')} of libraries"
+        words = ngettext(
+            "%(count)s frame of libraries", "%(count)s frames of libraries", self.frames
+        )
+        return words % {"count": self.frames}
 
 
 def parts(traceback: str, name: str) -> list[Part]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from z4j_django import permissions, states, verbs
 from z4j_django.admin import formatting, operations
@@ -14,7 +16,7 @@ from z4j_django.models import GroupRecord, Operation, TaskRecord
 from z4j_django.queries import operations as queries
 
 #: What a verb that is on no list is called here.
-_NO_MESSAGE = "Its message is not on record, so it can't be sent again as it was."
+_NO_MESSAGE = gettext_lazy("Its message is not on record, so it can't be sent again as it was.")
 
 
 @dataclass(frozen=True)
@@ -34,20 +36,20 @@ def task_buttons(admin: Any, request: HttpRequest, task: Any) -> list[Button]:
         if not permissions.can(request.user, verb.name):
             continue
         why, url = _why_not(verb, task), admin.page_url(verb.name, id=task.pk)
-        found.append(Button(f"{verb.label}…", url, why, dangerous=verb.dangerous))
+        found.append(Button(f"{_(verb.label)}…", url, why, dangerous=verb.dangerous))
         if verb is verbs.RETRY:
-            found.append(Button("Edit and retry…", admin.page_url("edit", task.pk), why))
+            found.append(Button(_("Edit and retry…"), admin.page_url("edit", task.pk), why))
     return found
 
 
 def _why_not(verb: verbs.Verb, task: Any) -> str:
     """Why ``verb`` can't be done to ``task`` as it is, as far as one look tells."""
     if verb is verbs.RETRY:
-        return "" if task.message_kept else _NO_MESSAGE
+        return "" if task.message_kept else str(_NO_MESSAGE)
     if verb in (verbs.CANCEL, verbs.TERMINATE) and task.state in states.FINISHED:
-        return f"It is over: {task.state}."
+        return _("It is over: %(state)s.") % {"state": task.state}
     if verb is verbs.CANCEL and task.state == states.STARTED:
-        return "It runs already; only terminating stops it."
+        return _("It runs already; only terminating stops it.")
     return ""
 
 
@@ -55,11 +57,11 @@ def group_buttons(admin: Any, request: HttpRequest, group: GroupRecord) -> list[
     """What this user may do to ``group``."""
     if not permissions.can(request.user, verbs.RETRY_GROUP.name):
         return []
-    no_body = "" if group.body_id else "It has no body: it is no chord."
+    no_body = "" if group.body_id else _("It has no body: it is no chord.")
     return [
-        Button("Retry all…", admin.page_url("retry_all", id=group.pk)),
-        Button("Retry failed…", admin.page_url("retry_failed", id=group.pk)),
-        Button("Body only…", admin.page_url("retry_body", id=group.pk), no_body),
+        Button(_("Retry all…"), admin.page_url("retry_all", id=group.pk)),
+        Button(_("Retry failed…"), admin.page_url("retry_failed", id=group.pk)),
+        Button(_("Body only…"), admin.page_url("retry_body", id=group.pk), no_body),
     ]
 
 
@@ -92,7 +94,7 @@ def group_trail(admin: ReadOnlyAdmin, request: HttpRequest, group: GroupRecord) 
 
 
 def _row(admin: ReadOnlyAdmin, operation: Operation) -> dict[str, str]:
-    shown = operation.get_verb_display().capitalize()
+    shown = formatting.verb(operation.verb)
     given = operation.parameters if isinstance(operation.parameters, dict) else {}
     new_group = str(given.get("new_group_id") or "")
     members = str(given.get("members") or "")
@@ -102,6 +104,6 @@ def _row(admin: ReadOnlyAdmin, operation: Operation) -> dict[str, str]:
         "actor": formatting.text(operation.actor),
         "surface": operation.surface,
         "badges": operations.badges(operation),
-        "reason": f"Members: {members}." if members else "",
+        "reason": _("Members: %(members)s.") % {"members": members} if members else "",
         "result": formatting.identifier(new_group) if new_group else "",
     }

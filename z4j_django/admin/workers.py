@@ -124,7 +124,7 @@ class WorkerAdmin(ReadOnlyAdmin):
             "running": [
                 {
                     "task": formatting.stacked(
-                        self.link(self.url(task), formatting.name(task.name or UNNAMED)),
+                        self.link(self.url(task), formatting.name(task.name or str(UNNAMED))),
                         formatting.identifier(task.task_id),
                     ),
                     "elapsed": formatting.elapsed(task.started_at),

@@ -69,7 +69,7 @@ class WorkflowPage(Page):
     def _named(record: Any) -> str:
         if isinstance(record, GroupRecord):
             return f"{record.kind} of {record.size}"
-        return record.name or UNNAMED
+        return record.name or str(UNNAMED)
 
     def _shown(self, request: HttpRequest, project: str, flow: flows.Flow) -> dict[str, Any]:
         where = self._addresses(request)

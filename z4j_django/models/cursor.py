@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from z4j_django.models.fields import IdentifierField
 
@@ -24,8 +25,8 @@ class JournalCursor(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:  # noqa: D106
-        verbose_name = "journal cursor"
-        verbose_name_plural = "journal cursors"
+        verbose_name = gettext_lazy("journal cursor")
+        verbose_name_plural = gettext_lazy("journal cursors")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["segment"], name="z4j_cursor_segment"),
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from z4j_django.models.fields import PROJECT_HELP, AnyCharField, AnyTextField, IdentifierField
 from z4j_django.values import RELEASE_LENGTH, error_id
@@ -74,8 +75,8 @@ class ErrorGroup(models.Model):
     )
 
     class Meta:  # noqa: D106
-        verbose_name = "error"
-        verbose_name_plural = "errors"
+        verbose_name = gettext_lazy("error")
+        verbose_name_plural = gettext_lazy("errors")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["project", "fingerprint"], name="z4j_error_project_fingerprint"
@@ -108,8 +109,8 @@ class ErrorRelease(models.Model):
     last_seen = models.DateTimeField()
 
     class Meta:  # noqa: D106
-        verbose_name = "release of an error"
-        verbose_name_plural = "releases of errors"
+        verbose_name = gettext_lazy("release of an error")
+        verbose_name_plural = gettext_lazy("releases of errors")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["project", "fingerprint", "release"], name="z4j_error_release"

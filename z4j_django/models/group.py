@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from z4j_django.models.fields import PROJECT_HELP, AnyCharField, IdentifierField
 
@@ -51,8 +52,8 @@ class GroupRecord(models.Model):
     first_seen = models.DateTimeField(help_text="When the first of its members was seen.")
 
     class Meta:  # noqa: D106
-        verbose_name = "group"
-        verbose_name_plural = "groups"
+        verbose_name = gettext_lazy("group")
+        verbose_name_plural = gettext_lazy("groups")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["project", "group_id"], name="z4j_group_project_group_id"

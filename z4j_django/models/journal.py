@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from z4j_django.models.fields import PROJECT_HELP, AnyCharField, IdentifierField
 
@@ -27,8 +28,8 @@ class JournalRecord(models.Model):
     seen_at = models.DateTimeField(help_text="When its shipper last said so.")
 
     class Meta:  # noqa: D106
-        verbose_name = "journal"
-        verbose_name_plural = "journals"
+        verbose_name = gettext_lazy("journal")
+        verbose_name_plural = gettext_lazy("journals")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["host", "directory"], name="z4j_journal_place"),
         ]
@@ -48,8 +49,8 @@ class JournalLoss(models.Model):
     detail = AnyCharField(max_length=255, blank=True, default="")
 
     class Meta:  # noqa: D106
-        verbose_name = "loss"
-        verbose_name_plural = "losses"
+        verbose_name = gettext_lazy("loss")
+        verbose_name_plural = gettext_lazy("losses")
         indexes: ClassVar = [
             models.Index(fields=["at"], name="z4j_loss_at"),
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from z4j_django import verbs
 from z4j_django.models.fields import PROJECT_HELP, AnyCharField, AnyTextField, IdentifierField
@@ -70,8 +71,8 @@ class Operation(models.Model):
     objects = PrimaryManager()
 
     class Meta:  # noqa: D106
-        verbose_name = "operation"
-        verbose_name_plural = "operations"
+        verbose_name = gettext_lazy("operation")
+        verbose_name_plural = gettext_lazy("operations")
         permissions: ClassVar = [(one.codename, one.words) for one in verbs.PERMISSIONS]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["holds"], name="z4j_operation_holds"),
@@ -136,8 +137,8 @@ class OperationTarget(models.Model):
     objects = PrimaryManager()
 
     class Meta:  # noqa: D106
-        verbose_name = "target of an operation"
-        verbose_name_plural = "targets of operations"
+        verbose_name = gettext_lazy("target of an operation")
+        verbose_name_plural = gettext_lazy("targets of operations")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["operation", "position"], name="z4j_target_operation_position"
@@ -170,8 +171,8 @@ class SavedMessage(models.Model):
     objects = PrimaryManager()
 
     class Meta:  # noqa: D106
-        verbose_name = "saved message"
-        verbose_name_plural = "saved messages"
+        verbose_name = gettext_lazy("saved message")
+        verbose_name_plural = gettext_lazy("saved messages")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["operation", "position"], name="z4j_message_operation_position"

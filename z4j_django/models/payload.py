@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from z4j_django.models.fields import IdentifierField
 
@@ -24,8 +25,8 @@ class TaskPayload(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:  # noqa: D106
-        verbose_name = "task payload"
-        verbose_name_plural = "task payloads"
+        verbose_name = gettext_lazy("task payload")
+        verbose_name_plural = gettext_lazy("task payloads")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["project", "task_id"], name="z4j_payload_project_task_id"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from z4j_django.models.fields import PROJECT_HELP, AnyCharField, IdentifierField
 from z4j_django.values import RELEASE_LENGTH
@@ -23,8 +24,8 @@ class Release(models.Model):
     )
 
     class Meta:  # noqa: D106
-        verbose_name = "release"
-        verbose_name_plural = "releases"
+        verbose_name = gettext_lazy("release")
+        verbose_name_plural = gettext_lazy("releases")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["project", "key"], name="z4j_release_project_key"),
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from z4j_django.models.fields import PROJECT_HELP, IdentifierField
 
@@ -45,8 +46,8 @@ class Statistic(models.Model):
     waits = models.BinaryField(default=b"")
 
     class Meta:  # noqa: D106
-        verbose_name = "statistic"
-        verbose_name_plural = "statistics"
+        verbose_name = gettext_lazy("statistic")
+        verbose_name_plural = gettext_lazy("statistics")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["project", "step", "scope", "name", "queue", "at"],
@@ -69,8 +70,8 @@ class StatisticsDelta(models.Model):
     counts = models.BinaryField()
 
     class Meta:  # noqa: D106
-        verbose_name = "statistics delta"
-        verbose_name_plural = "statistics deltas"
+        verbose_name = gettext_lazy("statistics delta")
+        verbose_name_plural = gettext_lazy("statistics deltas")
 
     def __str__(self) -> str:
         return f"delta {self.pk} of {self.project}"
@@ -87,8 +88,8 @@ class StatisticsRoster(models.Model):
     places = models.BinaryField(default=b"")
 
     class Meta:  # noqa: D106
-        verbose_name = "statistics roster"
-        verbose_name_plural = "statistics rosters"
+        verbose_name = gettext_lazy("statistics roster")
+        verbose_name_plural = gettext_lazy("statistics rosters")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["project"], name="z4j_roster_project"),
         ]

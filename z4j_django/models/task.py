@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy
 
 from z4j_django import states
 from z4j_django.models.fields import PROJECT_HELP, AnyCharField, AnyTextField, IdentifierField
@@ -141,6 +142,8 @@ class TaskRecord(models.Model):
 
     #: What its state does not say; ``queries.status`` fills it in where it is shown.
     status: str | None = None
+    #: The same sentence by sentence.
+    said: Any = ()
     #: The name of its release; ``queries.releases`` fills it in likewise.
     release_name: str | None = None
 
@@ -150,8 +153,8 @@ class TaskRecord(models.Model):
     facts_order = models.BigIntegerField(default=2**63 - 1, editable=False)
 
     class Meta:  # noqa: D106
-        verbose_name = "task"
-        verbose_name_plural = "tasks"
+        verbose_name = gettext_lazy("task")
+        verbose_name_plural = gettext_lazy("tasks")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["project", "task_id"], name="z4j_task_project_task_id"),
         ]
@@ -210,8 +213,8 @@ class TaskEvent(models.Model):
     )
 
     class Meta:  # noqa: D106
-        verbose_name = "task event"
-        verbose_name_plural = "task events"
+        verbose_name = gettext_lazy("task event")
+        verbose_name_plural = gettext_lazy("task events")
         indexes: ClassVar = [
             # Without the time: one task's few events sort in no time, and PostgreSQL then keeps
             # one key for all of them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from z4j_django.models.fields import PROJECT_HELP, AnyCharField, AnyTextField, IdentifierField
 
@@ -26,8 +27,8 @@ class Lease(models.Model):
     )
 
     class Meta:  # noqa: D106
-        verbose_name = "lease"
-        verbose_name_plural = "leases"
+        verbose_name = gettext_lazy("lease")
+        verbose_name_plural = gettext_lazy("leases")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["project", "name"], name="z4j_lease_project_name"),
         ]
@@ -62,8 +63,8 @@ class QueueSample(models.Model):
     )
 
     class Meta:  # noqa: D106
-        verbose_name = "queue sample"
-        verbose_name_plural = "queue samples"
+        verbose_name = gettext_lazy("queue sample")
+        verbose_name_plural = gettext_lazy("queue samples")
         indexes: ClassVar = [
             models.Index(fields=["project", "queue", "at"], name="z4j_sample_queue"),
             models.Index(fields=["project", "at"], name="z4j_sample_at"),
@@ -111,8 +112,8 @@ class ConditionRecord(models.Model):
     tasks: str = ""
 
     class Meta:  # noqa: D106
-        verbose_name = "condition"
-        verbose_name_plural = "conditions"
+        verbose_name = gettext_lazy("condition")
+        verbose_name_plural = gettext_lazy("conditions")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["project", "key", "subject", "is_open"], name="z4j_condition_open"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from z4j_django.models.fields import PROJECT_HELP, AnyCharField, IdentifierField
 
@@ -37,8 +38,8 @@ class WorkerRecord(models.Model):
     state_order = models.BigIntegerField(default=0, editable=False)
 
     class Meta:  # noqa: D106
-        verbose_name = "worker"
-        verbose_name_plural = "workers"
+        verbose_name = gettext_lazy("worker")
+        verbose_name_plural = gettext_lazy("workers")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["project", "hostname"], name="z4j_worker_project_hostname"

@@ -40,6 +40,11 @@ _NO_MESSAGE: Final = "without its message, which was not kept"
 _OVER: Final = "over already"
 _RUNS: Final = "running already"
 _POOL: Final = "on a worker whose pool can't end a single task"
+#: All of them.
+REASONS: Final = (
+    *(_UNKNOWN, _UNFINISHED, _RETRIED, _IN_CHORD),
+    *(_NO_MESSAGE, _OVER, _RUNS, _POOL),
+)
 
 
 @dataclass

@@ -54,6 +54,21 @@ _ON_ITS_WAY: Final = timedelta(minutes=2)
 _ENDING: Final = timedelta(seconds=10)
 
 
+class Said:
+    """What is said of a task: a sentence with places for values, so that it can be translated."""
+
+    def __init__(self, template: str, **values: object) -> None:
+        self.template = template
+        self.values = values
+
+    def __str__(self) -> str:
+        return self.template % self.values
+
+    def told_in(self, translate: Callable[[str], str]) -> str:
+        """The same, with the sentence as ``translate`` gives it."""
+        return translate(self.template) % self.values
+
+
 @dataclass(frozen=True)
 class Status:
     """One of the words.
@@ -73,7 +88,7 @@ class Status:
     name: str
     help: str
     condition: Callable[[datetime], Q]
-    words: Callable[[Any, datetime], str]
+    words: Callable[[Any, datetime], Said]
     states: tuple[str, ...] = ()
     likely: Callable[[TaskRecord], bool] = lambda task: True
     found: Callable[[QuerySet[TaskRecord]], list[IndexRange]] | None = None
@@ -184,25 +199,30 @@ def _long(now: datetime) -> Q:
     return past | reduce(or_, longer) & runs(now) if longer else past
 
 
-def _long_words(task: Any, now: datetime) -> str:
+def _long_words(task: Any, now: datetime) -> Said:
     limit = task.time_limit
     if limit is None or now - task.started_at <= timedelta(seconds=limit) + _ENDING:
-        return "running long"
-    return f"running long, past its time limit of {duration(limit)}"
+        return Said("running long")
+    return Said("running long, past its time limit of %(time)s", time=duration(limit))
 
 
-def _silence(task: Any, now: datetime) -> str:
-    said = f"worker silent: nothing from {task.worker}"
-    seen = task.worker_last_seen
-    return f"{said} for {_since(seen, now)}" if seen else said
+def _silence(task: Any, now: datetime) -> Said:
+    if (seen := task.worker_last_seen) is None:
+        return Said("worker silent: nothing from %(worker)s", worker=task.worker)
+    time = _since(seen, now)
+    return Said(
+        "worker silent: nothing from %(worker)s for %(time)s", worker=task.worker, time=time
+    )
 
 
-def _loss(task: Any, now: datetime) -> str:
+def _loss(task: Any, now: datetime) -> Said:
     if task.worker_online:
-        what, at = "was started anew", task.worker_started_at
-    else:
-        what, at = "stopped", task.worker_stopped_at
-    return f"possibly lost: {task.worker} {what} {_since(at, now)} ago"
+        time, worker = _since(task.worker_started_at, now), task.worker
+        return Said(
+            "possibly lost: %(worker)s was started anew %(time)s ago", worker=worker, time=time
+        )
+    time = _since(task.worker_stopped_at, now)
+    return Said("possibly lost: %(worker)s stopped %(time)s ago", worker=task.worker, time=time)
 
 
 def _since(moment: datetime, now: datetime) -> str:
@@ -227,6 +247,8 @@ _HEADER_FAILED: Final = Exists(
     )
 )
 _NEVER: Final = "never sent: a member of its chord's header failed"
+_LATER_ONES: Final = "not taken: sent %(time)s ago, later ones were taken"
+_NOT_YET: Final = "not sent yet, or never will be"
 
 
 def _untaken(now: datetime) -> Q:
@@ -258,35 +280,35 @@ _STATUSES: Final = (
         "due",
         "waits for its ETA",
         lambda now: Q(eta__gt=now, retries=0),
-        lambda task, now: f"due in {_until(task.eta, now)}",
+        lambda task, now: Said("due in %(time)s", time=_until(task.eta, now)),
         (states.PENDING, states.RECEIVED),
     ),
     Status(
         "retrying",
         "waits for the moment of its retry",
         lambda now: Q(eta__gt=now, retries__gt=0),
-        lambda task, now: f"retry due in {_until(task.eta, now)}",
+        lambda task, now: Said("retry due in %(time)s", time=_until(task.eta, now)),
         (states.RETRY, states.RECEIVED),
     ),
     Status(
         "expired",
         "was not begun before it expired",
         lambda now: Q(expires__lte=now),
-        lambda task, now: "expired",
+        lambda task, now: Said("expired"),
         _WAITING,
     ),
     Status(
         "unsent",
         "was not published yet, or never will be, as far as is known: the body of a chord",
         lambda now: Q(sent_at=None, received_at=None),
-        lambda task, now: _NEVER if task.header_failed else "not sent yet, or never will be",
+        lambda task, now: Said(_NEVER) if task.header_failed else Said(_NOT_YET),
         (states.PENDING,),
     ),
     Status(
         "untaken",
         "was sent two minutes ago or more, and no worker took it, but later ones of its queue",
         _untaken,
-        lambda task, now: f"not taken: sent {_since(task.sent_at, now)} ago, later ones were taken",
+        lambda task, now: Said(_LATER_ONES, time=_since(task.sent_at, now)),
         (states.PENDING,),
     ),
     Status(
@@ -315,14 +337,14 @@ _STATUSES: Final = (
         "was delivered to workers more often than it was tried",
         # Of what took another task's place, no one knows how often that one was tried.
         lambda now: Q(deliveries__gt=F("retries") + 1, attempt__lt=2**32),
-        lambda task, now: f"delivered {task.deliveries} times",
+        lambda task, now: Said("delivered %(count)s times", count=task.deliveries),
         likely=lambda task: task.deliveries > 1,
     ),
     Status(
         "internal",
         "is z4j_django's own, and in no list that does not ask for it",
         lambda now: _IS_INTERNAL,
-        lambda task, now: "internal",
+        lambda task, now: Said("internal"),
         likely=lambda task: task.name.startswith(INTERNAL) or task.task_id.startswith(INTERNAL),
         found=_internal,
     ),
@@ -349,6 +371,7 @@ def tell(records: Iterable[TaskRecord], now: datetime | None = None) -> None:
     asked: set[str] = set()
     for record in records:
         if record.status is None:
+            record.said = ()
             record.status = ""
             if may_hold := {one.name for one in _STATUSES if one.may_hold(record)}:
                 by_key[record.pk], database = record, record._state.db
@@ -359,7 +382,8 @@ def tell(records: Iterable[TaskRecord], now: datetime | None = None) -> None:
     rows = TaskRecord.objects.using(database).filter(pk__in=by_key)
     for row in _rows(rows, statuses, now):
         said = [one.words(row, now) for one in statuses if getattr(row, f"is_{one.name}")]
-        by_key[row.pk].status = ", ".join(said)
+        by_key[row.pk].said = said
+        by_key[row.pk].status = ", ".join(map(str, said))
 
 
 def _rows(

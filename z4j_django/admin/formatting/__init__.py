@@ -23,7 +23,16 @@ from z4j_django.admin.formatting.numbers import (
     short,
     total,
 )
-from z4j_django.admin.formatting.states import badge, coloured, mark, pill, standing
+from z4j_django.admin.formatting.states import (
+    badge,
+    coloured,
+    kind,
+    mark,
+    pill,
+    standing,
+    status,
+    verb,
+)
 from z4j_django.admin.formatting.texts import (
     TEXT_LIMIT,
     bounded,
@@ -47,6 +56,7 @@ __all__ = [
     "identifier",
     "iso_moment",
     "joined",
+    "kind",
     "mark",
     "missing",
     "moment",
@@ -68,6 +78,8 @@ __all__ = [
     "sparkline",
     "stacked",
     "standing",
+    "status",
     "text",
     "total",
+    "verb",
 ]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from z4j_django import verbs
+from z4j_django.admin.formatting.numbers import count
 from z4j_django.admin.formatting.texts import stacked
-from z4j_django.models import TaskRecord
+from z4j_django.models import GroupRecord, TaskRecord
 
 
 def pill(state: str, word: str = "", colour: str = "") -> SafeString:
@@ -27,8 +30,8 @@ def badge(state: str) -> SafeString:
 
 
 def coloured(colour: str, word: str) -> SafeString:
-    """A word in the colour that some state has."""
-    return format_html('<span class="z4j-pill z4j-{}">{}</span>', colour, word)
+    """A word in the colour that some state has, in the reader's language where it is ours."""
+    return format_html('<span class="z4j-pill z4j-{}">{}</span>', colour, _(word))
 
 
 def mark(word: str) -> SafeString:
@@ -36,7 +39,26 @@ def mark(word: str) -> SafeString:
     return format_html('<span class="z4j-status">{}</span>', word)
 
 
+def status(task: TaskRecord) -> str:
+    """What a task's state does not say, as ``queries.status`` found it."""
+    return ", ".join(one.told_in(_) for one in task.said)
+
+
+def verb(name: str, *, in_sentence: bool = False) -> str:
+    """What an operation does, in words."""
+    words = verbs.VERBS[name].words if name in verbs.VERBS else name
+    return _(words.lower() if in_sentence else words)
+
+
+def kind(group: GroupRecord) -> str:
+    """``chord of 50``."""
+    is_chord = group.kind == GroupRecord.Kind.CHORD
+    words = _("chord of %(count)s") if is_chord else _("group of %(count)s")
+    return words % {"count": count(group.size)}
+
+
 def standing(task: TaskRecord) -> SafeString:
     """A task's state, above what it does not say."""
     state = pill(task.state)
-    return stacked(state, mark(task.status)) if task.status else state
+    said = status(task)
+    return stacked(state, mark(said)) if said else state

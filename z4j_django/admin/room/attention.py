@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.http import HttpRequest
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from z4j_django import permissions, verbs
@@ -91,10 +92,10 @@ def _row(record: ConditionRecord, request: HttpRequest) -> Row:
     return Row(
         key=record.key,
         severity=record.severity,
-        title=record.title,
+        title=_(record.title),
         subject=record.subject,
         evidence=record.evidence,
-        remedy=formatting.prose(record.remedy),
+        remedy=formatting.prose(_(record.remedy)),
         since=formatting.elapsed(record.since),
         look=_look(record, request),
         act=act,

@@ -148,9 +148,9 @@ class WatchedPage(Page):
             "rows": [
                 {
                     "key": key,
-                    "title": one.title,
-                    "about": formatting.prose(one.about),
-                    "remedy": formatting.prose(one.remedy),
+                    "title": _(one.title),
+                    "about": formatting.prose(_(one.about)),
+                    "remedy": formatting.prose(_(one.remedy)),
                     "severity": one.severity,
                     "is_on": key in current,
                     "holds": key in holding,
@@ -200,7 +200,7 @@ class ConditionAdmin(ReadOnlyAdmin):
     def shown_key(self, record: ConditionRecord) -> str:
         """What is wrong, leading to all that is known of it."""
         condition = registry.CONDITIONS.get(record.key)
-        return self.link(self.url(record), condition.title if condition else record.key)
+        return self.link(self.url(record), _(condition.title) if condition else record.key)
 
     @admin.display(description=gettext_lazy("of"))
     def shown_subject(self, record: ConditionRecord) -> str:
@@ -226,10 +226,10 @@ class ConditionAdmin(ReadOnlyAdmin):
         """The context of a condition's page."""
         condition = registry.CONDITIONS.get(record.key)
         return {
-            "title": f"{condition.title if condition else record.key} {record.subject}".rstrip(),
+            "title": f"{_(condition.title) if condition else record.key} {record.subject}".rstrip(),
             "badge": self.shown_severity(record),
-            "remedy": formatting.prose(condition.remedy) if condition else "",
-            "about": formatting.prose(condition.about) if condition else "",
+            "remedy": formatting.prose(_(condition.remedy)) if condition else "",
+            "about": formatting.prose(_(condition.about)) if condition else "",
             "record": record,
             "facts": facts(
                 (_("Since"), formatting.full_moment(record.since)),
