@@ -156,5 +156,4 @@ class TaskAdmin(ActingAdmin):
             "title": record.name or UNNAMED,
             "task": record,
             "still": is_over,
-            "workflow_url": workflow_pages.address(self, request, record),
         }
