@@ -63,7 +63,7 @@ class TestJobs:
         job = Clicks(open_page(page_of(record)))
         job(job.page.get_by_role("link", name="one of 40 like it"))
         assert job.count == 1
-        assert "CardDeclined" in job.page.locator("#content-main").inner_text()
+        assert "CardDeclined" in job.page.locator("#z4j-main").inner_text()
 
 
 class TestSearchBox:

@@ -101,7 +101,7 @@ class TestMistakes:
         response = admin_client.get(TASKS, {"q": query.replace("&gt;", ">")})
         shown = text(response)
         assert listed(response) == []
-        note = re.search(r'<p class="errornote".*?</p>', shown, re.S)
+        note = re.search(r'<p class="z4j-alert".*?</p>', shown, re.S)
         assert note is not None
         for words in ("nothing is listed", f"{place}, &quot;{term}", expected):
             assert words in note[0]

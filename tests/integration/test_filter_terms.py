@@ -79,7 +79,7 @@ def test_the_page_of_the_docs_has_to_list_it() -> None:
 
 def test_the_admin_explains_it_lists_its_tasks_and_counts_them() -> None:
     shown: Any = superuser().get(TASKS, {"q": "lane:mail"})
-    assert "<td><code>lane:mail</code></td><td>Tasks of this lane</td>" in text(shown)
+    assert "<code>lane:mail</code></a></th><td>Tasks of this lane</td>" in text(shown)
     assert "50 of 60, newest first" in text(shown)
 
 

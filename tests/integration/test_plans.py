@@ -190,7 +190,6 @@ class TestSearch:
         assert not plan.scans, plan.text
 
 
-@pytest.mark.usefixtures("_in_order")
 def join_indexes() -> None:
     """Let PostgreSQL take the rows of two indexes together, for which it needs bitmaps."""
     if connection.vendor == "postgresql":
@@ -198,6 +197,7 @@ def join_indexes() -> None:
             cursor.execute("SET LOCAL enable_bitmapscan = on")
 
 
+@pytest.mark.usefixtures("_in_order")
 class TestDetail:
     def test_a_timeline_comes_by_the_task(self) -> None:
         task = TaskRecord.objects.get(task_id=key(7))

@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from z4j_django import operations, permissions, verb_options, verbs
 from z4j_django.admin import formatting, forms
 from z4j_django.admin.acting import ActingPage
-from z4j_django.admin.forecasts import from_tally
+from z4j_django.admin.forecasts import forecast, from_tally
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import TaskRecord
@@ -113,7 +113,11 @@ class BulkPage(ActingPage):
             empty=not preview.count,
             capped=preview.capped,
             inline=preview.count <= bulk_operations.INLINE,
-            sample=self.model_admin.forecast_rows(from_tally(self.verb, preview.sample, tally)),
+            sample=self.model_admin.forecast_rows(
+                from_tally(self.verb, preview.sample, tally)
+                if tally.looked_at
+                else forecast(self.verb, preview.sample, {})
+            ),
             submit=f"{self.verb.label} {_willing(preview.count, tally)}",
             tally=tally,
             tally_is_part=preview.count > tallies.LIMIT,

@@ -50,7 +50,7 @@ def forecast(
     """
     if not records:
         return []
-    if len(records) > _CLOSELY:
+    if len(records) > _CLOSELY and verb.name in tallies.VERBS:
         project, force = records[0].project, bool(options.get("force"))
         tally = tallies.of_records(verb.name, project, records, force=force)
         return from_tally(verb, records, tally)

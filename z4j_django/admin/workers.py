@@ -71,7 +71,7 @@ class WorkerAdmin(ReadOnlyAdmin):
     def shown_hostname(self, worker: WorkerRecord) -> str:
         """The hostname, leading to the worker's page, above what it is."""
         link = self.link(self.url(worker), formatting.name(worker.hostname))
-        about = [worker.pool, worker.version and f"Celery {worker.version}"]
+        about = [worker.pool, worker.version]
         return formatting.stacked(link, formatting.plain(", ".join(filter(None, about))))
 
     @admin.display(description=gettext_lazy("slots"))

@@ -96,16 +96,21 @@ def of(verb: str, project: str, task_ids: Sequence[str], *, force: bool = False)
     records = primary(TaskRecord).filter(project=project, task_id__in=wanted).only(*COLUMNS)
     rows = {one.task_id: one for one in records}
     found = Tally(len(wanted), {one: _UNKNOWN for one in wanted if one not in rows})
-    _LOOK[verb](found, project, rows, force)
+    VERBS[verb](found, project, rows, force)
     return found
 
 
 def of_records(
     verb: str, project: str, records: Sequence[TaskRecord], *, force: bool = False
 ) -> Tally:
-    """The same of tasks whose records are at hand, with these ``COLUMNS``."""
+    """The same of tasks whose records are at hand, with these ``COLUMNS``.
+
+    A verb that is not one of ``VERBS`` is looked at one task after the other, or not at all.
+    """
+    if verb not in VERBS:
+        return Tally(0)
     found = Tally(len(records))
-    _LOOK[verb](found, project, {one.task_id: one for one in records}, force)
+    VERBS[verb](found, project, {one.task_id: one for one in records}, force)
     return found
 
 
@@ -166,7 +171,8 @@ def _terminate(found: Tally, project: str, rows: dict[str, TaskRecord], force: b
             found.reasons[task_id] = _POOL
 
 
-_LOOK: Final[dict[str, Callable[[Tally, str, dict[str, TaskRecord], bool], None]]] = {
+#: The verbs whose refusals are told in few queries, and how.
+VERBS: Final[dict[str, Callable[[Tally, str, dict[str, TaskRecord], bool], None]]] = {
     verbs.RETRY.name: _retry,
     verbs.CANCEL.name: _cancel,
     verbs.TERMINATE.name: _terminate,

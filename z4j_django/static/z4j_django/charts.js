@@ -18,6 +18,9 @@
         return found;
     };
 
+    // clientWidth is rounded up, too, where a column has half a pixel.
+    const widthOf = (figure) => Math.max(Math.floor(figure.getBoundingClientRect().width), 100);
+
     const stacked = (rows) => {
         const sums = rows[0].map(() => 0);
         return rows.map((row) => row.map((value, place) => (sums[place] += value ?? 0)));
@@ -72,7 +75,7 @@
                 : {label, stroke: shown, width: 1.5, points: {show: false}};
         });
         return {
-            width: Math.max(figure.clientWidth, 100),
+            width: widthOf(figure),
             height: Math.max(Number(figure.dataset.height) || 160, 80),
             cursor: {show: true, x: true, y: false, drag: {setScale: false}, points: {show: false}},
             legend: {show: false},
@@ -124,7 +127,7 @@
     const watched = new WeakSet();
     const sizes = new ResizeObserver((entries) => {
         for (const {target} of entries) {
-            target.z4jPlot?.setSize({width: Math.max(target.clientWidth, 100), height: target.z4jPlot.height});
+            target.z4jPlot?.setSize({width: widthOf(target), height: target.z4jPlot.height});
         }
     });
     const start = () => all().forEach((figure) => {

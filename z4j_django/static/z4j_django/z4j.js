@@ -188,7 +188,7 @@
     const update = (page) => {
         const isOver = !page.querySelector("[data-z4j-refresh]");
         const parts = [".z4j-running", ".z4j-counts", ".z4j-targets"];
-        for (const part of isOver ? [".z4j-title", "#content-main"] : parts) {
+        for (const part of isOver ? [".z4j-title", "#z4j-main"] : parts) {
             const there = page.querySelector(part);
             const here = document.querySelector(part);
             if (!there || !here) continue;
@@ -212,7 +212,15 @@
         if (main) setTimeout(follow, Number(main.dataset.z4jRefresh));
     };
 
+    // On a phone the line of places is longer than the page is wide.
+    const showPlace = (here) => {
+        const line = here.closest("ul");
+        const over = here.getBoundingClientRect().right - line.getBoundingClientRect().right;
+        if (over > 0) line.scrollLeft += over;
+    };
+
     const ready = () => {
+        document.querySelectorAll(".z4j-nav [aria-current]").forEach(showPlace);
         every("textarea[data-z4j-json]", watch);
         startFollowing();
         showPause();
