@@ -27,7 +27,7 @@ def test_the_list_of_groups_fits(open_page, app, width) -> None:
     page = open_page("/admin/z4j_django/grouprecord/", viewport={"width": width, "height": 800})
     assert page.get_by_text("1 failed", exact=True).is_visible()
     assert overflow(page) <= 0
-    results = page.locator("#changelist .results")
+    results = page.locator("#changelist-form")
     assert results.evaluate("one => one.scrollWidth - one.clientWidth") <= 0
 
 
