@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lowest newest contract api-schema verb-tables vendor bench chaos celery-suite lint clean
+.PHONY: demo test lowest newest contract api-schema verb-tables vendor bench chaos celery-suite themes lint clean
 
 # Worker, beat and site on 127.0.0.1; Ctrl-C stops all of them.
 demo: $(VENV)/.demo
@@ -63,6 +63,14 @@ CELERY := 5.7.0
 celery-suite: $(VENV)-suite/.test
 	$(VENV)-suite/bin/python -m tests.celery_suite $(SUITE)
 
+# Every page of ours under each theme of the admin, light and dark, under axe. THEMES= names fewer;
+# PICTURES= a folder for a picture of each page.
+THEMES := stock unfold jazzmin grappelli admin_interface simpleui
+themes: $(VENV)-themes/.themes
+	@set -e; for theme in $(THEMES); do echo "== $$theme"; THEME=$$theme \
+		DJANGO_SETTINGS_MODULE=tests.themes.settings \
+		$(VENV)-themes/bin/python -m pytest -q tests/themes; done
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -70,7 +78,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest $(VENV)-suite .demo
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest $(VENV)-suite $(VENV)-themes .demo
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -90,6 +98,11 @@ $(VENV)-lowest/.test: pyproject.toml
 $(VENV)-newest/.test: pyproject.toml
 	$(NEWEST_PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade "django>=6.1" --editable ".[test]"
+	@touch $@
+
+$(VENV)-themes/.themes: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --editable ".[themes]"
 	@touch $@
 
 $(VENV)-suite/.test: pyproject.toml tests/celery_suite/requirements.txt

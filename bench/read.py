@@ -38,6 +38,7 @@ def pages(rows: int) -> dict[str, list[str]]:
     """Each page under its name, with several addresses that take turns."""
     from django.urls import reverse
 
+    from bench.pages import control_room
     from z4j_django.models import GroupRecord, TaskRecord, WorkerRecord
 
     def changelist(model: str, query: str = "") -> str:
@@ -87,6 +88,7 @@ def pages(rows: int) -> dict[str, list[str]]:
         "operations of a task": [changelist("operation", f"?q={task.task_id}") for task in known],
         "journals": [changelist("journalrecord")],
         "losses": [changelist("journalloss")],
+        **control_room(),
         **api(rows, known, groups),
     }
 

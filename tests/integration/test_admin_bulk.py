@@ -16,6 +16,7 @@ from tests.integration.operators import (
     kept,
 )
 from tests.integration.pages import SCRIPT, listed, page, superuser, task, text
+from z4j_django.admin import bulk_page
 from z4j_django.admin.purge_page import PurgePage
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, TaskRecord
@@ -133,6 +134,19 @@ class TestBulk:
         shown = text(admin_client.get(address(self.BULK), {"state": "FAILURE"}))
         assert "5 tasks match" in shown
         assert "the newest 5" in shown
+
+    def test_where_it_does_not_look_at_all_it_says_at_least(
+        self, admin_client, monkeypatch
+    ) -> None:
+        monkeypatch.setattr(bulk_page, "LOOK", 5)
+        asked = {"q": "state:FAILURE -runtime:>5s"}
+        shown = text(admin_client.get(address(self.BULK), asked))
+        assert "At least 5 tasks match" in shown
+        assert "Retry at least 5 tasks" in shown
+        assert "among the newest 5 tasks in which they were looked for" in shown
+        assert "Of the newest <strong>5 tasks" in shown
+        monkeypatch.setattr(bulk_page, "LOOK", 12)
+        assert "12 tasks match" in text(admin_client.get(address(self.BULK), asked))
 
     def test_the_frozen_filter_is_shown_in_words_and_as_text(self, admin_client) -> None:
         given = {"state": "FAILURE", "q": "sent:>2h -queue:bulk"}

@@ -259,7 +259,7 @@ class TestTotals:
     def shown(self, client: Client, **query: str) -> tuple[str, list[str]]:
         with CaptureQueriesContext(connection) as captured:
             pages = re.search(
-                r'<nav class="paginator.*?</nav>', text(client.get(TASKS, query)), re.S
+                r'<nav class="z4j-pages.*?</nav>', text(client.get(TASKS, query)), re.S
             )
         assert pages is not None
         counts = [one["sql"] for one in captured if "COUNT(" in one["sql"].upper()]

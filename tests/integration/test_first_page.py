@@ -20,6 +20,7 @@ from tests import first_page
 from tests.first_page import condition, error, looked, running, sample, shop, worker
 from tests.integration.counted import counted
 from tests.integration.pages import SCRIPT, superuser, text
+from tests.integration.test_admin_schedules import scheduled
 from z4j_django.admin import fragments
 from z4j_django.admin.room import chart, reading
 from z4j_django.conditions import registry
@@ -163,6 +164,20 @@ class TestTables:
         worker()
         sample(consumers=None)
         assert 'data-label="consumers">1<' in part(client)
+
+    def test_queues_lead_to_their_own_pages(self, client) -> None:
+        sample("mail & more")
+        assert f'href="{reverse("admin:z4j_django_operation_queue")}?queue=mail+%26+more"' in part(
+            client
+        )
+
+    def test_schedules_lead_to_their_page(self, client, monkeypatch) -> None:
+        scheduled(monkeypatch, "late")
+        condition("schedule_overdue", "late")
+        shown = part(client).partition('id="z4j-schedules"')[2]
+        where = reverse("admin:z4j_django_taskrecord_schedules")
+        for name in ("late", "report"):
+            assert re.search(rf'<a href="{where}"><[^>]*title="{name}"', shown)
 
     def test_what_runs_long_is_compared_with_what_is_usual(self, client) -> None:
         counted(time.time() - 3600, "shop.import_catalogue", runs={40.0: 50})
@@ -318,6 +333,8 @@ class TestPermissions:
             shown = text(client.get(ROOM))
             there = {name for names in blocks.values() for name in names if f'id="{name}"' in shown}
             assert there == set(blocks[codename])
+            if codename == "view_taskrecord":  # and no queue's page
+                assert "?q=queue%3Amail" in shown
 
     @pytest.mark.parametrize("address", [ROOM, SERIES, WATCHED])
     def test_without_a_permission_there_is_nothing(self, address) -> None:

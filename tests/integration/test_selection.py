@@ -153,6 +153,44 @@ def test_it_walks_through_as_many_windows_as_it_takes(monkeypatch: pytest.Monkey
     assert found(Selection("shop", state="SUCCESS")) == ["a2"]
 
 
+def test_the_first_are_found_as_far_as_it_looks() -> None:
+    charged = Selection("shop", search="name:shop.charge state:FAILURE,SUCCESS")
+    rows = [one.pk for one in charged.records(9, ("task_id",))]
+    assert charged.first(9, 100) == selection.Found(rows)
+    assert charged.first(2, 100) == selection.Found(rows[:2])
+    failed = Selection("shop", search="queue:mail,bulk worker:w1@h")
+    rows = [one.pk for one in failed.records(9, ("task_id",))]
+    assert failed.first(9, 100) == selection.Found(rows)
+    narrowed = Selection("shop", search="name:shop.charge -args.0:1")
+    # The newest of that name is another project's.
+    assert narrowed.first(9, 1) == selection.Found(rows=[_row("a4")], looked_through=2)
+    by_moment = Selection("shop", search="sent:<1d")
+    assert by_moment.first(9, 1) == selection.Found([])
+
+
+def test_while_nothing_is_found_it_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = Selection("shop", search="name:shop.charge runtime:>9s")
+    assert nothing.first(5, 1) == selection.Found([])
+    TaskRecord.objects.filter(task_id="a1").update(runtime=10)
+    assert nothing.first(5, 1) == selection.Found([_row("a1")])
+    monkeypatch.setattr(pages, "EXAMINED_LIMIT", 2)
+    TaskRecord.objects.filter(task_id="a1").update(runtime=1)
+    with pytest.raises(ValueError, match="finds too little: 2 tasks were looked through"):
+        nothing.first(5, 1)
+
+
+def test_thousands_are_counted_in_few_queries() -> None:
+    for narrowing in ("", " -args.0:1"):
+        wanted = Selection("shop", search=f"state:FAILURE{narrowing}").frozen()
+        with CaptureQueriesContext(connection) as captured:
+            wanted.first(10_001, 12_000)
+        assert len(captured) <= 4, [one["sql"] for one in captured]
+
+
+def _row(task_id: str) -> int:
+    return TaskRecord.objects.get(task_id=task_id).pk
+
+
 def test_one_that_finds_too_little_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "WINDOW", 1)
     monkeypatch.setattr(pages, "EXAMINED_LIMIT", 2)

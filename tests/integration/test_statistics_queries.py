@@ -14,8 +14,9 @@ from tests.integration.counted import counted
 from z4j_django.counters import COUNTERS, DAY, HOUR, MINUTE, STEPS
 from z4j_django.histograms import packed
 from z4j_django.models import Statistic
-from z4j_django.queries import statistics
-from z4j_django.queries.statistics import Counted, Range
+from z4j_django.queries import statistics, time_ranges
+from z4j_django.queries.statistics import Counted
+from z4j_django.queries.time_ranges import Range
 from z4j_django.values import OTHER
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,7 @@ def some(one: Counted) -> dict[str, int]:
 def test_a_series_has_a_point_for_each_step() -> None:
     counted(NOON + 1, started=2)
     counted(NOON + 125, started=3)
-    within = statistics.series_range(NOON, NOON + 180, "1m")
+    within = time_ranges.series_range(NOON, NOON + 180, "1m")
     found = statistics.series("default", within)
     assert [(point.at, some(point)) for point in found] == [
         (NOON, {"started": 2}),
@@ -45,7 +46,7 @@ def test_a_series_is_of_a_name_a_queue_both_or_all() -> None:
     counted(NOON, "shop.add", "mail", started=1)
     counted(NOON, "shop.add", "slow", started=2)
     counted(NOON, "shop.send", "mail", started=4)
-    within = statistics.series_range(NOON, NOON + HOUR, "1h")
+    within = time_ranges.series_range(NOON, NOON + HOUR, "1h")
 
     def started(**which: str) -> int:
         [point] = statistics.series("default", within, **which)
@@ -61,7 +62,7 @@ def test_a_series_is_of_a_name_a_queue_both_or_all() -> None:
 def test_longer_steps_are_made_of_shorter_ones() -> None:
     for minute in range(30):
         counted(NOON + minute * 60, started=1, runs={1.0: 1})
-    within = statistics.series_range(NOON, NOON + HOUR, "15m")
+    within = time_ranges.series_range(NOON, NOON + HOUR, "15m")
     found = statistics.series("default", within)
     assert [point.counters["started"] for point in found] == [15, 15, 0, 0]
     assert found[0].runtime["p50"] == pytest.approx(1.0, rel=0.42)
@@ -81,14 +82,14 @@ def test_longer_steps_are_made_of_shorter_ones() -> None:
 )
 def test_a_range_has_steps_that_make_not_too_many_points(seconds: int, valid: list[str]) -> None:
     now = time.time()
-    assert statistics.valid_steps(now - seconds, now) == valid
+    assert time_ranges.valid_steps(now - seconds, now) == valid
 
 
 def test_steps_that_are_not_kept_so_long_are_not_valid() -> None:
     long_ago = time.time() - 20 * DAY
-    assert statistics.valid_steps(long_ago, long_ago + HOUR) == ["1h"]
+    assert time_ranges.valid_steps(long_ago, long_ago + HOUR) == ["1h"]
     with pytest.raises(ValueError, match=r"^Over this range a step has to be one of 1h\.$"):
-        statistics.series_range(long_ago, long_ago + HOUR, "1m")
+        time_ranges.series_range(long_ago, long_ago + HOUR, "1m")
 
 
 @pytest.mark.parametrize(
@@ -100,17 +101,17 @@ def test_steps_that_are_not_kept_so_long_are_not_valid() -> None:
     ],
 )
 def test_what_is_no_range_is_told(since: float, until: float, told: str) -> None:
-    for make in (statistics.series_range, statistics.table_range):
+    for make in (time_ranges.series_range, time_ranges.table_range):
         with pytest.raises(ValueError, match=told):
             make(since, until)
 
 
 def test_a_range_is_widened_to_whole_steps() -> None:
-    assert statistics.table_range(NOON + 30, NOON + 90) == Range(NOON, NOON + 120, MINUTE)
-    assert statistics.table_range(NOON, NOON + 3 * HOUR + 1) == Range(NOON, NOON + 4 * HOUR, HOUR)
-    days = statistics.table_range(NOON - 80 * DAY, NOON)
+    assert time_ranges.table_range(NOON + 30, NOON + 90) == Range(NOON, NOON + 120, MINUTE)
+    assert time_ranges.table_range(NOON, NOON + 3 * HOUR + 1) == Range(NOON, NOON + 4 * HOUR, HOUR)
+    days = time_ranges.table_range(NOON - 80 * DAY, NOON)
     assert (days.step, days.since % DAY, days.until % DAY) == (DAY, 0, 0)
-    assert statistics.series_range(NOON + 1, NOON + HOUR).step == MINUTE
+    assert time_ranges.series_range(NOON + 1, NOON + HOUR).step == MINUTE
 
 
 def test_each_name_has_what_happened_to_it() -> None:

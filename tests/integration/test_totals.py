@@ -120,7 +120,7 @@ class TestList:
         monkeypatch.setattr(ReadOnlyAdmin, "list_per_page", 3)
 
     def shown(self, address: str, **parameters) -> str:
-        pages = re.search(r'<nav class="paginator.*?</nav>', self.page(address, **parameters), re.S)
+        pages = re.search(r'<nav class="z4j-pages.*?</nav>', self.page(address, **parameters), re.S)
         assert pages is not None
         return " ".join(re.sub(r"<[^>]*>", " ", pages[0]).split())
 

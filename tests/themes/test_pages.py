@@ -1,88 +1,81 @@
 """Our pages under themes of the admin: they look alike, they fit, axe finds nothing serious.
 
-``THEME`` says which; ``make themes`` tries all of them.
+``THEME`` says which; ``make themes`` tries all of them. ``PICTURES`` names a folder for pictures.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-INDEX = "/admin/z4j_django/"
+from tests import every_page
+
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 #: Where to leave pictures of all pages, if anywhere.
 PICTURES = os.environ.get("PICTURES")
 THEME = os.environ.get("THEME", "stock")
-#: What axe calls more than a blemish.
-GRAVE = {"serious", "critical"}
-#: How a page of ours looks, whatever is around it.
-LOOK = """() => {
-    const of = (selector, ...names) => {
-        const node = document.querySelector(`.z4j ${selector}`);
-        if (!node) return null;
-        const style = getComputedStyle(node);
-        return names.map((name) => style.getPropertyValue(name));
-    };
-    return {
-        nav: of('.z4j-nav a', 'font-size', 'text-transform', 'text-decoration-line'),
-        pill: of('.z4j-pill', 'font-size', 'border-radius', 'display', 'text-transform'),
-        cell: of('.z4j-table td', 'font-size', 'text-align', 'padding-top'),
-        head: of('.z4j-table th[scope=col]', 'font-size', 'text-transform', 'background-color'),
-        button: of('.z4j-button', 'font-size', 'border-radius', 'text-transform', 'padding-left'),
-    };
-}"""
+#: Its index is a frame around the other pages, with tabs.
+WITHOUT_INDEX = {"simpleui"}
+#: What a page of ours looks like at 1280 px, whatever is around it.
+LOOK = {
+    ".z4j-nav a": {"font-size": "14px", "text-transform": "none", "text-decoration-line": "none"},
+    ".z4j-title": {"font-size": "20px", "font-weight": "600", "text-transform": "none"},
+    ".z4j-pill": {"font-size": "11px", "border-top-left-radius": "10px"},
+    ".z4j-table > tbody td": {"font-size": "14px", "line-height": "20px", "padding-top": "6px"},
+    ".z4j-table > thead th": {"font-size": "12px", "text-transform": "none"},
+    ".z4j-button:not(.z4j-small)": {"font-size": "14px", "text-transform": "none"},
+    "input.z4j-input": {"border-top-left-radius": "4px", "min-height": "32px"},
+}
 
 
-def pages(page: Any) -> Iterator[str]:
-    """All that the line of navigation leads to, and the first thing of each list."""
-    page.goto(INDEX)
-    places = page.eval_on_selector_all(".z4j-nav a", "all => all.map((one) => one.pathname)")
-    assert len(places) > 5, places
-    for place in dict.fromkeys(places):
-        yield place
-        page.goto(place)
-        first = page.locator("#result_list tbody th a, .z4j-table tbody th a").first
-        if first.count():
-            yield first.get_attribute("href")
+def differences(page: Any) -> list[str]:
+    """Where a page does not look so."""
+    seen = page.evaluate(
+        """(look) => Object.entries(look).flatMap(([selector, wanted]) =>
+            [...document.querySelectorAll(`.z4j-page ${selector}`)]
+                .filter((node) => node.checkVisibility()).slice(0, 3)
+                .flatMap((node) => Object.entries(wanted).map(([name, value]) =>
+                    [selector, name, value, getComputedStyle(node).getPropertyValue(name)])))""",
+        LOOK,
+    )
+    return [f"{one}: {name} {got}" for one, name, wanted, got in seen if wanted != got]
 
 
-def violations(page: Any) -> list[str]:
-    """What axe finds in our part of the page that is serious or worse."""
-    found = Axe().run(page, context=".z4j").response["violations"]
-    return [
-        f"{one['id']}: {node['target']} {node.get('failureSummary', '')}"
-        for one in found
-        if one["impact"] in GRAVE
-        for node in one["nodes"]
-    ]
+def whole(page: Any) -> list[str]:
+    """What is not there that every page of ours has."""
+    wanted = (".z4j-page .z4j-nav a[aria-current]", ".z4j-page h1", "link[href$='z4j.css']")
+    return [f"no {one}" for one in wanted if page.locator(one).count() == 0]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_look_alike_and_fit(open_page: Callable[..., Any], shop: Any, scheme: str) -> None:
-    page = open_page(INDEX, viewport=DESK, color_scheme=scheme)
+    pages = every_page.stored(shop)
+    page = open_page(pages["overview"], viewport=DESK, color_scheme=scheme)
     faults = {}
-    for path in list(pages(page)):
-        for name, viewport in (("desk", DESK), ("phone", PHONE)):
-            page.set_viewport_size(viewport)
-            page.goto(path)
-            page.wait_for_load_state("load")
-            if PICTURES:
-                where = Path(PICTURES) / THEME
-                where.mkdir(parents=True, exist_ok=True)
-                file = f"{path.strip('/').replace('/', '.')[-60:]}-{name}-{scheme}.png"
-                page.screenshot(path=where / file)
-            wide = page.evaluate(
-                "Math.max(...[...document.querySelectorAll('.z4j')]"
-                ".map((node) => node.scrollWidth - node.clientWidth))"
-            )
-            found = violations(page) + ([f"{wide} px too wide"] if wide > 0 else [])
-            if found:
-                faults[f"{path} {name}"] = found
-            print(path, name, page.evaluate(LOOK))
+    for name, path in pages.items():
+        page.set_viewport_size(DESK)
+        page.goto(path)
+        picture(page, f"{name}-desk-{scheme}")
+        found = every_page.violations(page) + every_page.overflow(page)
+        if name != "index":
+            found += whole(page) + differences(page)
+        elif THEME not in WITHOUT_INDEX and page.locator(".z4j").count() == 0:
+            found.append("nothing of ours")
+        page.set_viewport_size(PHONE)
+        picture(page, f"{name}-phone-{scheme}")
+        found += every_page.overflow(page)
+        if found:
+            faults[name] = found
     assert faults == {}
+
+
+def picture(page: Any, name: str) -> None:
+    if PICTURES:
+        where = Path(PICTURES) / THEME
+        where.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=where / f"{name}.png")

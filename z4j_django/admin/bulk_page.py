@@ -25,6 +25,8 @@ from z4j_django.queries.selection import Selection
 
 #: The list's parameters, as the selection takes them.
 PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.is_parameter), "q")
+#: Tasks that a preview looks through before it says that there are at least as many.
+LOOK = 12_000
 
 
 class BulkPage(ActingPage):
@@ -100,7 +102,7 @@ class BulkPage(ActingPage):
             "dangerous": self.verb.dangerous,
         }
         try:
-            preview = operations.preview(self._selection)
+            preview = operations.preview(self._selection, LOOK)
         except OperationError as error:
             refused = {"refusal": str(error), "empty": True, "selection": self._selection}
             return self.shown(form, **context, **refused)
@@ -110,7 +112,10 @@ class BulkPage(ActingPage):
             form,
             **context,
             **_frozen(preview.selection),
-            matching=_matching(preview.count),
+            matching=_matches(preview),
+            looked_through=formatting.count(preview.looked_through),
+            is_part=bool(preview.looked_through),
+            bulk_limit=formatting.count(settings.BULK_LIMIT),
             most=formatting.count(preview.count),
             empty=not preview.count,
             capped=preview.capped,
@@ -121,9 +126,9 @@ class BulkPage(ActingPage):
                 else forecast(self.verb, preview.sample, {})
             ),
             submit=_("%(verb)s %(what)s")
-            % {"verb": _(self.verb.label), "what": _willing(preview.count, tally)},
+            % {"verb": _(self.verb.label), "what": _willing(preview, tally)},
             tally=_told(tally),
-            tally_is_part=preview.count > tallies.LIMIT,
+            tally_is_part=preview.count > tallies.LIMIT or bool(preview.looked_through),
         )
 
     def _tally(self, preview: bulk_operations.Preview, form: forms.OptionsForm) -> tallies.Tally:
@@ -156,12 +161,21 @@ class BulkPage(ActingPage):
         ]
 
 
-def _willing(count: int, tally: tallies.Tally) -> str:
+def _willing(preview: bulk_operations.Preview, tally: tallies.Tally) -> str:
     """How many it will be done to, as far as all of them were looked at."""
-    if tally.looked_at < count or not tally.reasons:
-        return _tasks(count)
+    if preview.looked_through or tally.looked_at < preview.count or not tally.reasons:
+        return _at_least(preview, _tasks(preview.count))
     willing = formatting.count(tally.willing)
-    return _("%(count)s of %(all)s") % {"count": willing, "all": _tasks(count)}
+    return _("%(count)s of %(all)s") % {"count": willing, "all": _tasks(preview.count)}
+
+
+def _matches(preview: bulk_operations.Preview) -> str:
+    words = ngettext("%(count)s task matches", "%(count)s tasks match", preview.count)
+    return _at_least(preview, words % {"count": formatting.count(preview.count)})
+
+
+def _at_least(preview: bulk_operations.Preview, words: str) -> str:
+    return _("at least %(what)s") % {"what": words} if preview.looked_through else words
 
 
 def _told(tally: tallies.Tally) -> dict[str, Any]:
@@ -183,11 +197,6 @@ def _told(tally: tallies.Tally) -> dict[str, Any]:
 
 def _tasks(count: int) -> str:
     words = ngettext("%(count)s task", "%(count)s tasks", count)
-    return words % {"count": formatting.count(count)}
-
-
-def _matching(count: int) -> str:
-    words = ngettext("%(count)s task matches", "%(count)s tasks match", count)
     return words % {"count": formatting.count(count)}
 
 

@@ -47,7 +47,7 @@ PLACES: Final = (
 #: The place of a page that does not name one, by its model.
 _OF_MODELS: Final = {
     place.model: place.name for place in PLACES if place.url.endswith("_changelist")
-} | {"journalloss": "recording"}
+} | {"journalloss": "recording", "conditionrecord": "overview", "savedview": "tasks"}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from z4j_django import permissions, verbs
-from z4j_django.admin import formatting, fragments
+from z4j_django.admin import formatting, fragments, links
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
@@ -71,65 +71,48 @@ class QueuesPage(Page):
         now = timezone.now()
         takers = queue_table.consumers(workers.online(settings.PROJECT, now))
         found = queue_table.table(settings.PROJECT, now, takers)
-        told: Mapping[str, int | None] = {}
+        rows = {one.name: cells(self.request, one, now, takers.get(one.name, ())) for one in found}
         if self._asks:
-            told = queue_depths.count_many([one.name for one in found[:ASKED_LIMIT]], TIMEOUT)
+            names = [one.name for one in found[:ASKED_LIMIT]]
+            for name, depth in queue_depths.count_many(names, TIMEOUT).items():
+                rows[name]["depth"] = _depth(depth)
         return {
-            "rows": [_Row(self.model_admin, one, now, takers, told).shown() for one in found],
+            "rows": list(rows.values()),
             "limit": formatting.count(queue_table.LIMIT) if len(found) == queue_table.LIMIT else "",
             "asked": formatting.count(ASKED_LIMIT) if len(found) > ASKED_LIMIT else "",
         }
 
 
-class _Row:
-    """A line of the table."""
+def cells(
+    request: HttpRequest, queue: Queue, now: datetime, takers: Sequence[WorkerRecord]
+) -> dict[str, Any]:
+    """How a queue stands, in a line of a table; ``takers`` take from it."""
+    sample = queue.sample
+    told = sample.consumers if sample is not None else None
+    consumers = len(takers) if told is None else told
+    is_real = not queue.name.startswith(INTERNAL)
+    return {
+        "name": links.linked(
+            links.queue_url(request, queue.name) if is_real else None,
+            formatting.name(queue.name if is_real else _("others")),
+        ),
+        "depth": _depth(queue.depth),
+        "unknown": sample.unknown if sample is not None else "",
+        "oldest": formatting.elapsed(sample.oldest_at, now) if sample and sample.oldest_at else "",
+        "sent": _rate(queue.sent),
+        "taken": _rate(queue.taken),
+        "consumers": formatting.count(consumers),
+        "is_bad": bool(queue.depth) and not consumers,
+        "line": _line(queue),
+    }
 
-    def __init__(
-        self,
-        admin: Any,
-        queue: Queue,
-        now: datetime,
-        takers: Mapping[str, Sequence[WorkerRecord]],
-        told: Mapping[str, int | None],
-    ) -> None:
-        self._admin = admin
-        self._queue = queue
-        self._now = now
-        self._takers = takers.get(queue.name, ())
-        self._told = told
 
-    def shown(self) -> dict[str, Any]:
-        """Its cells."""
-        queue = self._queue
-        is_real = not queue.name.startswith(INTERNAL)
-        url = self._admin.page_url("queue", queue=queue.name) if is_real else None
-        oldest = queue.oldest(self._now)
-        return {
-            "name": self._admin.link(url, formatting.name(queue.name if is_real else _("others"))),
-            "depth": self._depth(),
-            "oldest": formatting.span(oldest) if oldest is not None else "",
-            "sent": _rate(queue.sent),
-            "taken": _rate(queue.taken),
-            "consumers": self._consumers(),
-            "line": _line(queue),
-        }
-
-    def _depth(self) -> str:
-        if self._queue.name in self._told:
-            depth = self._told[self._queue.name]
-        else:
-            depth = self._queue.depth
-        return formatting.count(depth) if depth is not None else _("unknown")
-
-    def _consumers(self) -> str:
-        sample = self._queue.sample
-        if sample is not None and sample.consumers is not None:
-            return formatting.count(sample.consumers)
-        return formatting.count(len(self._takers))
+def _depth(depth: int | None) -> str:
+    return formatting.count(depth) if depth is not None else _("unknown")
 
 
 def _rate(a_minute: float) -> str:
-    return formatting.count(a_minute, 1 if 0 < a_minute < 10 else 0)
+    return formatting.count(a_minute, 0 if a_minute >= 10 or a_minute == int(a_minute) else 1)
 
 
 def _line(queue: Queue) -> SafeString | str:
@@ -224,9 +207,8 @@ class QueuePage(Page):
             project=settings.PROJECT, subject=queue.name, is_open=True, key__in=CONDITIONS
         )
         return {
-            **_Row(self.model_admin, queue, now, {queue.name: takers}, {}).shown(),
+            **cells(self.request, queue, now, takers),
             "sampled": formatting.moment(queue.sample.at) if queue.sample else "",
-            "unknown": queue.sample.unknown if queue.sample else "",
             "wrong": [
                 {"evidence": one.evidence, "since": formatting.moment(one.since)} for one in held
             ],

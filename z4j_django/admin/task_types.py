@@ -20,7 +20,16 @@ from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
 from z4j_django.counters import COUNTERS
 from z4j_django.models import ErrorGroup, TaskRecord
-from z4j_django.queries import errors, releases, schedules, statistics, status, tasks, unfinished
+from z4j_django.queries import (
+    errors,
+    releases,
+    schedules,
+    statistics,
+    status,
+    tasks,
+    time_ranges,
+    unfinished,
+)
 from z4j_django.queries.filter import words
 from z4j_django.queries.filter.values import stored
 from z4j_django.queries.statistics import Counted, Point, TaskType
@@ -103,9 +112,9 @@ class TypesPage(Page):
         self.seconds, self.before = RANGES[self.range]
 
     @property
-    def within(self) -> statistics.Range:
+    def within(self) -> time_ranges.Range:
         """The range of a table."""
-        return statistics.table_range(self.until - self.seconds, self.until)
+        return time_ranges.table_range(self.until - self.seconds, self.until)
 
     def ranges(self, link: Callable[..., str]) -> list[dict[str, Any]]:
         """The ranges on offer."""
@@ -283,7 +292,7 @@ class TaskTypePage(TypesPage):
         }
 
     def _points(self) -> list[Point]:
-        within = statistics.series_range(self.until - self.seconds, self.until)
+        within = time_ranges.series_range(self.until - self.seconds, self.until)
         return statistics.series(self.project, within, self.name)
 
     def _marks(self) -> list[dict[str, Any]]:

@@ -11,18 +11,17 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from z4j_django import states
-from z4j_django.admin import formatting
+from z4j_django.admin import formatting, links
 from z4j_django.admin.filters import OnlineFilter
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED, ReadOnlyAdmin, facts
 from z4j_django.agent import events
-from z4j_django.models import ConditionRecord, Operation, TaskRecord, WorkerRecord
+from z4j_django.models import ConditionRecord, TaskRecord, WorkerRecord
 from z4j_django.queries import liveness, releases, unfinished, workers
 from z4j_django.queries.index_ranges import IndexRange
 
@@ -174,21 +173,15 @@ class WorkerAdmin(ReadOnlyAdmin):
         }
 
     def _queue_links(self, request: HttpRequest, worker: WorkerRecord) -> list[SafeString]:
-        sees = self.may_view(request, Operation)
-        address = self._reverse(Operation, "queue") if sees else None
         told = worker.queues if isinstance(worker.queues, list) else []
         return [
-            self.link(_with_queue(address, str(one)), formatting.name(str(one)))
+            links.linked(links.queue_url(request, str(one)), formatting.name(str(one)))
             for one in told[:_QUEUES]
         ]
 
 
 def _used(project: str) -> Counter[str]:
     return Counter(task.worker for task in unfinished.running(project)[0])
-
-
-def _with_queue(address: str | None, name: str) -> str | None:
-    return f"{address}?{urlencode({'queue': name})}" if address else None
 
 
 def _releases(recent: list[TaskRecord]) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 from celery import exceptions, signals, states
+from celery.app.task import Context
 
 from z4j_django.agent import beat_signals, events, exits, held_requests, messages, originals
 from z4j_django.agent.encoding import encode_value
@@ -28,6 +29,10 @@ CANCELLED: Final = "cancelled by the worker"
 
 #: Ends that leave a task noise.
 _GOOD_ENDS: Final = frozenset({events.TASK_SUCCEEDED, events.TASK_IGNORED})
+
+#: Seconds by which an end that comes after the run's own comes after its receipt, at least: on
+#: a clock that is behind, the run started and ended at that very moment.
+_AFTER: Final = 2e-6
 
 
 class TaskSignals(SignalHandlers):
@@ -277,16 +282,30 @@ class TaskSignals(SignalHandlers):
 
     @never_raises
     def task_internal_error(
-        self, sender: Any, task_id: str, exception: Any, einfo: Any = None, **kwargs: Any
+        self,
+        sender: Any,
+        task_id: str,
+        exception: Any,
+        einfo: Any = None,
+        request: Any = None,
+        **kwargs: Any,
     ) -> None:
-        """Celery itself failed around the task: it could not store the result, for instance."""
+        """Celery itself failed around the task: it could not store the result, for instance.
+
+        The run may be over, and its context gone; which attempt it was, the signal tells.
+        """
         if self._was_internal(task_id):
             return
         self._internal.task_id = task_id
         failure = describe(exception, einfo)
-        run = self._running.get(task_id)
         self._end(
-            events.TASK_FAILED, task_id, sender, run, failure=failure, detail="internal error"
+            events.TASK_FAILED,
+            task_id,
+            sender,
+            self._running.get(task_id),
+            request=Context(request) if request else None,
+            failure=failure,
+            detail="internal error",
         )
 
     def _record_message(
@@ -353,7 +372,7 @@ class TaskSignals(SignalHandlers):
                 self._record_what_led_to_it(task_id, task, request, run)
         now = time.time()
         if run is None:
-            now = self._not_before_received(task_id, now)
+            now = self._not_before_received(task_id, now, request)
             attempt = messages.of_run(kind, now, task_id, task, request)
         else:
             attempt = run.start
@@ -413,9 +432,12 @@ class TaskSignals(SignalHandlers):
         request = self._requests.get(task_id)
         return own if request is None else request._context
 
-    def _not_before_received(self, task_id: str, now: float) -> float:
+    def _not_before_received(self, task_id: str, now: float, context: Any = None) -> float:
         request = self._requests.get(task_id)
-        if request is None:
+        if request is not None:
+            now = max(now, request.time_start or 0.0)
+        elif context is None:
             return now
-        received = messages.moment(messages.stamp(request.request_dict), "received") or 0.0
-        return max(now, received, request.time_start or 0.0)
+        headers = context.__dict__ if request is None else request.request_dict
+        received = messages.moment(messages.stamp(headers), "received")
+        return now if received is None else max(now, received + _AFTER)

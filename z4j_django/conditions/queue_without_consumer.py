@@ -9,9 +9,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
-from z4j_django.conditions.scene import Scene, queues_of
+from z4j_django.conditions.scene import Scene
 from z4j_django.options import option
-from z4j_django.queries import liveness
+from z4j_django.queries import liveness, queue_table
 from z4j_django.values import counted, duration
 
 
@@ -52,7 +52,9 @@ def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
 
 def _left(scene: Scene, queue: str) -> datetime | None:
     """When the last worker that consumed it was heard of."""
-    found = (liveness.last_word(one) for one in scene.workers if queue in queues_of(one))
+    found = (
+        liveness.last_word(one) for one in scene.workers if queue in queue_table.queues_of(one)
+    )
     return max((moment for moment in found if moment is not None), default=None)
 
 

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from z4j_django import states
 from z4j_django.agent import events
 from z4j_django.models import QueueSample, TaskRecord, WorkerRecord
-from z4j_django.queries import health, liveness
+from z4j_django.queries import health, liveness, queue_table
 
 #: Workers that are looked at, those online first and then the newest: pods come and go.
 WORKERS_LIMIT: Final = 1_000
@@ -78,11 +78,7 @@ class Scene:
     @cached_property
     def consumers(self) -> Mapping[str, Sequence[WorkerRecord]]:
         """The online workers that take tasks from each queue."""
-        found: dict[str, list[WorkerRecord]] = {}
-        for worker in self.online_workers:
-            for queue in queues_of(worker):
-                found.setdefault(queue, []).append(worker)
-        return found
+        return queue_table.consumers(self.online_workers)
 
     @cached_property
     def hands(self) -> Mapping[str, Hand]:
@@ -196,9 +192,3 @@ class Scene:
         The clock of its host may be ahead, and a round takes some seconds.
         """
         return max((self.now - since).total_seconds(), 0.0)
-
-
-def queues_of(worker: WorkerRecord) -> list[str]:
-    """The queues that a worker takes tasks from, as it said itself."""
-    told = worker.queues if isinstance(worker.queues, list) else []
-    return [name for name in told if isinstance(name, str) and name]

@@ -12,9 +12,10 @@ from msgspec import Meta
 
 from z4j_django import states
 from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
-from z4j_django.conditions.scene import Scene, queues_of
+from z4j_django.conditions.scene import Scene
 from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.options import option
+from z4j_django.queries import queue_table
 from z4j_django.values import counted, duration
 
 #: Workers whose tasks are looked at, and tasks of them.
@@ -69,7 +70,9 @@ def _finding(scene: Scene, worker: WorkerRecord, tasks: Sequence[Any]) -> Findin
     names = Counter(task.name for task in tasks).most_common(3)
     told = ", ".join(f"{count} of {name}" for name, count in names)
     waiting = sum(
-        sample.depth or 0 for one in queues_of(worker) if (sample := scene.samples.get(one))
+        sample.depth or 0
+        for one in queue_table.queues_of(worker)
+        if (sample := scene.samples.get(one))
     )
     slots = f"All {worker.concurrency} slots of {worker.hostname} are"
     if worker.concurrency == 1:

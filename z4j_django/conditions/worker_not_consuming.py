@@ -10,9 +10,10 @@ from django.db.models import Max
 from msgspec import Meta
 
 from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subject
-from z4j_django.conditions.scene import Hand, Scene, queues_of
+from z4j_django.conditions.scene import Hand, Scene
 from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.options import option
+from z4j_django.queries import queue_table
 from z4j_django.queries.index_ranges import newest_of_each
 from z4j_django.values import duration
 
@@ -58,7 +59,7 @@ def _candidates(scene: Scene, seconds: float) -> Iterator[tuple[WorkerRecord, di
         takes = hand.newest is not None and scene.seconds(hand.newest) < seconds
         if is_new or takes or hand.started >= (worker.concurrency or 0):
             continue
-        queues = {name: scene.waits(name, seconds) for name in queues_of(worker)}
+        queues = {name: scene.waits(name, seconds) for name in queue_table.queues_of(worker)}
         waiting = {name: since for name, since in queues.items() if since is not None}
         if waiting and left:
             left -= 1

@@ -22,6 +22,7 @@ from z4j_django.operations import admins_log, asking, auditing, tallies, tasks, 
 from z4j_django.options import meant, part
 from z4j_django.options import read as read_options
 from z4j_django.queries import tasks as queries
+from z4j_django.queries.pages import EXAMINED_LIMIT
 from z4j_django.queries.selection import Selection
 
 logger = logs.logger("z4j_django.operations")
@@ -55,6 +56,8 @@ class Preview:
         capped: Whether more tasks match than that.
         sample: The newest of them.
         looked_at: The newest of them, as many as a tally looks at, with what it wants to know.
+        looked_through: How many tasks were looked through where ``count`` was left at what was
+            found there: there may be more. 0: there are not.
     """
 
     selection: Selection
@@ -62,26 +65,33 @@ class Preview:
     capped: bool
     sample: list[TaskRecord]
     looked_at: list[TaskRecord]
+    looked_through: int = 0
 
 
-def preview(selection: Selection) -> Preview:
+def preview(selection: Selection, look: int = EXAMINED_LIMIT) -> Preview:
     """Count what ``selection`` finds, and look at some.
+
+    Args:
+        selection: The filter.
+        look: Tasks that are looked through before it is left at what was found.
 
     Raises:
         OperationError: If it is empty, can't be read, or has no index to stand on.
     """
     with _refusals():
         frozen = _checked(selection).frozen()
-        found = frozen.records(settings.BULK_LIMIT + 1, tallies.COLUMNS)
-    targets = found[: settings.BULK_LIMIT]
-    newest = [one.pk for one in targets[:SAMPLE]]
-    shown = queries.summaries(primary(TaskRecord)).in_bulk(newest)
+        found = frozen.first(settings.BULK_LIMIT + 1, look)
+    targets = found.rows[: settings.BULK_LIMIT]
+    newest = targets[: tallies.LIMIT]
+    looked_at = primary(TaskRecord).only(*tallies.COLUMNS).in_bulk(newest)
+    shown = queries.summaries(primary(TaskRecord)).in_bulk(newest[:SAMPLE])
     return Preview(
         selection=frozen,
         count=len(targets),
-        capped=len(found) > settings.BULK_LIMIT,
+        capped=len(found.rows) > settings.BULK_LIMIT,
         sample=[shown[key] for key in newest if key in shown],
-        looked_at=targets[: tallies.LIMIT],
+        looked_at=[looked_at[key] for key in newest if key in looked_at],
+        looked_through=found.looked_through,
     )
 
 

@@ -20,6 +20,7 @@ from z4j_django.queries.cursors import Cursor, Key, Order
 from z4j_django.queries.index_ranges import IndexRange, Statement
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R")
 
 #: The last place of a window, and how many rows are in it.
 _End: TypeAlias = tuple[Key, int]
@@ -31,7 +32,7 @@ EXAMINED_LIMIT: Final = 1_000_000
 
 
 @dataclass(frozen=True)
-class Page(Generic[M]):
+class Page(Generic[R]):
     """Some rows of a list.
 
     Attributes:
@@ -42,7 +43,7 @@ class Page(Generic[M]):
             full.
     """
 
-    rows: list[M]
+    rows: list[R]
     following: Key | None = None
     preceding: Key | None = None
     looked_through: int | None = None
@@ -79,6 +80,27 @@ def read(
         start = walk.order.key(rows[0]) if rows else walk.order.turned.just_before(start)
     ends = (start, found.following) if backwards else (found.following, start)
     return Page(rows[::-1] if backwards else rows, *ends, found.looked_through)
+
+
+def keys(
+    queryset: QuerySet[M],
+    cursor: Cursor,
+    limit: int,
+    ranges: Sequence[IndexRange],
+    order: Order,
+    window: int,
+) -> Page[Key]:
+    """The keys of the rows of a page, in one or two queries, without the rest of the rows.
+
+    Args:
+        queryset: Which of the rows in the ranges are wanted, in no order.
+        cursor: Where the page begins; it is read downwards.
+        limit: How many rows at most.
+        ranges: The index ranges that have the rows.
+        order: The order of the list.
+        window: Rows that are looked through, at most.
+    """
+    return _Walk(queryset, ranges, order, cursor.key, limit, window).keys()
 
 
 def is_small(queryset: QuerySet[Any], ranges: Sequence[IndexRange]) -> bool:
@@ -147,6 +169,25 @@ class _Walk(Generic[M]):
     order: Order
     key: Key | None
     limit: int
+    window: int = 0
+
+    def keys(self) -> Page[Key]:
+        """The keys of the first rows that are wanted."""
+        parts: Iterable[Statement | None]
+        end = None
+        if self.queryset.query.where:
+            share = max(1, (self.window or WINDOW) // max(1, len(self.ranges)))
+            # Its end stands, though rows may come meanwhile: it may only have grown nearer.
+            end, parts = self._end_of(share)(), self._narrowed(share)
+        else:
+            parts = [self._compiled(self._rows(self.queryset, one)) for one in self.ranges]
+        found = index_ranges.first_keys(self.queryset, parts, self.order, self.limit + 1)
+        if end is not None:
+            last = self.order.rank(end[0])
+            found = [key for key in found if self.order.rank(key) <= last]
+        if len(found) > self.limit:
+            return Page(found[: self.limit], found[self.limit - 1])
+        return Page(found, *((end[0], None, end[1]) if end else ()))
 
     def read(self) -> Page[M]:
         """The first rows that are wanted."""
@@ -190,7 +231,7 @@ class _Walk(Generic[M]):
         Rows that come or go meanwhile move the window's end. It is looked for before and after,
         and the nearer one stands: what lies between the two comes with the next page.
         """
-        share = max(1, WINDOW // max(1, len(self.ranges)))
+        share = max(1, (self.window or WINDOW) // max(1, len(self.ranges)))
         end_of = self._end_of(share)
         before = end_of()
         rows = list(self._merged(self._narrowed(share)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from django.db.models import Q
 
 from z4j_django.counters import ALL, COUNTERS, MINUTE, QUEUES
 from z4j_django.models import Statistic
-from z4j_django.queries import statistics
+from z4j_django.queries import queue_table, statistics
 
 
 @dataclass
@@ -17,24 +18,23 @@ class Pulse:
 
     Attributes:
         points: All tasks, a point for each minute, the oldest first.
-        queues: The tasks of each queue in the last minutes of it.
+        queues: What goes in and out of each queue.
     """
 
     points: list[statistics.Point]
-    queues: dict[str, statistics.Counted]
+    queues: dict[str, queue_table.Flow]
 
 
-def read(project: str, now: float, minutes: int = 120, lately: int = 5) -> Pulse:
+def read(project: str, now: float, minutes: int = 120) -> Pulse:
     """What has happened lately, in one query.
 
     Args:
         project: Whose.
         now: Seconds since the epoch.
         minutes: Of the points.
-        lately: Of the queues.
     """
     until = int(now // MINUTE) * MINUTE
-    since, recent = until - minutes * MINUTE, until - lately * MINUTE
+    since, recent = until - minutes * MINUTE, until - queue_table.MINUTES * MINUTE
     rows = Statistic.objects.filter(
         Q(scope=ALL, at__gte=since, at__lt=until) | Q(scope=QUEUES, at__gte=recent, at__lt=until),
         project=project,
@@ -44,15 +44,16 @@ def read(project: str, now: float, minutes: int = 120, lately: int = 5) -> Pulse
         at: statistics.Point(dict.fromkeys(COUNTERS, 0), MINUTE, at=at)
         for at in range(since, until, MINUTE)
     }
-    queues: dict[str, statistics.Counted] = {}
+    sent: Counter[str] = Counter()
+    taken: Counter[str] = Counter()
     for scope, queue, at, *row in rows.values_list(
         "scope", "queue", "at", *COUNTERS, "runs", "waits"
     ):
         if scope == ALL:
             statistics.add(points[at], row)
-            continue
-        if queue not in queues:
-            queues[queue] = statistics.Counted(dict.fromkeys(COUNTERS, 0), lately * MINUTE)
-        for name, count in zip(COUNTERS, row, strict=False):
-            queues[queue].counters[name] += count
-    return Pulse(list(points.values()), queues)
+        else:
+            counted = dict(zip(COUNTERS, row, strict=False))
+            sent[queue] += counted["sent"]
+            taken[queue] += counted["started"]
+    flows = {queue: queue_table.Flow.of(sent[queue], taken[queue]) for queue in sent}
+    return Pulse(list(points.values()), flows)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from z4j_django import states
@@ -15,6 +15,7 @@ from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
 from z4j_django.models.primary import primary
 from z4j_django.queries import filter as filters
+from z4j_django.queries import pages
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.filter import terms, words
 from z4j_django.values import GREATEST_ID
@@ -24,6 +25,20 @@ _COLUMNS: Final = ("name", "state", "worker", "queue")
 _NAMES: Final = {**dict.fromkeys(_COLUMNS, ""), "q": "search", "search": "search"}
 #: Tasks that are read at once.
 _PAGE: Final = 5000
+
+
+@dataclass(frozen=True)
+class Found:
+    """What of a selection was found.
+
+    Attributes:
+        rows: The rows of the newest tasks.
+        looked_through: How many tasks were looked through where it was left at that, though there
+            may be more; 0: there are no more.
+    """
+
+    rows: list[int]
+    looked_through: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,6 +163,43 @@ class Selection:
             FilterError: If the search can't be read.
             ValueError: If it would have to look through too many tasks.
         """
+        wanted, queryset, cursor = self._start()
+        queryset = queryset.only(*columns, "sent_at")
+        found = wanted.pages(queryset, limit, _PAGE, cursor=cursor)
+        rows = [row for page in found for row in page]
+        if found.gave_up:
+            raise _too_little(found.examined)
+        return rows
+
+    def first(self, limit: int, look: int) -> Found:
+        """The rows of the newest tasks that it finds, as far as it looks.
+
+        Args:
+            limit: How many at most.
+            look: Tasks that are looked through before it is left at what was found. While that
+                is nothing it looks on.
+
+        Raises:
+            FilterError: If the search can't be read.
+            ValueError: If it would have to look through too many tasks.
+        """
+        wanted, queryset, cursor = self._start()
+        rows: list[int] = []
+        looked_through = 0
+        while True:
+            page = wanted.keys(queryset, cursor, limit - len(rows), look)
+            rows += [key.id for key in page.rows]
+            looked_through += page.looked_through or 0
+            if page.following is None or len(rows) >= limit:
+                return Found(rows)
+            if rows and looked_through >= look:
+                return Found(rows, looked_through)
+            if looked_through >= pages.EXAMINED_LIMIT:
+                raise _too_little(looked_through)
+            cursor = Cursor(before=page.following)
+
+    def _start(self) -> tuple[filters.Filter, QuerySet[TaskRecord], Cursor]:
+        """The filter, the tasks that may be among those it finds, and where they begin."""
         wanted = self.filter()
         if unindexed := wanted.unindexed():
             raise ValueError(
@@ -155,20 +207,12 @@ class Selection:
                 "that has one: a state other than SUCCESS, a name, a worker, a queue, or a range "
                 "of sent, such as sent:<2d."
             )
-        queryset = primary(TaskRecord).only(*columns, "sent_at")
-        cursor = Cursor()
-        if self.until is not None and wanted.order() == "-id":
-            cursor = Cursor(before=min(self.until + 1, GREATEST_ID))
-        elif self.until is not None:
-            queryset = queryset.filter(pk__lte=self.until)
-        found = wanted.pages(queryset, limit, _PAGE, cursor=cursor)
-        rows = [row for page in found for row in page]
-        if found.gave_up:
-            raise ValueError(
-                f"The filter finds too little: {found.examined:,} tasks were looked through. "
-                "Narrow it by a range of sent, such as sent:<2d."
-            )
-        return rows
+        queryset = primary(TaskRecord).all()
+        if self.until is None:
+            return wanted, queryset, Cursor()
+        if wanted.order() == "-id":
+            return wanted, queryset, Cursor(before=min(self.until + 1, GREATEST_ID))
+        return wanted, queryset.filter(pk__lte=self.until), Cursor()
 
     def as_json(self) -> dict[str, Any]:
         """What of it is given, for the audit trail."""
@@ -179,6 +223,13 @@ class Selection:
         given = self.as_json()
         parts = [f"{key} {given[key]}" for key in (*_COLUMNS, "search") if key in given]
         return ", ".join(parts) or "every task"
+
+
+def _too_little(looked_through: int) -> ValueError:
+    return ValueError(
+        f"The filter finds too little: {looked_through:,} tasks were looked through. "
+        "Narrow it by a range of sent, such as sent:<2d."
+    )
 
 
 def _others(params: Mapping[str, Any]) -> list[str]:

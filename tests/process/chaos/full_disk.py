@@ -33,7 +33,8 @@ class Outcome:
     Attributes:
         ended: Runs of tasks that ended.
         unended: Runs that began and did not end, and sends that nobody ran.
-        missing: Events that happened and are not on record.
+        missing: Events of tasks that happened and are not on record.
+        unwritten: Events of the worker itself that could not be written, its heartbeats above all.
         told: Events that are on record as lost: not written, or in part.
         doubled: Events on record that did not happen.
     """
@@ -41,6 +42,7 @@ class Outcome:
     ended: int
     unended: int
     missing: int
+    unwritten: int
     told: int
     doubled: int
 
@@ -50,8 +52,9 @@ class Outcome:
         faults = []
         if not self.missing:
             faults.append("the disk was never full")
-        if self.missing != self.told:
-            faults.append(f"{self.missing} events are missing, and {self.told} told as lost")
+        if self.missing + self.unwritten != self.told:
+            missing = f"{self.missing} events of tasks and {self.unwritten} of the worker"
+            faults.append(f"{missing} are missing, and {self.told} told as lost")
         if self.doubled:
             faults.append(f"{self.doubled} events are on record that never happened")
         if self.unended:
@@ -62,6 +65,7 @@ class Outcome:
         """For the eye."""
         return (
             f"{self.ended:,} runs ended, {self.missing:,} events could not be written, "
+            f"{self.unwritten} of the worker itself neither, "
             f"{self.told:,} are told as lost, {self.doubled} doubled"
         )
 
@@ -138,6 +142,7 @@ def _count(ledger: Ledger, scene: Scene) -> Outcome:
         ended=ended,
         unended=counted["started"] - ended + len(ledger.waiting),
         missing=verdict.lost.total() + verdict.untold,
+        unwritten=ledger.unwritten,
         told=sum(losses.values_list("count", flat=True)),
         doubled=verdict.doubled.total() + verdict.ahead,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.process.project.chaos.ledger import BYE, SUFFIX
+from tests.process.project.chaos.ledger import BYE, SUFFIX, UNWRITTEN
 
 HELLO: Final = "hello"
 #: How a task ends: Celery rejects one whose retry can't be sent.
@@ -38,6 +38,8 @@ class Life:
     lines: list[Line] = field(default_factory=list)
     #: Whether it ended in good order.
     ended: bool = False
+    #: Events of workers, and not of tasks, that it could not write.
+    unwritten: int = 0
     _offset: int = 0
     _rest: bytes = b""
 
@@ -58,7 +60,9 @@ class Life:
         kind, retries, true_time, wall_time, task_id = text.split(" ", 4)
         if kind == BYE:
             self.ended = True
-        if kind in (BYE, HELLO):
+        if kind == UNWRITTEN:
+            self.unwritten += 1
+        if kind in (BYE, HELLO, UNWRITTEN):
             return None
         return Line(
             sys.intern(kind), int(retries), int(true_time), float(wall_time), sys.intern(task_id)
@@ -81,6 +85,11 @@ class Ledger:
         self.waiting: set[tuple[str, int]] = set()
         self._started: set[tuple[str, int]] = set()
         self.task_ids: set[str] = set()
+
+    @property
+    def unwritten(self) -> int:
+        """Events of workers, and not of tasks, that could not be written."""
+        return sum(life.unwritten for life in self.lives.values())
 
     def read_on(self) -> int:
         """Take in what is new; the number of lines."""

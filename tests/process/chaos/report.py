@@ -26,6 +26,8 @@ class Report:
     lost: int = 0
     #: Not on record; and told as lost, on a full disk.
     missing: int = 0
+    #: Events of workers, and not of tasks, that could not be written.
+    unwritten: int = 0
     told: int = 0
     doubled: int = 0
     untold: int = 0
@@ -51,7 +53,8 @@ class Report:
 
     def as_text(self) -> str:
         """For the eye."""
-        losses = f"{self.missing:,} events missing, {self.told:,} told as lost"
+        missing = f"{self.missing:,} events missing, {self.unwritten} of workers themselves"
+        losses = f"{missing}, {self.told:,} told as lost"
         rows = {
             "broker, database": f"{self.broker}, {self.database} (seed {self.seed})",
             "tasks published": f"{self.tasks:,}",

@@ -18,8 +18,6 @@ from z4j_django.models import JournalLoss
 
 #: Faults of one kind that are told in full.
 _TOLD: Final = 20
-#: Events of workers, and not of tasks, that may be lost while a disk is full.
-_OWN_EVENTS: Final = 8
 
 
 def run(plan: Plan, keep: bool = False) -> Report:
@@ -79,17 +77,18 @@ def _weigh_losses(raging: Storm, verdict: accounting.Verdict) -> None:
     """What is missing is told, if the disk was full; and is not missing at all, if it never was.
 
     Whoever was killed on a full disk may have lost an event and not counted it, or counted one that
-    the ledger has not. What workers say of themselves is told, too, and not in the ledger.
+    the ledger has not. What workers say of themselves is told, too, and the ledger counts it apart.
     """
     report, losses = raging.report, _losses(raging.scene)
     report.told, report.missing = sum(loss.count for loss in losses), verdict.lost.total()
+    report.unwritten = raging.ledger.unwritten
     cut = accounting.cut_short(raging.ledger, raging.full)
-    report.lost = max(0, report.missing - report.told - cut)
+    report.lost = max(0, report.missing + report.unwritten - report.told - cut)
     if report.lost:
         lost = verdict.lost.most_common(_TOLD)
         report.faults += [f"lost: {key} x {count}" for key, count in lost]
-    granted = verdict.untold + cut + _OWN_EVENTS * len(raging.full) if raging.full else 0
-    if report.told > report.missing + granted:
+    granted = verdict.untold + cut if raging.full else 0
+    if report.told > report.missing + report.unwritten + granted:
         told = [f"{loss.count} {loss.reason} {loss.detail}" for loss in losses[:_TOLD]]
         report.faults.append(f"told as lost, and {report.missing:,} are missing: {told}")
 

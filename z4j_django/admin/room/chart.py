@@ -15,7 +15,7 @@ from z4j_django.admin import formatting, fragments, navigation
 from z4j_django.admin.navigation import APP
 from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
-from z4j_django.queries import releases, statistics
+from z4j_django.queries import releases, statistics, time_ranges
 from z4j_django.values import as_json
 
 #: Seconds of the chart, by the words for them, and what they are called.
@@ -80,9 +80,9 @@ def _chosen(request: HttpRequest) -> str:
     return given if given in RANGES else _DEFAULT
 
 
-def _points(chosen: str) -> tuple[list[statistics.Point], statistics.Range]:
+def _points(chosen: str) -> tuple[list[statistics.Point], time_ranges.Range]:
     now = time.time()
-    within = statistics.series_range(now - RANGES[chosen][0], now)
+    within = time_ranges.series_range(now - RANGES[chosen][0], now)
     return statistics.series(settings.PROJECT, within), within
 
 
@@ -115,7 +115,7 @@ def _series(chosen: str) -> dict[str, Any]:
     }
 
 
-def _marks(within: statistics.Range) -> list[dict[str, Any]]:
+def _marks(within: time_ranges.Range) -> list[dict[str, Any]]:
     zone = UTC if timezone.get_current_timezone() else None
     since, until = (datetime.fromtimestamp(at, zone) for at in (within.since, within.until))
     if not timezone.is_aware(timezone.now()):

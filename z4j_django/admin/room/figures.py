@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from z4j_django.admin import formatting, navigation
+from z4j_django.admin.links import tasks_url
 from z4j_django.admin.navigation import APP
-from z4j_django.admin.room.links import tasks_url
 from z4j_django.admin.room.reading import Reading
 from z4j_django.queries import statistics
 from z4j_django.queries.queues import Sample

@@ -13,14 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from z4j_django.admin import formatting, navigation
+from z4j_django.admin.links import linked, record_url, schedules_url, tasks_url
 from z4j_django.admin.navigation import APP
-from z4j_django.admin.room.links import record_url, tasks_url
+from z4j_django.admin.queues import cells
 from z4j_django.admin.room.reading import ROWS, Reading
+from z4j_django.admin.workers import standing
 from z4j_django.models import ErrorGroup, TaskRecord, WorkerRecord
-from z4j_django.queries import errors, health, liveness, timetable
+from z4j_django.queries import errors, health, liveness, queue_table, timetable
 from z4j_django.queries.filter import terms
-from z4j_django.queries.queues import Lately, Sample
-from z4j_django.queries.statistics import Counted
 from z4j_django.queries.timetable import Entry
 
 #: From how many times its usual p95 on a task runs long.
@@ -44,58 +44,18 @@ class Table:
         return formatting.count(left) if left > 0 else ""
 
 
-def linked(url: str | None, shown: SafeString | str) -> SafeString:
-    """``shown``, leading somewhere if there is a way."""
-    return format_html('<a href="{}">{}</a>', url, shown) if url else format_html("{}", shown)
-
-
 def queues(reading: Reading, request: HttpRequest) -> Table:
-    """The queues in which the most waits, then those through which the most goes."""
-    flows = reading.pulse.queues
-    names = {*reading.queues, *flows, *reading.consumers} - {""}
-
-    def place(name: str) -> tuple[float, float, str]:
-        sample = reading.queues.get(name, Lately()).newest
-        sent = flows[name].counters["sent"] if name in flows else 0
-        return -((sample and sample.depth) or 0), -sent, name
-
-    shown = sorted(names, key=place)[:ROWS]
+    """The queues in which the most waits."""
+    found = queue_table.together(
+        reading.queues, reading.pulse.queues, reading.consumers, reading.now
+    )
+    takers = reading.consumers
     address = navigation.address(request, f"{APP}_operation_queues")
     return Table(
-        [_queue(reading, request, name, flows.get(name)) for name in shown],
-        len(names),
+        [cells(request, one, reading.now, takers.get(one.name, ())) for one in found[:ROWS]],
+        len(found),
         address if navigation.may_view(request, "operation") else None,
     )
-
-
-def _queue(
-    reading: Reading, request: HttpRequest, name: str, flow: Counted | None
-) -> dict[str, Any]:
-    lately = reading.queues.get(name, Lately())
-    sample = lately.newest or Sample(reading.now)
-    consumers = sample.consumers
-    if consumers is None:
-        consumers = len(reading.consumers.get(name, ()))
-    waits = bool(sample.depth) and not consumers
-    words = _("waiting in %(queue)s in the last hour") % {"queue": name[:100]}
-    return {
-        "name": linked(
-            tasks_url(request, str(terms.exactly("queue", name))), formatting.name(name)
-        ),
-        "waiting": formatting.count(sample.depth),
-        "unknown": sample.unknown,
-        "oldest": formatting.elapsed(sample.oldest_at) if sample.oldest_at else "",
-        "in": _a_minute(flow, "sent"),
-        "out": _a_minute(flow, "started"),
-        "consumers": formatting.count(consumers),
-        "is_bad": waits,
-        "line": formatting.sparkline(lately.depths, words),
-    }
-
-
-def _a_minute(flow: Counted | None, counter: str) -> str:
-    rate = 60 * flow.counters[counter] / flow.seconds if flow else 0.0
-    return formatting.count(rate, 0 if rate >= 10 or rate == int(rate) else 1)
 
 
 def workers(reading: Reading, request: HttpRequest) -> Table:
@@ -122,19 +82,9 @@ def _worker(reading: Reading, request: HttpRequest, worker: WorkerRecord) -> dic
             record_url(request, "workerrecord", worker.pk), formatting.name(worker.hostname)
         ),
         "slots": formatting.slots(used, worker.concurrency),
-        "status": _status(reading, worker, used),
+        "status": standing(worker, used, reading.now),
         "seen": formatting.moment(worker.last_seen),
     }
-
-
-def _status(reading: Reading, worker: WorkerRecord, used: int) -> SafeString:
-    if liveness.presence(worker, reading.now) == "silent":
-        return formatting.pill(_("silent"), colour="silent")
-    if worker.concurrency and used >= worker.concurrency:
-        return formatting.pill(_("busy"), colour="started")
-    if used:
-        return formatting.pill(_("working"), colour="online")
-    return formatting.pill(_("idle"), colour="offline")
 
 
 def longest(reading: Reading, request: HttpRequest) -> Table:
@@ -215,24 +165,21 @@ def schedules(reading: Reading, request: HttpRequest) -> dict[str, Any]:
         "rows": rows[:ROWS],
         "overdue": len(overdue),
         "total": len(reading.schedules),
-        "url": navigation.address(request, f"{APP}_taskrecord_schedules"),
+        "url": schedules_url(request),
     }
 
 
 def _overdue(request: HttpRequest, name: str, since: datetime) -> dict[str, Any]:
     return {
-        "name": linked(
-            tasks_url(request, str(terms.exactly("schedule", name))), formatting.name(name)
-        ),
+        "name": linked(schedules_url(request), formatting.name(name)),
         "when": format_html(_("overdue for {}"), formatting.elapsed(since)),
         "is_overdue": True,
     }
 
 
 def _due(request: HttpRequest, at: datetime, entry: Entry) -> dict[str, Any]:
-    where = tasks_url(request, str(terms.exactly("schedule", entry.name)))
     return {
-        "name": linked(where, formatting.name(entry.name)),
+        "name": linked(schedules_url(request), formatting.name(entry.name)),
         "when": formatting.moment(at),
         "rhythm": str(entry.recurrence)[:80],
         "task": formatting.name(entry.task),

@@ -20,8 +20,9 @@ from z4j_django.api.parameters import PROJECT, TASK_NAME, Choice, Parameter, Tex
 from z4j_django.counters import COUNTERS
 from z4j_django.models import Statistic
 from z4j_django.models.fields import PROJECT_HELP
-from z4j_django.queries import statistics
-from z4j_django.queries.statistics import Range, TaskType
+from z4j_django.queries import statistics, time_ranges
+from z4j_django.queries.statistics import TaskType
+from z4j_django.queries.time_ranges import Range
 from z4j_django.values import OTHER
 
 _ABOUT: Final = (
@@ -46,10 +47,10 @@ _STEP: Final = Choice(
     "step",
     "How long a point is; by default one that makes some hundred points at most. "
     "Which are valid depends on the range; where one is not, the problem names those that are.",
-    statistics.STEP_WORDS,
+    time_ranges.STEP_WORDS,
 )
 _COMPARE: Final = Choice(
-    "compare", "Count the same range an hour, a day or a week before, too.", statistics.BEFORE
+    "compare", "Count the same range an hour, a day or a week before, too.", time_ranges.BEFORE
 )
 
 
@@ -294,7 +295,7 @@ def _of_project(found: TaskType, project: str) -> TaskType:
 def _series(asked: dict[str, Any], name: str, queue: str, step: str) -> dict[str, Any]:
     _within(asked)  # tells what is wrong with the range
     try:
-        within = statistics.series_range(*_bounds(asked), step)
+        within = time_ranges.series_range(*_bounds(asked), step)
     except ValueError as error:
         raise _wrong(error, "step") from None
     points = statistics.series(asked["project"], within, name, queue)
@@ -303,14 +304,14 @@ def _series(asked: dict[str, Any], name: str, queue: str, step: str) -> dict[str
 
 def _within(asked: dict[str, Any]) -> Range:
     try:
-        return statistics.table_range(*_bounds(asked))
+        return time_ranges.table_range(*_bounds(asked))
     except ValueError as error:
         raise _wrong(error, "since") from None
 
 
 def _bounds(asked: dict[str, Any]) -> tuple[float, float]:
     since, until = asked["since"], asked["until"]
-    return until - statistics.DEFAULT_RANGE if since is None else since, until
+    return until - time_ranges.DEFAULT_RANGE if since is None else since, until
 
 
 def _wrong(error: ValueError, name: str) -> problems.Invalid:

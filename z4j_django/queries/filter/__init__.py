@@ -17,9 +17,10 @@ from django.utils import timezone
 from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
 from z4j_django.queries import pages, status
-from z4j_django.queries.cursors import Cursor, Order
+from z4j_django.queries.cursors import Cursor, Key, Order
 from z4j_django.queries.filter import index_choice, reading, terms, words
 from z4j_django.queries.filter.terms import TERMS, Kind, Term
+from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.queries.pages import Page, Pages
 
 __all__ = ["ORDERINGS", "SORTINGS", "TERMS", "Filter", "Kind", "parse", "term"]
@@ -131,6 +132,28 @@ class Filter:
             ValueError: If ``cursor`` belongs to a list in another order.
         """
         by = Order.of(self.order(order))
+        narrowed, ranges, is_small = self._along(queryset, by)
+        return pages.read(narrowed, cursor, limit, ranges, by, is_small=is_small)
+
+    def keys(
+        self, queryset: QuerySet[TaskRecord], cursor: Cursor, limit: int, window: int
+    ) -> Page[Key]:
+        """The keys of the first tasks that it finds, in its own order.
+
+        Args:
+            queryset: Which tasks may be among them.
+            cursor: Where they begin.
+            limit: How many at most.
+            window: Tasks that are looked through, at most.
+        """
+        by = Order.of(self.order())
+        narrowed, ranges, _ = self._along(queryset, by)
+        return pages.keys(narrowed, cursor, limit, ranges, by, window)
+
+    def _along(
+        self, queryset: QuerySet[TaskRecord], by: Order
+    ) -> tuple[QuerySet[TaskRecord], list[IndexRange], bool]:
+        """What narrows the rows of which index ranges, and whether these are to be sorted."""
         found = index_choice.choose(self.terms, queryset, by.column)
         narrowing = (one.condition(queryset) for one in found.rest(self.terms, queryset))
         narrowed, ranges = queryset.filter(*narrowing), found.ranges
@@ -139,7 +162,7 @@ class Filter:
         elif not self.shows_internal:
             # They are few: no window has to be laid for their sake.
             ranges = [replace(one, condition=one.condition & status.VISIBLE) for one in ranges]
-        return pages.read(narrowed, cursor, limit, ranges, by, is_small=found.is_small)
+        return narrowed, ranges, found.is_small
 
     def pages(
         self,

@@ -1,9 +1,9 @@
 """What happened, as the processes themselves tell it: the truth that the records are held to.
 
 Each process appends to a file of its own, one ``write()`` a line: the kind, the retries, the
-monotonic and the wall clock, the task's id. It knows nothing of ``z4j_django``, but for the
-order of the two: the line of a start, a delivery or a send is written after the event, that of
-an end before it.
+monotonic and the wall clock, the task's id. It knows little of ``z4j_django``: the order of the
+two, as the line of a start, a delivery or a send is written after the event, that of an end before
+it; and which events of workers, that have no line, could not be written.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ from celery.exceptions import Reject, Retry
 from celery.worker.request import Request
 from django.conf import settings
 
+from z4j_django.agent import bootstrap, events
+
 #: What a process that ends in good order writes last.
 BYE: Final = "bye"
+#: An event of a worker, a heartbeat say, that is lost: its record raised.
+UNWRITTEN: Final = "unwritten"
 SUFFIX: Final = ".ledger"
 
 
@@ -105,6 +109,7 @@ def _begin_main(**kwargs: Any) -> None:
     """Listen after the agent, which has connected by now."""
     book.role = "main"
     book.write("hello")
+    _tell_what_is_unwritten()
     main = os.getpid()
 
     def received(request: Any, **kwargs: Any) -> None:
@@ -131,6 +136,23 @@ def _begin_main(**kwargs: Any) -> None:
     signals.task_received.connect(received, weak=False)
     signals.task_failure.connect(failed, weak=False)
     atexit.register(end)
+
+
+def _tell_what_is_unwritten() -> None:
+    """Workers beat by the clock: whether a beat meets a full disk, no line of a task says."""
+    agent = bootstrap.installed()
+    assert agent is not None
+    record = agent.record
+
+    def told(event: events.Event) -> None:
+        try:
+            record(event)
+        except Exception:
+            if isinstance(event, events.WorkerEvent):
+                book.write(UNWRITTEN, event.kind)
+            raise
+
+    agent.record = told  # type: ignore[method-assign]
 
 
 @signals.worker_process_init.connect
