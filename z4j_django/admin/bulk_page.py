@@ -112,7 +112,7 @@ class BulkPage(ActingPage):
             form,
             **context,
             **_frozen(preview.selection),
-            matching=_matches(preview),
+            matching=_matching(preview),
             looked_through=formatting.count(preview.looked_through),
             is_part=bool(preview.looked_through),
             bulk_limit=formatting.count(settings.BULK_LIMIT),
@@ -163,19 +163,12 @@ class BulkPage(ActingPage):
 
 def _willing(preview: bulk_operations.Preview, tally: tallies.Tally) -> str:
     """How many it will be done to, as far as all of them were looked at."""
-    if preview.looked_through or tally.looked_at < preview.count or not tally.reasons:
-        return _at_least(preview, _tasks(preview.count))
+    if preview.looked_through:
+        return _("at least %(tasks)s") % {"tasks": _tasks(preview.count)}
+    if tally.looked_at < preview.count or not tally.reasons:
+        return _tasks(preview.count)
     willing = formatting.count(tally.willing)
     return _("%(count)s of %(all)s") % {"count": willing, "all": _tasks(preview.count)}
-
-
-def _matches(preview: bulk_operations.Preview) -> str:
-    words = ngettext("%(count)s task matches", "%(count)s tasks match", preview.count)
-    return _at_least(preview, words % {"count": formatting.count(preview.count)})
-
-
-def _at_least(preview: bulk_operations.Preview, words: str) -> str:
-    return _("at least %(what)s") % {"what": words} if preview.looked_through else words
 
 
 def _told(tally: tallies.Tally) -> dict[str, Any]:
@@ -198,6 +191,15 @@ def _told(tally: tallies.Tally) -> dict[str, Any]:
 def _tasks(count: int) -> str:
     words = ngettext("%(count)s task", "%(count)s tasks", count)
     return words % {"count": formatting.count(count)}
+
+
+def _matching(preview: bulk_operations.Preview) -> str:
+    words = ngettext("%(count)s task matches", "%(count)s tasks match", preview.count)
+    if preview.looked_through:
+        words = ngettext(
+            "At least %(count)s task matches", "At least %(count)s tasks match", preview.count
+        )
+    return words % {"count": formatting.count(preview.count)}
 
 
 def _frozen(selection: Selection) -> dict[str, Any]:
