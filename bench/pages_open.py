@@ -49,6 +49,13 @@ def sessions(count: int) -> list[str]:
     return found
 
 
+def forget(keys: list[str]) -> None:
+    """End the sessions."""
+    from django.contrib.sessions.models import Session
+
+    Session.objects.filter(session_key__in=keys).delete()
+
+
 class Client(threading.Thread):
     """One open first page."""
 
@@ -156,6 +163,9 @@ def measure(server: int, port: int, pages: int, seconds: float) -> None:
         else:
             database += used
     answers = sum((one.answers for one in clients), Counter()) - answered
+    for one in clients:
+        one.join()
+    forget(keys)
     print(
         f"{pages} pages with {len(clients[0].parts)} parts, {took:.0f} s: "
         f"{100 * web / took:.1f} % of a core for the web server, "
