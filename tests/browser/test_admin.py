@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from tests.browser.clicks import follow, overflow
 from z4j_django import states
 from z4j_django.models import GroupRecord, TaskEvent, TaskRecord, WorkerRecord
 from z4j_django.queries import filter as filters
@@ -58,15 +59,6 @@ def shop(transactional_db) -> TaskRecord:
 
 def colour(page, selector: str, style: str) -> str:
     return page.eval_on_selector(selector, f"node => getComputedStyle(node).{style}")
-
-
-def overflow(page) -> int:
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-
-
-def follow(page, link) -> None:
-    with page.expect_navigation():
-        link.click()
 
 
 def rows(page) -> int:

@@ -12,6 +12,7 @@ import celery
 import pytest
 from django.utils import timezone
 
+from tests.browser.clicks import Clicks, overflow
 from tests.integration.counted import counted
 from tests.integration.operators import broker_in_memory, kept
 from z4j_django import counters
@@ -199,23 +200,6 @@ def waiting(app: celery.Celery, queue: str) -> list[Any]:
         while (message := connection.default_channel.basic_get(queue, no_ack=True)) is not None:
             found.append(message)
     return found
-
-
-class Clicks:
-    """Clicks that lead to other pages, counted."""
-
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.count = 0
-
-    def __call__(self, target: Any) -> None:
-        self.count += 1
-        with self.page.expect_navigation():
-            target.click()
-
-
-def overflow(page: Any) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])

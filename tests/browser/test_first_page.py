@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests import first_page as seeds
-from tests.browser.test_admin import colour, follow, overflow
+from tests.browser.clicks import follow, overflow
+from tests.browser.test_admin import colour
 from z4j_django.admin import fragments
 from z4j_django.models import TaskRecord
 

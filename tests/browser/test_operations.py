@@ -10,6 +10,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from tests.browser.clicks import follow, overflow
 from tests.integration.operators import broker_in_memory, kept, operation
 from z4j_django.models import Operation, OperationTarget, TaskRecord
 
@@ -42,15 +43,6 @@ def waiting(app: celery.Celery, queue: str) -> list:
         while (message := connection.default_channel.basic_get(queue, no_ack=True)) is not None:
             found.append(message)
     return found
-
-
-def follow(page, link) -> None:
-    with page.expect_navigation():
-        link.click()
-
-
-def overflow(page) -> int:
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from tests.browser.clicks import Clicks, overflow
 from tests.integration.operators import broker_in_memory, kept, operation
 from tests.integration.test_task_pages import failed
 from z4j_django import operations, states
@@ -20,18 +21,6 @@ TASKS = "/admin/z4j_django/taskrecord/"
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 WIDE_NAME = f"pretix.base.services.{'very_' * 40}long.fetch_rates"
-
-
-class Clicks:
-    """Counts what somebody does with a page."""
-
-    def __init__(self, page: Any) -> None:
-        self.page, self.count = page, 0
-
-    def follow(self, link: Any) -> None:
-        self.count += 1
-        with self.page.expect_navigation():
-            link.click()
 
 
 @pytest.fixture
@@ -52,43 +41,8 @@ def page_of(record: TaskRecord) -> str:
     return f"{TASKS}{record.pk}/change/"
 
 
-def overflow(page: Any) -> int:
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-
-
 class TestJobs:
-    @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-    def test_what_fails_now_and_why_takes_one_click(
-        self, open_page, transactional_db, scripts
-    ) -> None:
-        failed()
-        job = Clicks(open_page(TASKS, java_script_enabled=scripts, viewport=DESKTOP))
-        job.follow(job.page.get_by_role("link", name="Failed today"))
-        row = job.page.locator("#result_list tbody tr")
-        assert row.locator(".z4j-pill").inner_text() == "FAILURE"
-        assert row.locator(".z4j-error-line").inner_text() == (
-            "CardDeclined: order 17750 was declined"
-        )
-        assert job.count == 1
-
-    @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-    def test_a_runaway_is_stopped_in_three(self, open_page, runaway, monkeypatch, scripts) -> None:
-        asked = []
-
-        def perform(verb: str, ids: list[str], options: Any, **how: Any) -> Operation:
-            asked.append((verb, ids))
-            return operation(verb, tuple(ids), done=1)
-
-        monkeypatch.setattr(operations, "perform", perform)
-        job = Clicks(open_page(f"{TASKS}?q=state:STARTED", java_script_enabled=scripts))
-        job.follow(job.page.get_by_role("link", name="shop.import_catalogue"))
-        job.follow(job.page.get_by_role("link", name="Terminate…"))
-        job.follow(job.page.get_by_role("button", name="Terminate it"))
-        assert asked == [("terminate", ["00000001-runs"])]
-        assert job.page.get_by_text("What became of its tasks").is_visible()
-        assert job.count == 3
-
-    def test_or_from_the_list_in_three(self, open_page, runaway, monkeypatch) -> None:
+    def test_a_runaway_is_stopped_from_the_list(self, open_page, runaway, monkeypatch) -> None:
         asked = []
 
         def perform(verb: str, ids: list[str], options: Any, **how: Any) -> Operation:
@@ -99,15 +53,15 @@ class TestJobs:
         job = Clicks(open_page(f"{TASKS}?q=state:STARTED"))
         job.page.locator(".z4j-select").first.check()
         job.count += 1
-        job.follow(job.page.get_by_role("button", name="Terminate…"))
-        job.follow(job.page.get_by_role("button", name="Terminate it"))
+        job(job.page.get_by_role("button", name="Terminate…"))
+        job(job.page.get_by_role("button", name="Terminate it"))
         assert asked == [("terminate", ["00000001-runs"])]
         assert job.count == 3
 
     def test_those_like_a_failure_are_one_click_away(self, open_page, transactional_db) -> None:
         record = failed()
         job = Clicks(open_page(page_of(record)))
-        job.follow(job.page.get_by_role("link", name="one of 40 like it"))
+        job(job.page.get_by_role("link", name="one of 40 like it"))
         assert job.count == 1
         assert "CardDeclined" in job.page.locator("#z4j-main").inner_text()
 

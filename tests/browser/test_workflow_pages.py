@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.browser.clicks import overflow
 from tests.integration.pages import NOW
 from tests.integration.pages import page as page_of
 from tests.integration.test_admin_workflows import address, chord
 from tests.integration.test_flows import timed
 from tests.integration.test_graphs import many, recorded
+from z4j_django.admin import fragments
 from z4j_django.models import GroupRecord, TaskRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,10 +23,6 @@ HOSTILE = ("<script>alert(1)</script>", "x" * 255, "\u202eevil", "🛒" * 90)
 @pytest.fixture
 def root(transactional_db) -> TaskRecord:
     return chord()
-
-
-def overflow(page) -> int:
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 
 def places(page) -> dict[str, dict]:
@@ -155,7 +153,23 @@ def test_a_task_and_a_group_have_it_on_their_pages(open_page, root) -> None:
         section.scroll_into_view_if_needed()
         page.wait_for_selector(".z4j-flow-node")
         assert list(places(page)) == ["shop.import", FOLDED, "shop.tell"]
+        assert page.get_by_role("heading", name="Workflow").count() == 1
+
+
+def test_a_picture_stays_when_its_task_goes_on(open_page, root) -> None:
+    TaskRecord.objects.filter(pk=root.pk).update(state="STARTED")
+    page = open_page(page_of(root))
+    page.locator("[data-z4j-workflow]").scroll_into_view_if_needed()
+    page.wait_for_selector(".z4j-flow-node")
+    page.mouse.move(0, 0)
+    TaskRecord.objects.filter(pk=root.pk).update(state="SUCCESS")
+    fragments.forget()
+    page.locator(".z4j-standing").get_by_text("SUCCESS").wait_for()
+    assert list(places(page)) == ["shop.import", FOLDED, "shop.tell"]
+
+
+def test_of_what_stands_alone_there_is_no_picture(open_page, transactional_db) -> None:
     lonely = TaskRecord.objects.create(task_id="lonely", name="shop.alone")
     page = open_page(page_of(lonely))
-    page.locator("[data-z4j-workflow]").scroll_into_view_if_needed()
-    page.wait_for_selector("[data-z4j-workflow]", state="hidden")
+    assert page.get_by_text("It stands alone").is_visible()
+    assert page.locator("[data-z4j-workflow]").count() == 0

@@ -136,6 +136,29 @@ def test_after_some_seconds_it_is_asked_for_anew(names, monkeypatch) -> None:
     assert names.asked == 2
 
 
+def test_while_one_asks_anew_the_others_are_told_what_was(monkeypatch) -> None:
+    moment = [100.0]
+    monkeypatch.setattr(fragments.time, "monotonic", lambda: moment[0])
+    request = RequestFactory().get("/admin/names/")
+    request.user = viewer()
+
+    def told(make: Any) -> str:
+        return fragments.told(request, "facts", make)
+
+    def failing() -> str:
+        raise LookupError
+
+    assert told(lambda: "old") == "old"
+    moment[0] += fragments.SHARED + 0.5
+    assert told(lambda: f"new, not {told(lambda: 'newer')}") == "new, not old"
+    moment[0] += fragments.SHARED + 0.5
+    with pytest.raises(LookupError):
+        told(failing)
+    assert told(lambda: "newest") == "newest"
+    moment[0] += 2 * fragments.SHARED
+    assert told(lambda: told(lambda: "too late")) == "too late"
+
+
 def test_no_more_is_remembered_than_there_is_room_for(names, monkeypatch) -> None:
     user = viewer()
     monkeypatch.setattr(fragments, "_MOST", 3)

@@ -25,3 +25,5 @@ if THEME == "grappelli":
     ROOT_URLCONF = "tests.themes.urls"
 # A theme may style and script its own pages inline.
 MIDDLEWARE = [name for name in MIDDLEWARE if name != "tests.policy.middleware"]
+# The tests ask no other host for fonts.
+JAZZMIN_SETTINGS = {"use_google_fonts_cdn": False}

@@ -103,7 +103,11 @@ def told(request: HttpRequest, name: str, make: Callable[[], str]) -> str:
     key = _key(request, name)
     text = _recalled(key)
     if text is None:
-        text = make()
+        try:
+            text = make()
+        finally:
+            with _lock:
+                _making.discard(key)
         _remember(key, text)
     return text
 
@@ -135,13 +139,20 @@ def _key(request: HttpRequest, name: str) -> tuple[Any, ...]:
 
 
 _kept: Final[OrderedDict[tuple[Any, ...], tuple[float, str]]] = OrderedDict()
+#: What is made anew at this moment, which whoever asks meanwhile need not make, too.
+_making: Final[set[tuple[Any, ...]]] = set()
 _lock = Lock()
 
 
 def _recalled(key: tuple[Any, ...]) -> str | None:
+    """What is remembered; None for the one who is to make it anew."""
     with _lock:
         at, html = _kept.get(key, (0.0, None))
-    return html if html is not None and time.monotonic() - at < SHARED else None
+        age = time.monotonic() - at
+        if html is not None and (age < SHARED or (age < 2 * SHARED and key in _making)):
+            return html
+        _making.add(key)
+    return None
 
 
 def _remember(key: tuple[Any, ...], html: str) -> None:
@@ -158,3 +169,4 @@ def forget() -> None:
     """Remember nothing: for tests, and for whoever has just changed what is shown."""
     with _lock:
         _kept.clear()
+        _making.clear()

@@ -162,5 +162,4 @@ class TaskAdmin(ActingAdmin):
             "title": record.name or str(UNNAMED),
             "task": record,
             "still": is_over,
-            "workflow_url": workflow_pages.address(self, request, record),
         }
