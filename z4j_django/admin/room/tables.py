@@ -111,6 +111,8 @@ def _running(reading: Reading, request: HttpRequest, task: TaskRecord) -> dict[s
 
 
 def _times(times: float) -> str:
+    # In two figures: what changes with every second would be sent anew with every second.
+    times = float(f"{times:.2g}")
     return _("%(times)s times its p95") % {
         "times": formatting.count(times, 0 if times >= 10 else 1)
     }
