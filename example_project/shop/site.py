@@ -158,7 +158,7 @@ def _greet(port: int, say: Callable[[str], None]) -> None:
     with_password = " with admin / admin" if token else ""
     say("")
     say(f"  The shop     {address}/")
-    say(f"  The records  {address}/admin/z4j_django/taskrecord/{with_password}")
+    say(f"  The records  {address}/admin/z4j_django/{with_password}")
     say(f"  The API      {address}{reverse('z4j_api:docs')}{with_password}")
     if token:
         say(f"    curl -H 'Authorization: Token {token}' {address}{reverse('z4j_api:tasks')}")
