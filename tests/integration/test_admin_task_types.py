@@ -253,7 +253,7 @@ def test_a_name_of_which_nothing_happened_lately_has_its_page() -> None:
 
 def test_hostile_names_are_text() -> None:
     name = HOSTILE + "x" * (255 - len(HOSTILE))
-    counted(time.time(), name, HOSTILE, started=1, succeeded=1, runs={1.0: 1}, waits={1.0: 1})
+    counted(time.time() - 60, name, HOSTILE, started=1, succeeded=1, runs={1.0: 1}, waits={1.0: 1})
     TaskRecord.objects.create(
         task_id=HOSTILE, name=name, queue=HOSTILE, worker=HOSTILE, runtime=1.0, state="FAILURE"
     )

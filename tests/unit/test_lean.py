@@ -15,8 +15,10 @@ lean.leave_out()
 from z4j_django.store.writer import database_sink
 sink = database_sink(sys.stdin.buffer.read())
 from z4j_django.watch.watching import Watch
-unused = ("django.forms.", "django.template", "django.http", "django.core.mail")
-unused += ("sqlparse.", "yaml")
+unused = ("django.forms.", "django.template", "django.http", "sqlparse.", "yaml")
+import django
+if django.VERSION < (6, 1):  # which itself imports it
+    unused += ("django.core.mail",)
 print(json.dumps(sorted(
     name for name, module in sys.modules.items() if module and name.startswith(unused)
 )))
