@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench import seeding
+from bench import seeding_tasks as tasks
 from bench.series import Scale, insert
 from z4j_django import counters, histograms
+from z4j_django.values import release_key
 
 #: Names with queues: of reports one each, of mails two.
-PAIRS = seeding.ORDERS + 2 * seeding.MAILS + seeding.REPORTS + 1
-QUEUES = 3 + seeding.REPORT_QUEUES
+PAIRS = tasks.ORDERS + 2 * tasks.MAILS + tasks.REPORTS + 1
+QUEUES = 3 + tasks.REPORT_QUEUES
 #: Seconds of which minutes are kept, and queues' samples.
 MINUTES_OF = 2 * counters.DAY
 SAMPLES_OF = 14 * counters.DAY
@@ -23,8 +24,8 @@ DENSE = 1_000_000
 
 
 def name_of(pair: str, scale: Scale) -> str:
-    first, second = seeding.ORDERS, seeding.ORDERS + seeding.MAILS
-    third, last = second + seeding.MAILS, PAIRS - 1
+    first, second = tasks.ORDERS, tasks.ORDERS + tasks.MAILS
+    third, last = second + tasks.MAILS, PAIRS - 1
     return (
         f"case when {pair} < {first} then 'shop.tasks.order_' || {scale.number(pair)}"
         f" when {pair} < {second} then 'shop.mail.send_' || {scale.number(f'{pair} - {first}')}"
@@ -35,9 +36,9 @@ def name_of(pair: str, scale: Scale) -> str:
 
 
 def queue_of(pair: str, scale: Scale) -> str:
-    second = seeding.ORDERS + seeding.MAILS
-    third, last = second + seeding.MAILS, PAIRS - 1
-    report = scale.number(f"({pair} - {third}) % {seeding.REPORT_QUEUES}")
+    second = tasks.ORDERS + tasks.MAILS
+    third, last = second + tasks.MAILS, PAIRS - 1
+    report = scale.number(f"({pair} - {third}) % {tasks.REPORT_QUEUES}")
     return (
         f"case when {pair} < {second} or {pair} = {last} then 'celery' "
         f"when {pair} < {third} then 'mail' else 'reports_' || {report} end"
@@ -133,15 +134,15 @@ def releases(scale: Scale) -> None:
 
     from z4j_django.models import Release
 
-    each = -(-scale.rows // seeding.RELEASES) * scale.step
+    each = -(-scale.rows // tasks.RELEASES) * scale.step
     Release.objects.bulk_create(
         Release(
-            key=seeding.release_key(seeding.release_name(number)),
-            name=seeding.release_name(number),
+            key=release_key(tasks.release_name(number)),
+            name=tasks.release_name(number),
             first_seen=scale.begin + timedelta(seconds=(number - 1) * each),
             last_seen=scale.begin + timedelta(seconds=number * each),
         )
-        for number in range(1, seeding.RELEASES + 1)
+        for number in range(1, tasks.RELEASES + 1)
     )
 
 

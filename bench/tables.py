@@ -210,7 +210,6 @@ def prune(document: Document) -> str:
     )
 
 
-#: How each benchmark is shown.
 def watch(document: Document) -> str:
     """The dearest conditions, and whole rounds."""
     results = document["results"]
@@ -249,6 +248,7 @@ def watch(document: Document) -> str:
     )
 
 
+#: How each benchmark is shown.
 BODIES: dict[str, Callable[[Document], str]] = {
     "capture": capture,
     "throughput": throughput,

@@ -18,7 +18,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from bench import about, common, seeding_numbers, tables
+from bench import about, common, seeding_tasks, tables
 
 SHORT = {"rounds": 5}
 LONG = {"rounds": 20}
@@ -74,8 +74,8 @@ def unwell_tasks(now: datetime, count: int) -> None:
                 **{
                     "task_id": f"{state}-{number}",
                     "state": state,
-                    "name": f"bank.report_{number % seeding_numbers.seeding.REPORTS}",
-                    "queue": f"reports_{number % seeding_numbers.seeding.REPORT_QUEUES}",
+                    "name": f"bank.report_{number % seeding_tasks.REPORTS}",
+                    "queue": f"reports_{number % seeding_tasks.REPORT_QUEUES}",
                     "worker": "" if state == "PENDING" else f"celery@pod-{number % 200}",
                     "sent_at": now - timedelta(hours=4),
                     "received_at": now - timedelta(hours=3),

@@ -6,7 +6,6 @@ whoever may log in to the host, or the project's own code. Programs may do every
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from django.apps import AppConfig, apps
@@ -121,10 +120,9 @@ def key_of(actor: Actor) -> str:
     return "" if key is None else clean(str(key))
 
 
-def verbs_of(actor: Actor, among: Iterable[str] | None = None) -> frozenset[str]:
-    """The verbs that ``actor`` may do; ``bulk`` is one of them where all are asked about."""
-    asked = (*verbs.VERBS, "bulk") if among is None else among
-    return frozenset(verb for verb in asked if can(actor, verb))
+def verbs_of(actor: Actor) -> frozenset[str]:
+    """The verbs that ``actor`` may do; ``bulk`` is one of them."""
+    return frozenset(verb for verb in (*verbs.VERBS, "bulk") if can(actor, verb))
 
 
 #: Our permissions that were there before a ``migrate``, by the database.

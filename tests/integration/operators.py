@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import celery
@@ -196,5 +197,6 @@ def pretend(monkeypatch: Any) -> Pretence:
     pretence = Pretence()
     for name in ("perform", "bulk", "abort"):
         monkeypatch.setattr(operations, name, getattr(pretence, name))
-    monkeypatch.setattr(queue_depths, "count_messages", lambda name: pretence.depth)
+    counting = nullcontext(lambda name: pretence.depth)
+    monkeypatch.setattr(queue_depths, "counting", lambda: counting)
     return pretence

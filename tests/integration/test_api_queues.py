@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 
 import celery
 import pytest
+from kombu import Connection
 
 from tests.integration import nouns
 from tests.integration.api_client import WHO, address, body, client, problem
 from tests.integration.mailbox import QUEUE, Publish
 from tests.integration.operators import Pretence
 from tests.integration.pages import task
+from z4j_django import broker
 from z4j_django.control import queue_depths
 from z4j_django.models import WorkerRecord
 from z4j_django.queries import queues
@@ -84,7 +87,7 @@ def test_a_silent_broker_is_waited_for_once_and_not_for_each_queue(monkeypatch) 
         asked.append(name)
         over.wait(60)
 
-    monkeypatch.setattr(queue_depths, "count_messages", silent)
+    monkeypatch.setattr(queue_depths, "counting", lambda: nullcontext(silent))
     monkeypatch.setattr(queue_depths, "TIMEOUT", 0.05)
     for number in range(5):
         task(str(number), queue=f"q{number}")
@@ -106,11 +109,24 @@ def test_a_depth_that_is_told_stands_though_the_next_one_is_not(monkeypatch) -> 
             over.wait(60)
         return 7
 
-    monkeypatch.setattr(queue_depths, "count_messages", slow)
+    monkeypatch.setattr(queue_depths, "counting", lambda: nullcontext(slow))
     try:
         assert queue_depths.count_many(["a", "b", "c"], 0.2) == {"a": 7, "b": None, "c": None}
     finally:
         over.set()
+
+
+def test_all_are_asked_over_one_connection(mail_app: celery.Celery, monkeypatch) -> None:
+    made: list[Connection] = []
+    opened = broker.opened
+
+    def once(connection: Connection, seconds: float) -> AbstractContextManager[Connection]:
+        made.append(connection)
+        return opened(connection, seconds)
+
+    monkeypatch.setattr(broker, "opened", once)
+    assert queue_depths.count_many(["a", "b", "c"]) == {"a": 0, "b": 0, "c": 0}
+    assert len(made) == 1
 
 
 def test_of_many_queues_the_first_are_listed(pretence: Pretence, monkeypatch) -> None:

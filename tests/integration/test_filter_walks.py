@@ -13,8 +13,9 @@ from django.db import connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.integration import filter_model
-from tests.integration.filter_model import NOW, Said
+from tests.integration import filter_model, filter_records
+from tests.integration.filter_model import Said
+from tests.integration.filter_records import NOW
 from z4j_django.models import TaskRecord, WorkerRecord
 from z4j_django.queries import filter as filters
 from z4j_django.queries import pages, tasks
@@ -32,8 +33,8 @@ SAID = st.lists(filter_model.terms(), max_size=4)
 @pytest.fixture(scope="module")
 def _records(django_db_setup, django_db_blocker) -> Iterator[None]:
     with django_db_blocker.unblock():
-        TaskRecord.objects.bulk_create(filter_model.records())
-        WorkerRecord.objects.bulk_create(filter_model.CREW.values())
+        TaskRecord.objects.bulk_create(filter_records.records())
+        WorkerRecord.objects.bulk_create(filter_records.CREW.values())
         yield
         TaskRecord.objects.all().delete()
         WorkerRecord.objects.all().delete()

@@ -14,10 +14,9 @@ from tests import messages as broker
 from tests.integration import api_client, operators
 from tests.integration.pages import page, text
 from tests.integration.test_writer import store
-from tests.unit.test_task_signals import Recorder
+from tests.recording import Recorder, recording
 from z4j_django import operations
 from z4j_django.agent import events, messages
-from z4j_django.agent.task_signals import TaskSignals
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, TaskRecord
@@ -32,11 +31,8 @@ SHOWN = {"args": [f"{MASK} (<pin>)"], "kwargs": {MASK: CHOSEN}}
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    recorder = Recorder()
-    handlers = TaskSignals(recorder)
-    handlers.connect()
-    yield recorder
-    handlers.disconnect()
+    with recording() as found:
+        yield found
 
 
 @pytest.fixture

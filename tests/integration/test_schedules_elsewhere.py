@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from django.test import override_settings
 from tests.integration import beat
 from z4j_django import handover, wiring
 from z4j_django.agent.discovery import Found
-from z4j_django.queries import timetable
+from z4j_django.queries import foreign_tables, timetable
 
 ALIAS = "elsewhere"
 #: What a shipper makes of what it was given.
@@ -93,3 +94,29 @@ def test_one_that_can_not_be_handed_over_is_left_out(
     given = json.loads(handover.give(schedules=wiring.schedules()))
     assert given["TOLD"]["schedules"]["tables"] == ""
     assert set(given["DATABASES"]) == {"default"}
+
+
+def test_a_database_that_does_not_answer_is_not_asked_again_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    over = threading.Event()
+
+    def hangs(alias: str, *args: Any) -> list[Any]:
+        asked.append(alias)
+        over.wait(60)
+        return []
+
+    monkeypatch.setattr(foreign_tables, "_rows", hangs)
+    monkeypatch.setattr(foreign_tables, "TIMEOUT", 0.05)
+    try:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                foreign_tables.rows(ALIAS, "SELECT 1")
+        assert asked == [ALIAS]
+    finally:
+        over.set()
+    for thread in foreign_tables._left_behind.values():
+        thread.join(10)
+    assert foreign_tables.rows(ALIAS, "SELECT 1") == []
+    assert asked == [ALIAS] * 2

@@ -10,7 +10,7 @@ from celery import Celery, beat
 
 from tests import messages as waiting
 from tests.process.harness.waiting import wait_until
-from tests.unit.test_task_signals import Recorder
+from tests.recording import Recorder
 from z4j_django.agent import beat_signals, events
 from z4j_django.agent.beat_signals import BeatSignals
 from z4j_django.agent.messages import HEADER

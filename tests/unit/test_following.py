@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from z4j_django import handover
 from z4j_django.queries.recurrence import Interval, crontab
-from z4j_django.queries.timetable import Entry, following
+from z4j_django.queries.timetable import Entry, entries, following
 
 NOW = datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC)
 MINUTE = Entry("minutely", "shop.sync", Interval(60))
@@ -34,3 +35,11 @@ def test_an_interval_of_nothing_never_comes() -> None:
 
 def test_a_crontab_needs_no_past() -> None:
     assert following(NIGHT, None, NOW) == datetime(2026, 3, 5, 3, 0, tzinfo=UTC)
+
+
+def test_one_that_can_not_be_foretold_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery takes a place at a pole, where no sun sets."""
+    pole = {"name": "polar", "task": "a", "solar": "sunset", "latitude": 90.0, "longitude": 0.0}
+    given = {"entries": [pole, {"name": "minutely", "task": "b", "every": 60.0}], "tables": ""}
+    monkeypatch.setattr(handover, "told", {"schedules": given}.get)
+    assert [one.name for one in entries()] == ["minutely"]

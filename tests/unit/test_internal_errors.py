@@ -10,10 +10,9 @@ import pytest
 from celery import Celery
 from celery.app.trace import build_tracer
 
-from tests.unit.test_task_signals import Recorder
+from tests.recording import Recorder, recording
 from z4j_django import states
 from z4j_django.agent import events
-from z4j_django.agent.task_signals import TaskSignals
 from z4j_django.store.folding import Fold
 
 app = Celery("internal", broker="memory://", backend="cache+memory://", set_as_current=False)
@@ -26,11 +25,8 @@ def add(first: int, second: int = 0) -> int:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    recorder = Recorder()
-    handlers = TaskSignals(recorder)
-    handlers.connect()
-    yield recorder
-    handlers.disconnect()
+    with recording() as found:
+        yield found
 
 
 def fail_to_store(monkeypatch: pytest.MonkeyPatch, **headers: Any) -> None:

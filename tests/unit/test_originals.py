@@ -8,6 +8,7 @@ import json
 import pickle
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from celery.worker.request import Request
 from celery.worker.strategy import proto1_to_proto2
 from kombu import Message
 
+from tests.recording import Recorder, recording
 from tests.sinks import MemorySink
-from tests.unit.test_task_signals import Recorder
 from z4j_django.agent import encoding, events, journal, originals, shipper
 from z4j_django.agent.sampling import Sampling
 from z4j_django.agent.task_signals import TaskSignals
@@ -35,12 +36,10 @@ def add(first: object, second: object = 0) -> None:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    recorder = Recorder()
-    handlers = TaskSignals(recorder, Sampling({"shop.tick": 0.0}), payload_limit=4096)
-    app.set_current()
-    handlers.connect()
-    yield recorder
-    handlers.disconnect()
+    sampling = Sampling({"shop.tick": 0.0})
+    with recording(partial(TaskSignals, sampling=sampling, payload_limit=4096)) as found:
+        app.set_current()
+        yield found
 
 
 def delivered(name: str = "shop.add", by: Celery = app, **options: Any) -> Message:

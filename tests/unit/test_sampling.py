@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from celery import Celery, Task, signals
 
-from tests.unit.test_task_signals import Recorder
+from tests.recording import Recorder, recording
 from z4j_django.agent import events
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING, Sampling
 from z4j_django.agent.task_signals import TaskSignals
@@ -46,12 +47,10 @@ def wind(self: Task) -> str:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    recorder = Recorder()
-    handlers = TaskSignals(recorder, Sampling({"shop.t*": 0.0, "shop.wind": 0.0}))
-    handlers.connect()
-    app.set_current()
-    yield recorder
-    handlers.disconnect()
+    sampling = Sampling({"shop.t*": 0.0, "shop.wind": 0.0})
+    with recording(partial(TaskSignals, sampling=sampling)) as found:
+        app.set_current()
+        yield found
 
 
 def test_a_share_is_kept_and_every_process_agrees_which() -> None:

@@ -19,8 +19,8 @@ from kombu.exceptions import OperationalError
 from kombu.transport.native_delayed_delivery import calculate_routing_key
 
 from tests.messages import taken
+from tests.recording import Recorder, recording
 from z4j_django.agent import events, messages
-from z4j_django.agent.task_signals import TaskSignals
 
 app = Celery("capture", broker="memory://", backend="cache+memory://", set_as_current=False)
 
@@ -55,40 +55,11 @@ def leave(how: str) -> None:
     raise {"exit": SystemExit(3), "halt": Halt("now"), "killed": GreenletExit()}[how]
 
 
-class Recorder:
-    """Keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.events: list[events.Event] = []
-        self.losses: list[Exception] = []
-        self.wanted = True
-        self.failing = False
-
-    def wants_events(self) -> bool:
-        return self.wanted
-
-    def record(self, event: events.Event) -> None:
-        if self.failing:
-            raise OSError(28, "no space left on device")
-        self.events.append(event)
-
-    def lost(self, error: Exception) -> None:
-        self.losses.append(error)
-
-    @property
-    def kinds(self) -> list[str]:
-        return [event.kind for event in self.events]
-
-
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    recorder = Recorder()
-    handlers = TaskSignals(recorder)
-    handlers.connect()
-    with app.connection_for_write():
+    with recording() as found, app.connection_for_write():
         app.set_current()
-        yield recorder
-    handlers.disconnect()
+        yield found
 
 
 def sent(task: Task, *args: Any, **options: Any) -> None:

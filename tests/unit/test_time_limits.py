@@ -12,10 +12,9 @@ from celery.signals import task_received, worker_ready
 from celery.worker.request import Request
 
 from tests.messages import taken
+from tests.recording import Recorder, recording
 from tests.unit.test_folding import event, row_of
-from tests.unit.test_task_signals import Recorder
 from z4j_django.agent import events
-from z4j_django.agent.task_signals import TaskSignals
 
 app = Celery("limits", broker="memory://", backend="cache+memory://", set_as_current=False)
 
@@ -34,13 +33,9 @@ def soft() -> None: ...
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    recorder = Recorder()
-    handlers = TaskSignals(recorder)
-    handlers.connect()
-    with app.connection_for_write():
+    with recording() as found, app.connection_for_write():
         app.set_current()
-        yield recorder
-    handlers.disconnect()
+        yield found
 
 
 def received(recorder: Recorder, task: Any, headers: dict[str, Any], **options: Any) -> Any:

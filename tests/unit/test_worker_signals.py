@@ -13,9 +13,8 @@ from celery.contrib.testing.worker import TestWorkController
 from celery.worker import WorkController, state
 
 from tests.process.harness.waiting import wait_until
-from tests.unit.test_task_signals import Recorder
+from tests.recording import Recorder, recording
 from z4j_django.agent import events, worker_signals
-from z4j_django.agent.task_signals import TaskSignals
 from z4j_django.agent.worker_signals import WorkerSignals
 
 #: In memory, other tests have queues besides.
@@ -29,11 +28,8 @@ def app() -> Celery:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    recorder = Recorder()
-    handlers = WorkerSignals(recorder)
-    handlers.connect()
-    yield recorder
-    handlers.disconnect()
+    with recording(WorkerSignals) as found:
+        yield found
 
 
 @contextmanager
@@ -76,15 +72,9 @@ def test_a_task_of_an_embedded_worker_names_it(app: Celery, recorder: Recorder) 
     def add(x: int, y: int) -> int:
         return x + y
 
-    tasks = Recorder()
-    handlers = TaskSignals(tasks)
-    handlers.connect()
-    try:
-        with running(app):
-            add.apply_async((1, 2), queue=QUEUE)
-            wait_until(lambda: events.TASK_SUCCEEDED in tasks.kinds, 10, "the task's end")
-    finally:
-        handlers.disconnect()
+    with recording() as tasks, running(app):
+        add.apply_async((1, 2), queue=QUEUE)
+        wait_until(lambda: events.TASK_SUCCEEDED in tasks.kinds, 10, "the task's end")
     workers = {event.kind: event.worker for event in tasks.events}  # type: ignore[union-attr]
     of_it = (events.TASK_RECEIVED, events.TASK_STARTED, events.TASK_SUCCEEDED)
     assert workers == {events.TASK_SENT: "", **dict.fromkeys(of_it, "w1@test")}

@@ -17,12 +17,12 @@ import msgspec
 from celery import exceptions, signals, states
 from celery.app.task import Context
 
-from z4j_django.agent import beat_signals, events, exits, held_requests, messages, originals
+from z4j_django.agent import events, exits, held_requests, messages, originals
 from z4j_django.agent.encoding import encode_value
 from z4j_django.agent.failures import describe, describe_raised, summary
-from z4j_django.agent.open_publishes import OpenPublishes
+from z4j_django.agent.publish_signals import PublishSignals
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING, Sampling
-from z4j_django.agent.signal_handlers import Recorder, SignalHandlers, never_raises
+from z4j_django.agent.signal_handlers import Recorder, never_raises
 
 #: Of a retry that no task asked for: the worker stops, or has lost its broker.
 CANCELLED: Final = "cancelled by the worker"
@@ -35,8 +35,8 @@ _GOOD_ENDS: Final = frozenset({events.TASK_SUCCEEDED, events.TASK_IGNORED})
 _AFTER: Final = 2e-6
 
 
-class TaskSignals(SignalHandlers):
-    """The handlers of the signals about tasks, and what they remember between two of them.
+class TaskSignals(PublishSignals):
+    """The handlers of all signals about tasks, and what they remember between two of them.
 
     Args:
         recorder: Where the events go.
@@ -51,12 +51,10 @@ class TaskSignals(SignalHandlers):
         sampling: Sampling | None = None,
         payload_limit: int | None = None,
     ) -> None:
-        super().__init__(recorder)
-        self.sampling = sampling or Sampling({})
+        super().__init__(recorder, sampling)
         self.payload_limit = payload_limit
         #: The worker's own time limit, which its pool has for what no task and no message limits.
         self._time_limit: Any = None
-        self._publishing = OpenPublishes()
         #: The run of this thread that Celery failed around.
         self._internal = threading.local()
         #: The tasks that run in this process.
@@ -69,9 +67,8 @@ class TaskSignals(SignalHandlers):
     def handlers(self) -> dict[Any, Callable[..., None]]:
         """All of this class, by signal."""
         return {
+            **super().handlers(),
             signals.worker_ready: self.worker_ready,
-            signals.before_task_publish: self.before_task_publish,
-            signals.after_task_publish: self.after_task_publish,
             signals.task_received: self.task_received,
             signals.task_prerun: self.task_prerun,
             signals.task_postrun: self.task_postrun,
@@ -82,63 +79,6 @@ class TaskSignals(SignalHandlers):
             signals.task_unknown: self.task_unknown,
             signals.task_internal_error: self.task_internal_error,
         }
-
-    @never_raises
-    def before_task_publish(
-        self,
-        sender: str,
-        body: Any,
-        exchange: str,
-        routing_key: str,
-        headers: dict[str, Any],
-        properties: dict[str, Any],
-        declare: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Stamp the header, and keep what ``after_task_publish`` is not told."""
-        about = headers if "id" in headers else body  # task protocol 1 has it in the body
-        stamped = messages.stamp(headers)
-        origin = messages.origin_of(stamped) if stamped else {}
-        if name := beat_signals.entry():
-            origin["schedule"] = messages.text(name)
-        now = time.time()
-        task_id = about.get("id")
-        keep = self._keep(sender, about)
-        if keep != ALL:
-            headers[messages.HEADER] = {"at": now, "keep": keep, **origin}
-            self._publishing.begin(task_id, None)
-            return
-        message = messages.message(
-            about.get,
-            name=sender,
-            exchange=exchange,
-            routing_key=routing_key,
-            queue=messages.published_queue(declare, exchange, routing_key),
-            priority=properties.get("priority"),
-            content=body if about is headers else (body.get("args"), body.get("kwargs"), body),
-            stamped=origin,
-        )
-        chosen = messages.chosen(message)
-        headers[messages.HEADER] = {"at": now, **origin, **chosen}
-        send = events.TaskEvent(
-            kind=events.TASK_SENT,
-            task_id=messages.text(task_id),
-            at=now,
-            name=sender,
-            retries=messages.number(about.get("retries")) or 0,
-            nesting=messages.number(about.get("replaced_task_nesting")) or 0,
-            message=message,
-        )
-        self._publishing.begin(task_id, send)
-
-    @never_raises
-    def after_task_publish(
-        self, sender: str, headers: dict[str, Any], body: Any, **kwargs: Any
-    ) -> None:
-        """The message left: a send is on record only now."""
-        send = self._publishing.end((headers if "id" in headers else body)["id"])
-        if send is not None:  # no noise
-            self.recorder.record(send)
 
     @never_raises
     def worker_ready(self, sender: Any, **kwargs: Any) -> None:
@@ -393,14 +333,6 @@ class TaskSignals(SignalHandlers):
                 detail=detail,
             )
         )
-
-    def _keep(self, name: str, headers: Any) -> str:
-        if name in self.sampling.whole:
-            return ALL
-        keep = self.sampling.keep(name, messages.text(headers.get("id")))
-        if keep == FAILURES and (headers.get("retries") or headers.get("replaced_task_nesting")):
-            return ALL  # an attempt before this one is on record
-        return keep
 
     def _record_what_led_to_it(
         self, task_id: str, task: Any, request: Any, run: messages.Run | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -114,12 +114,6 @@ def _too_much(
     if present < limits.minutes:
         return None
     return values[len(values) - present][0], usual
-
-
-def _high(values: Iterable[float]) -> float | None:
-    """What nearly all values are at or below."""
-    ordered = sorted(values)
-    return ordered[int(_QUANTILE * (len(ordered) - 1))] if ordered else None
 
 
 def _tail(values: Sequence[tuple[datetime, float]], bound: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -15,12 +15,10 @@ from django.db.models.functions import Coalesce
 from z4j_django import states
 from z4j_django.agent import events
 from z4j_django.models import QueueSample, TaskRecord, WorkerRecord
-from z4j_django.queries import health, liveness, queue_table
+from z4j_django.queries import health, liveness, queue_table, queues
 
 #: Workers that are looked at, those online first and then the newest: pods come and go.
 WORKERS_LIMIT: Final = 1_000
-#: Samples that tell how a queue is now.
-RECENT: Final = timedelta(minutes=3)
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class Scene:
         A worker tells its queues when it comes up, and may be told of others later.
         """
         online = {one.hostname for one in self.online_workers}
-        since = self.now - RECENT
+        since = self.now - queues.NOW
         return {
             queue
             for worker, queue, *_, newest in self._taken
@@ -129,7 +127,7 @@ class Scene:
     @cached_property
     def recent_samples(self) -> Mapping[str, Sequence[QueueSample]]:
         """The samples of the last minutes of each queue, the newest last."""
-        mine = QueueSample.objects.filter(project=self.project, at__gt=self.now - RECENT)
+        mine = QueueSample.objects.filter(project=self.project, at__gt=self.now - queues.NOW)
         found: dict[str, list[QueueSample]] = {}
         for sample in mine.order_by("at"):
             found.setdefault(sample.queue, []).append(sample)

@@ -17,7 +17,7 @@ from z4j_django.conditions.scene import Scene
 from z4j_django.conditions.wording import short
 from z4j_django.models import TaskRecord
 from z4j_django.options import Seconds, option
-from z4j_django.queries import status, unfinished, usual
+from z4j_django.queries import at_workers, status, unfinished, usual
 from z4j_django.values import counted, duration
 
 #: Tasks that run which are looked at: as many as a large site has slots.
@@ -80,7 +80,7 @@ def _unusual(
     }
     # A condition for each name would take Django as long to write down as all of this.
     least = scene.now - timedelta(seconds=min(limits.values()))
-    there = running.filter(status.runs(scene.now), started_at__lte=least).order_by()
+    there = running.filter(at_workers.runs(scene.now), started_at__lte=least).order_by()
     longer: dict[str, list[datetime]] = defaultdict(list)
     for name, begun in there.values_list("name", "started_at"):
         if name in limits and begun is not None and scene.seconds(begun) >= limits[name]:
@@ -98,7 +98,7 @@ def _unusual(
 
 
 def _past_limit(scene: Scene, running: QuerySet[TaskRecord]) -> Iterator[_Part]:
-    past = running.filter(status.past_time_limit(scene.now)).order_by().values_list("name")
+    past = running.filter(at_workers.past_time_limit(scene.now)).order_by().values_list("name")
     told = past.annotate(Count("id"), Min("started_at"), Min("time_limit"))
     for name, count, began, limit in told[: usual.NAMES]:
         seconds = scene.seconds(began)

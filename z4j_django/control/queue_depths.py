@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from z4j_django import logs, wiring
+from z4j_django import broker, logs, wiring
 from z4j_django.control import queues
+from z4j_django.control.connecting import open_connection
 from z4j_django.exceptions import Z4JError
 from z4j_django.secrets.masking import mask_text
 from z4j_django.timeouts import within
@@ -30,12 +32,9 @@ def count_messages(name: str) -> int | None:
     Returns:
         The number; ``None`` where the broker does not answer, or has no such queue.
     """
-    try:
+    with _logged(repr(name)):
         return queues.count_messages(wiring.find_celery_app().app, name, _ANSWER)
-    except Exception as error:  # whatever the transport raises
-        told = str(error) if isinstance(error, Z4JError) else f"{type(error).__name__}: {error}"
-        logger.warning("The messages of %r can't be counted: %s", name, mask_text(told))
-        return None
+    return None
 
 
 def count(name: str, seconds: float = TIMEOUT) -> int | None:
@@ -45,16 +44,11 @@ def count(name: str, seconds: float = TIMEOUT) -> int | None:
         name: The queue's.
         seconds: How long to wait.
     """
-    if seconds <= 0:
-        return None
-    try:
-        return within(seconds, lambda: count_messages(name))
-    except TimeoutError:
-        return None
+    return count_many([name], seconds)[name]
 
 
 def count_many(names: Iterable[str], seconds: float = TIMEOUT) -> dict[str, int | None]:
-    """The same of each of some queues, one after the other.
+    """The same of each of some queues, one after the other, over one connection.
 
     Args:
         names: The queues'.
@@ -64,10 +58,30 @@ def count_many(names: Iterable[str], seconds: float = TIMEOUT) -> dict[str, int 
     deadline = time.monotonic() + seconds
 
     def ask() -> None:
-        for name in found:
-            if time.monotonic() < deadline:
-                found[name] = count_messages(name)
+        with _logged("queues"), counting() as counted:
+            for name in found:
+                if time.monotonic() >= deadline:
+                    break
+                with _logged(repr(name)):
+                    found[name] = counted(name)
 
     with contextlib.suppress(TimeoutError):
         within(seconds, ask)
     return dict(found)  # the thread may still wait for its last answer
+
+
+@contextlib.contextmanager
+def counting() -> Iterator[Callable[[str], int | None]]:
+    """What counts the messages of a queue; what the broker refuses does not end its connection."""
+    with open_connection(wiring.find_celery_app().app, _ANSWER) as connection:
+        yield functools.partial(broker.size, connection)
+
+
+@contextlib.contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """Log why messages can't be counted, and go on."""
+    try:
+        yield
+    except Exception as error:  # whatever the transport raises
+        told = str(error) if isinstance(error, Z4JError) else f"{type(error).__name__}: {error}"
+        logger.warning("The messages of %s can't be counted: %s", what, mask_text(told))

@@ -19,9 +19,10 @@ from django.utils import timezone
 
 from z4j_django import states, verbs
 from z4j_django.control import results
-from z4j_django.models import OperationTarget, TaskPayload, TaskRecord, WorkerRecord
+from z4j_django.models import OperationTarget, TaskRecord, WorkerRecord
 from z4j_django.models.primary import primary
 from z4j_django.operations import revoking
+from z4j_django.queries import operations as queries
 from z4j_django.values import counted
 
 #: Tasks that are looked at, at most.
@@ -121,7 +122,7 @@ def of_records(
 
 def _retry(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool) -> None:
     retried: dict[str, str] = {} if force else _retried(project, rows)
-    kept = _kept(project, rows)
+    kept = queries.kept_messages(project, rows)
     for task_id, row in rows.items():
         if row.state in states.UNFINISHED and not force:
             found.reasons[task_id] = _UNFINISHED
@@ -150,11 +151,6 @@ def _retried(project: str, rows: dict[str, TaskRecord]) -> dict[str, str]:
     begun = targets.exclude(result_id="").values_list("target", Value(""), Value(0))
     found = runs.values_list("retry_of", "state", "id").union(begun, all=True)
     return {task_id: state for task_id, state, _ in sorted(found, key=itemgetter(2))}
-
-
-def _kept(project: str, rows: dict[str, TaskRecord]) -> set[str]:
-    messages = primary(TaskPayload).filter(project=project, task_id__in=list(rows))
-    return set(messages.exclude(sealed=b"").values_list("task_id", flat=True))
 
 
 def _cancel(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool) -> None:

@@ -1,11 +1,14 @@
 """Tables of other apps, read as they are: a shipper has our app alone, and not their models.
 
 One that lies in another database than ours is read in a thread, which is waited for a few
-seconds: whoever evaluates the conditions has more to do.
+seconds: whoever evaluates the conditions has more to do. While such a thread still waits, there is
+no second one, with a second connection, for the same database.
 """
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,6 +19,9 @@ from z4j_django.timeouts import within
 
 #: Seconds for which another database than ours is waited for.
 TIMEOUT: Final = 5.0
+
+#: Threads that nobody waits for any more, by their process and the database.
+_left_behind: dict[tuple[int, str], threading.Thread] = {}
 
 
 def rows(alias: str, statement: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -33,13 +39,23 @@ def rows(alias: str, statement: str, values: Sequence[Any] = ()) -> list[Any]:
     if alias == router.db_for_read(TaskRecord):
         return _rows(alias, statement, values)
 
+    asks: list[threading.Thread] = []
+
     def call() -> list[Any]:
+        asks.append(threading.current_thread())
         try:
             return _rows(alias, statement, values)
         finally:
             connections[alias].close()  # this thread's own
 
-    return within(TIMEOUT, call)
+    here = os.getpid(), alias
+    if here in _left_behind and _left_behind[here].is_alive():
+        raise TimeoutError("it has not answered the last time yet")
+    try:
+        return within(TIMEOUT, call)
+    except TimeoutError:
+        _left_behind.update((here, one) for one in asks)
+        raise
 
 
 def _rows(alias: str, statement: str, values: Sequence[Any]) -> list[Any]:

@@ -16,6 +16,7 @@ from z4j_django.models import (
     TaskPayload,
     TaskRecord,
 )
+from z4j_django.models.primary import primary
 from z4j_django.queries import pages, tasks
 from z4j_django.queries.cursors import Cursor, Order
 from z4j_django.queries.index_ranges import IndexRange
@@ -229,9 +230,9 @@ def kept_messages(project: str, task_ids: Iterable[str]) -> set[str]:
 
     Args:
         project: Whose tasks.
-        task_ids: At most a page of ids.
+        task_ids: A thousand at most.
     """
-    rows = TaskPayload.objects.filter(project=project, task_id__in=set(task_ids))
+    rows = primary(TaskPayload).filter(project=project, task_id__in=set(task_ids))
     return set(rows.exclude(sealed=b"").values_list("task_id", flat=True))
 
 

@@ -197,13 +197,9 @@ def by_queue(
     project: str, within: Range, name: str, before: str = ""
 ) -> tuple[TaskType, list[OfQueue]]:
     """What :func:`task_type` and :func:`of_queues` tell of one name, in two queries at most."""
-    found = TaskType(dict.fromkeys(COUNTERS, 0), within.seconds, name=name)
     queues = _of_queues(project, within, name)
-    for one in queues:
-        for counter, count in one.counters.items():
-            found.counters[counter] += count
-        histograms.add(found.runs, one.runs)
-        histograms.add(found.waits, one.waits)
+    whole = together(queues)
+    found = TaskType(whole.counters, within.seconds, whole.runs, whole.waits, name=name)
     compare(project, within, [found], before)
     return found, queues[:QUEUES_LIMIT]
 

@@ -17,11 +17,8 @@ from typing import Any, Final
 from django.db.models import (
     BooleanField,
     Case,
-    DateTimeField,
     Exists,
-    ExpressionWrapper,
     F,
-    Func,
     OuterRef,
     Q,
     QuerySet,
@@ -29,12 +26,11 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from z4j_django import states
-from z4j_django.models import GroupRecord, TaskRecord, WorkerRecord
-from z4j_django.queries import groups, holding, liveness, lookups, overtaken
+from z4j_django.models import GroupRecord, TaskRecord
+from z4j_django.queries import at_workers, groups, holding, lookups, overtaken
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.values import INTERNAL, duration
 
@@ -50,8 +46,6 @@ _WAITING: Final = (states.PENDING, states.RECEIVED, states.RETRY)
 _TAKEN: Final = (states.RECEIVED, states.STARTED)
 #: A task that waits no longer than that may be on its way to a worker.
 _ON_ITS_WAY: Final = timedelta(minutes=2)
-#: A worker needs some time to end a task, and its word some to come.
-_ENDING: Final = timedelta(seconds=10)
 
 
 class Said:
@@ -78,7 +72,7 @@ class Status:
         help: Which tasks it is said of.
         condition: What holds of them at a moment, their state aside.
         words: What is said of one of them at that moment; beside it stands what its worker says
-            of itself, see ``_WORKER_SAYS``.
+            of itself, see ``at_workers.SAYS``.
         states: The states that they may be in; none: any. Along these its index leads.
         likely: Whether a row that is at hand may be one, where its state says nothing: so that a
             page of plain rows costs no query.
@@ -117,73 +111,6 @@ def _until(moment: datetime | None, now: datetime) -> str:
     return duration((moment - now).total_seconds()) if moment else ""
 
 
-#: The worker that took a task last. Its constraint leads there.
-_WORKER: Final = WorkerRecord.objects.filter(
-    project=OuterRef("project"), hostname=OuterRef("worker")
-)
-#: What a worker said last of itself.
-_WORKER_SAYS: Final = {
-    f"worker_{column}": Subquery(_WORKER.values(column))
-    for column in ("online", "started_at", "last_seen", "stopped_at")
-}
-
-
-def _silent(now: datetime) -> Q:
-    # Asked for as a value: of what merely exists PostgreSQL may first collect all, in the whole
-    # table of the workers.
-    silence = ExpressionWrapper(liveness.silent(now), output_field=BooleanField())
-    worker = _WORKER.annotate(is_silent=silence).values("is_silent")
-    return Q(Coalesce(Subquery(worker), Value(False)))
-
-
-def _left_by_worker(taken_at: str) -> Q:
-    """Its worker said goodbye after it took the task, or came up since as another process.
-
-    The moment alone would not do: to Celery's events a reconnect is a start, too.
-    """
-    stopped = Q(online=False, stopped_at__gte=OuterRef(taken_at))
-    is_another = Q(pid__isnull=False) & ~Q(pid=OuterRef("pid"))
-    began_anew = Q(started_at__gt=OuterRef(taken_at)) & is_another
-    return Q(Exists(_WORKER.filter(stopped | began_anew)))
-
-
-def _lost() -> Q:
-    received = Q(state=states.RECEIVED) & _left_by_worker("received_at")
-    return received | Q(state=states.STARTED) & _left_by_worker("started_at")
-
-
-def past_time_limit(now: datetime) -> Q:
-    """The condition that a task runs which its worker should have ended, on one that is there."""
-    began = Q(started_at__lt=_Before(Value(now - _ENDING, DateTimeField()), F("time_limit")))
-    return Q(time_limit__isnull=False) & began & runs(now)
-
-
-class _Before(Func):
-    """So many seconds, of a column, before a moment; Django has no words for it to MariaDB."""
-
-    output_field = DateTimeField()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """With Django's own function."""
-        template = "django_format_dtdelta('-', %(expressions)s * 1000000)"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """By its interval."""
-        words = {"template": "(%(expressions)s SECOND)", "arg_joiner": " - INTERVAL "}
-        return self.as_sql(compiler, connection, **words, **context)
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """By many of its intervals."""
-        words = {"template": "(%(expressions)s * INTERVAL '1 second')", "arg_joiner": " - "}
-        return self.as_sql(compiler, connection, **words, **context)
-
-
-def runs(now: datetime) -> Q:
-    """The condition that a task runs, as far as its worker tells."""
-    return Q(state=states.STARTED) & ~_left_by_worker("started_at") & ~_silent(now)
-
-
 def _long(now: datetime) -> Q:
     """How long is long for each name, is what was found out last, where any runs long.
 
@@ -195,13 +122,13 @@ def _long(now: datetime) -> Q:
         for project, name, numbers in held
         if LONGER_THAN in numbers
     ]
-    past = past_time_limit(now)
-    return past | reduce(or_, longer) & runs(now) if longer else past
+    past = at_workers.past_time_limit(now)
+    return past | reduce(or_, longer) & at_workers.runs(now) if longer else past
 
 
 def _long_words(task: Any, now: datetime) -> Said:
     limit = task.time_limit
-    if limit is None or now - task.started_at <= timedelta(seconds=limit) + _ENDING:
+    if limit is None or now - task.started_at <= timedelta(seconds=limit) + at_workers.ENDING:
         return Said("running long")
     return Said("running long, past its time limit of %(time)s", time=duration(limit))
 
@@ -229,8 +156,8 @@ def _since(moment: datetime, now: datetime) -> str:
     return duration((now - moment).total_seconds())
 
 
-#: One that failed of the members of a group. As a value, as in ``_silent``: of what merely exists
-#: MariaDB collects all, too.
+#: One that failed of the members of a group. As a value, as in ``at_workers.silent``: of what
+#: merely exists MariaDB collects all, too.
 _FAILED_MEMBER: Final = Subquery(
     TaskRecord.objects.exclude(group_id="")
     .filter(
@@ -314,14 +241,14 @@ _STATUSES: Final = (
     Status(
         "silent",
         "is with a worker that has said nothing for two minutes, and no goodbye",
-        _silent,
+        at_workers.silent,
         _silence,
         _TAKEN,
     ),
     Status(
         "lost",
         "is possibly lost: its worker stopped since it took it, or was started anew",
-        lambda now: _lost(),
+        lambda now: at_workers.lost(),
         _loss,
         _TAKEN,
     ),
@@ -399,4 +326,4 @@ def _rows(
     unsent = holds.get("is_unsent", Q(pk__in=[]))
     header_failed = Case(When(unsent, then=_HEADER_FAILED), default=Value(False))
     columns = ("eta", "sent_at", "started_at", "time_limit", "deliveries", "worker")
-    return found.only(*columns).annotate(**_WORKER_SAYS, header_failed=header_failed)
+    return found.only(*columns).annotate(**at_workers.SAYS, header_failed=header_failed)

@@ -6,6 +6,7 @@ The tables of django-celery-beat are read as they are: their models are full of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
@@ -82,7 +83,10 @@ def entries() -> list[Entry]:
         from z4j_django import wiring  # which imports Celery, as this process has done
 
         given = wiring.schedules()
-    found = {entry.name: entry for entry in map(_of_settings, given["entries"])}
+    found: dict[str, Entry] = {}
+    for one in given["entries"]:
+        with suppress(ValueError):  # as of the sun at a pole: that can't be foretold
+            found[one["name"]] = _of_settings(one)
     if given["tables"]:
         for name, entry in _of_tables(given["tables"]):
             found.pop(name, None)

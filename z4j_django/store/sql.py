@@ -221,14 +221,13 @@ def _write(
 ) -> None:
     if not rows:
         return
-    quote = connection.ops.quote_name
     if connection.vendor == "postgresql":
         document = msgspec.json.encode(rows).decode()
         with _server_binding(connection) as cursor:
             row_type: Any = type(rows[0])
-            statement = _postgresql(model, tuple(columns), merge, row_type, quote)
-            cursor.execute(statement, [document])
+            cursor.execute(_postgresql(model, tuple(columns), merge, row_type), [document])
         return
+    quote = connection.ops.quote_name
     write = _mysql if connection.vendor == "mysql" else _sqlite
     fields = [model._meta.get_field(name) for name in columns]
     statement = write(quote(model._meta.db_table), columns, merge, quote)
@@ -254,17 +253,15 @@ def _server_binding(connection: Any) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def _postgresql(
-    model: type[models.Model],
-    columns: Sequence[str],
-    merge: Merge | None,
-    row_type: Any,
-    quote: Quote,
+    model: type[models.Model], columns: Sequence[str], merge: Merge | None, row_type: Any
 ) -> str:
     """One statement for any number of rows, which come as one JSON document.
 
     A list a column, for ``unnest``, takes the driver far longer to write down. What a row type
-    leaves out of the document where it has its default, is that here.
+    leaves out of the document where it has its default, is that here. Nothing of a connection is
+    remembered with it.
     """
+    quote: Quote = '"{}"'.format
     fields: list[Any] = [model._meta.get_field(name) for name in columns]
     table, defaults = quote(model._meta.db_table), _left_out(row_type)
     names = ", ".join(quote(field.column) for field in fields)

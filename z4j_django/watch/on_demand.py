@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import timedelta
 from typing import Final
@@ -41,21 +42,25 @@ def refresh(project: str, seconds: float = TIMEOUT) -> None:
         logger.warning("The conditions could not be evaluated: %s", reason)
 
 
-_running = threading.Lock()
+#: Who looks, and in which process: a thread does not live on in what is forked from it.
+_looking: tuple[int, threading.Thread] | None = None
 
 
 def refresh_soon(project: str) -> None:
     """The same, and nobody waits for it: whoever asks next is told. One at a time in a process."""
-    if _running.acquire(blocking=False):
-        threading.Thread(target=_refresh, args=[project], name="z4j-watch", daemon=True).start()
+    global _looking
+    if _looking is not None and _looking[0] == os.getpid() and _looking[1].is_alive():
+        return
+    thread = threading.Thread(target=_refresh, args=[project], name="z4j-watch", daemon=True)
+    _looking = os.getpid(), thread
+    thread.start()
 
 
 def _refresh(project: str) -> None:
     try:
         refresh(project)
     finally:
-        connections[router.db_for_read(Lease)].close()
-        _running.release()
+        connections[router.db_for_write(Lease)].close()
 
 
 def _round(project: str) -> None:
