@@ -367,7 +367,7 @@ def type_url(admin: Any, **query: str) -> str | None:
     """The page of one name; none where there is none."""
     if query.get("project") == settings.PROJECT:
         del query["project"]
-    address: str | None = admin._reverse(TaskRecord, "type")
+    address: str | None = admin.page_of(TaskRecord, page="type")
     return f"{address}?{urlencode(query)}" if address else None
 
 
