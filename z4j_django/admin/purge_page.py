@@ -11,7 +11,7 @@ from z4j_django.admin.acting import VerbPage
 from z4j_django.control import queue_depths
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation
-from z4j_django.values import SHORT
+from z4j_django.values import is_storable
 
 #: Seconds that the page waits for the broker.
 TIMEOUT = queue_depths.TIMEOUT
@@ -31,7 +31,7 @@ class PurgePage(VerbPage):
     def choose(self) -> None:
         """The queue of this name, whether or not it is on record."""
         self.queue = self.request.GET.get("queue", "")
-        if not self.queue or len(self.queue) > SHORT or "\0" in self.queue:
+        if not self.queue or not is_storable(self.queue):
             raise OperationError(_("That is no name of a queue."))
 
     def act(self, form: forms.OptionsForm) -> list[Operation]:
