@@ -52,6 +52,16 @@ def moment(at: float) -> float:
     return math.floor(at * 1e6) / 1e6
 
 
+def whole_number(text: str, digits: int) -> int | None:
+    """The number that so many ASCII digits at most are; ``None`` for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
+
+
+def is_storable(text: str, length: int = SHORT) -> bool:
+    """Whether any database takes a text as it is where there is place for so many characters."""
+    return len(text) <= length and not UNSTORABLE.search(text)
+
+
 def clean(text: str, length: int = SHORT) -> str:
     """A text as any database takes it: bounded, without NUL and lone surrogates."""
     text = text[:length]

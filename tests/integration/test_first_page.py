@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client, override_settings
@@ -26,6 +27,7 @@ from z4j_django.admin.room import chart, reading
 from z4j_django.conditions import registry
 from z4j_django.models import (
     ConditionRecord,
+    ErrorGroup,
     QueueSample,
     Release,
 )
@@ -353,6 +355,25 @@ class TestPermissions:
         shown = text(client.get(APP_INDEX))
         assert "Look</a>" in shown
         assert "Terminate these" not in shown
+
+    def test_all_of_a_condition_at_once_wants_the_permission_of_bulk(self) -> None:
+        looked()
+        condition()
+        user = User.objects.create_user("one by one", is_staff=True)
+        for codename, offered in (("terminate_task", False), ("run_bulk", True)):
+            user.user_permissions.add(
+                *Permission.objects.filter(
+                    codename__in=["view_conditionrecord", "view_taskrecord", codename]
+                )
+            )
+            client = Client()
+            client.force_login(user)
+            assert ("Terminate these" in text(client.get(APP_INDEX))) == offered
+
+    def test_what_a_site_does_not_show_is_not_told_here_either(self, monkeypatch) -> None:
+        shop()
+        monkeypatch.delitem(admin.site._registry, ErrorGroup)
+        assert 'id="z4j-errors"' not in text(superuser().get(ROOM))
 
 
 class TestBadInput:

@@ -95,6 +95,16 @@ class TestSaving:
 
 
 class TestSharing:
+    def test_ones_own_stand_first_however_many_are_shared(
+        self, viewer: Client, operator: Client, monkeypatch
+    ) -> None:
+        for name in "abc":
+            save(operator, name, shared="on")
+        save(viewer, "mine")
+        monkeypatch.setattr(saved_views, "LIMIT", 1)
+        owner = SavedView.objects.get(name="mine").owner
+        assert [view.name for view in saved_views.listed(owner)] == ["mine", "a"]
+
     def test_who_may_not_share_can_not(self, viewer: Client) -> None:
         assert save(viewer, "mine", shared="on").shared is False
 

@@ -7,7 +7,7 @@ that leads to it did, and as the operation will do once more.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.contrib import messages
@@ -24,9 +24,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from z4j_django import permissions
-from z4j_django.admin import formatting
-from z4j_django.admin.forms import OptionsForm
+from z4j_django import operations, permissions, verbs
+from z4j_django.admin import formatting, forms
 from z4j_django.admin.pages import Page
 from z4j_django.admin.readonly import ReadOnlyAdmin
 from z4j_django.exceptions import OperationError, Z4JError
@@ -44,19 +43,17 @@ def keys(values: Sequence[str]) -> list[int]:
     return list(dict.fromkeys(key for key in found if key < 2**63))
 
 
-def chosen(request: HttpRequest) -> list[int]:
-    """The rows that a page was asked to act on.
+def chosen(request: HttpRequest) -> list[str]:
+    """The ids of what a page was asked to act on, each once.
 
     Raises:
         OperationError: If they are too many.
     """
     given = request.GET.getlist("id")
     if len(given) > CHOSEN_LIMIT:
-        raise OperationError(
-            _("At most %(limit)s can be chosen by hand; filter them instead.")
-            % {"limit": CHOSEN_LIMIT}
-        )
-    return keys(given)
+        words = _("At most %(limit)s can be chosen by hand.")
+        raise OperationError(words % {"limit": CHOSEN_LIMIT})
+    return list(dict.fromkeys(given))
 
 
 class Action(NamedTuple):
@@ -128,17 +125,24 @@ class ActingAdmin(ReadOnlyAdmin):
 
 
 class ActingPage(Page):
-    """A page that says what will happen, and does it once that is confirmed."""
+    """A page that says what will happen, and does it once that is confirmed.
+
+    Attributes:
+        records: What it acts on, where that is on record.
+    """
 
     http_method_names = ("get", "head", "post")  # type: ignore[assignment]
     template_name = "admin/z4j_django/confirm.html"
+    records: Sequence[Any] = ()
 
     def verbs(self) -> Sequence[str]:
         """The verbs of which this page wants the permission."""
         raise NotImplementedError
 
     def back(self) -> str:
-        """Where to go where there is nothing to show."""
+        """Where to go where there is nothing to show: the record, where it is one."""
+        if len(self.records) == 1 and (address := self.model_admin.url(self.records[0])):
+            return str(address)
         return self.model_admin.list_url(self.model_admin.model) or reverse("admin:index")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -153,22 +157,26 @@ class ActingPage(Page):
             messages.error(request, str(error))
             return HttpResponseRedirect(self.back())
 
-    def shown(self, form: OptionsForm, **context: Any) -> HttpResponse:
+    def shown(self, form: forms.OptionsForm, **context: Any) -> HttpResponse:
         """The page with its form."""
         whole = self.whole(form=form, back=self.back(), **context)
         return TemplateResponse(self.request, self.template_name, whole)
 
-    def outcome(self, *operations: Operation) -> HttpResponse:
-        """To the page of the operation; where there are several, to their list."""
-        for operation in operations:
+    def tell(self, *done: Operation) -> None:
+        """Say above the next page what came of it."""
+        for operation in done:
             level, words = told(operation)
             messages.add_message(self.request, level, words)
+
+    def outcome(self, *done: Operation) -> HttpResponse:
+        """To the page of the operation; where there are several, to their list."""
+        self.tell(*done)
         site = self.model_admin.admin_site
         if not self.model_admin.may_view(self.request, Operation):
             return HttpResponseRedirect(self.back())
         try:
-            if len(operations) == 1:
-                name, args = "change", [operations[0].pk]
+            if len(done) == 1:
+                name, args = "change", [done[0].pk]
             else:
                 name, args = "changelist", []
             address = reverse(
@@ -177,6 +185,65 @@ class ActingPage(Page):
         except NoReverseMatch:
             address = self.back()
         return HttpResponseRedirect(address)
+
+
+class VerbPage(ActingPage):
+    """Does one verb, with the options that are given, to what an address names.
+
+    Attributes:
+        verb: What it does.
+    """
+
+    verb = verbs.RETRY
+
+    def verbs(self) -> Sequence[str]:
+        """The one."""
+        return (self.verb.name,)
+
+    def choose(self) -> None:
+        """Find out from the address what to act on, or refuse it."""
+        raise NotImplementedError
+
+    def form(self, data: Any = None) -> forms.OptionsForm:
+        """The form of the options."""
+        return forms.form_for(self.verb.options)(data)
+
+    def ask(self, form: forms.OptionsForm) -> HttpResponse:
+        """The page."""
+        raise NotImplementedError
+
+    def act(self, form: forms.OptionsForm) -> Sequence[Operation]:
+        """Do it; nothing where it was refused, and ``form`` says why."""
+        raise NotImplementedError
+
+    def perform(self, target: Any, options: Mapping[str, Any], **how: Any) -> Operation:
+        """Do the verb to ``target``; ``how`` may name its project."""
+        how |= {"actor": self.request.user, "surface": "admin"}
+        return operations.perform(self.verb.name, target, options, **how)
+
+    def see_to_one_project(self) -> None:
+        """Refuse records of several: an operation is of one."""
+        projects = sorted({one.project for one in self.records})
+        if len(projects) > 1:
+            self.records = ()
+            words = _("They belong to several projects: %(projects)s. Choose of one.")
+            raise OperationError(words % {"projects": ", ".join(projects)})
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask."""
+        self.choose()
+        return self.ask(self.form())
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Act."""
+        self.choose()
+        form = self.form(request.POST)
+        try:
+            done = self.act(form) if form.is_valid() else ()
+        except Z4JError as error:
+            form.refuse(error)
+            done = ()
+        return self.outcome(*done) if done else self.ask(form)
 
 
 def told(operation: Operation) -> tuple[int, str]:

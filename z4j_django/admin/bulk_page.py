@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from z4j_django import operations, permissions, verb_options, verbs
 from z4j_django.admin import formatting, forms
-from z4j_django.admin.acting import ActingPage
+from z4j_django.admin.acting import VerbPage
 from z4j_django.admin.forecasts import forecast, from_tally
 from z4j_django.conf import settings
-from z4j_django.exceptions import OperationError, Z4JError
-from z4j_django.models import TaskRecord
+from z4j_django.exceptions import OperationError
+from z4j_django.models import Operation, TaskRecord
 from z4j_django.operations import bulk_operations, tallies
 from z4j_django.queries import lookups
 from z4j_django.queries.filter import TERMS
@@ -29,59 +29,27 @@ PARAMETERS = (*(kind.name for kind in TERMS.values() if kind.is_parameter), "q")
 LOOK = 12_000
 
 
-class BulkPage(ActingPage):
+class BulkPage(VerbPage):
     """Does one verb to all tasks of a selection."""
 
     template_name = "admin/z4j_django/bulk.html"
-    verb = verbs.RETRY
     selection: Selection | None = None
     #: The parameters of the list that was to be acted on, whatever they mean.
     query: Mapping[str, str] = MappingProxyType({})
 
     def verbs(self) -> tuple[str, ...]:
         """Many at once is a permission of its own, beside the verb's."""
-        return ("bulk", self.verb.name)
+        return ("bulk", *super().verbs())
 
     def back(self) -> str:
         """The list under the same filter."""
         address = super().back()
         return f"{address}?{urlencode(self.query)}" if self.query else address
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show how many there are, and some of them."""
-        self._select(request.GET)
-        return self._ask(self._form())
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Act on what was found when the preview was made."""
-        self._select(request.POST)
-        form = self._form(request.POST)
-        if self._selection.until is None:
-            raise OperationError(_("This has to be previewed first."))
-        if not form.is_valid():
-            return self._ask(form)
-        try:
-            operation = operations.bulk(
-                self.verb.name,
-                actor=request.user,
-                selection=self._selection,
-                surface="admin",
-                **form.options(),
-            )
-        except Z4JError as error:
-            form.refuse(error)
-            return self._ask(form)
-        return self.outcome(operation)
-
-    def _form(self, data: Any = None) -> forms.OptionsForm:
-        return forms.form_for(verb_options.BulkOptions, self.verb.options)(data)
-
-    @property
-    def _selection(self) -> Selection:
-        assert self.selection is not None  # noqa: S101 - taken from the request before
-        return self.selection
-
-    def _select(self, params: Any) -> None:
+    def choose(self) -> None:
+        """Whatever the filter finds; to act on it, what was found when the preview was made."""
+        acts = self.request.method == "POST"
+        params = self.request.POST if acts else self.request.GET
         project = params.get("project") or settings.PROJECT
         self.query = {name: params[name] for name in PARAMETERS if params.get(name)}
         try:
@@ -90,8 +58,31 @@ class BulkPage(ActingPage):
             raise OperationError(str(error)) from None
         if self.selection.is_empty:
             raise OperationError(_("An empty filter would mean every task there is: choose one."))
+        if acts and self.selection.until is None:
+            raise OperationError(_("This has to be previewed first."))
 
-    def _ask(self, form: forms.OptionsForm) -> HttpResponse:
+    def form(self, data: Any = None) -> forms.OptionsForm:
+        """With what may be said of many."""
+        return forms.form_for(verb_options.BulkOptions, self.verb.options)(data)
+
+    def act(self, form: forms.OptionsForm) -> list[Operation]:
+        """Act on all of it."""
+        operation = operations.bulk(
+            self.verb.name,
+            actor=self.request.user,
+            selection=self._selection,
+            surface="admin",
+            **form.options(),
+        )
+        return [operation]
+
+    @property
+    def _selection(self) -> Selection:
+        assert self.selection is not None  # noqa: S101 - taken from the request before
+        return self.selection
+
+    def ask(self, form: forms.OptionsForm) -> HttpResponse:
+        """How many there are, and some of them."""
         context: dict[str, Any] = {
             "title": _("%(verb)s all that match?") % {"verb": _(self.verb.label)},
             "note": _(self.verb.about),

@@ -24,7 +24,7 @@ from z4j_django.queries import index_ranges, pages, totals
 from z4j_django.queries.cursors import Cursor, Key
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.queries.pages import Page
-from z4j_django.values import GREATEST_ID
+from z4j_django.values import GREATEST_ID, whole_number
 
 #: Rows with a smaller id than this one.
 BEFORE_VAR = "before"
@@ -244,8 +244,8 @@ class KeysetChangeList(ChangeList):
 
 def _key(text: str) -> Key | None:
     """The key of a token; or of a row's number, as addresses had it once. None where it is none."""
-    if text.isascii() and text.isdigit() and len(text) <= 19:
-        return Key(int(text)) if int(text) <= GREATEST_ID else None
+    if (number := whole_number(text, 19)) is not None:
+        return Key(number) if number <= GREATEST_ID else None
     try:
         return Key.from_token(text)
     except ValueError:

@@ -17,7 +17,7 @@ from z4j_django.conf import settings
 from z4j_django.models import ErrorGroup
 from z4j_django.queries import errors, lookups, releases
 from z4j_django.queries.cursors import Cursor, Key, Span
-from z4j_django.values import RELEASE_LENGTH, SHORT, UNSTORABLE
+from z4j_django.values import RELEASE_LENGTH, SHORT, is_storable, whole_number
 
 #: Errors of one page.
 PER_PAGE: Final = 50
@@ -56,15 +56,11 @@ class ErrorList:
         self._given = {
             name: value
             for name, length in _LENGTHS.items()
-            if (value := asked.get(name, "").strip())
-            and len(value) <= length
-            and not UNSTORABLE.search(value)
+            if (value := asked.get(name, "").strip()) and is_storable(value, length)
         }
         self._tab = asked["state"] if asked.get("state") in _TABS else next(iter(_TABS))
         self._order = asked["o"] if asked.get("o") in _ORDERS else next(iter(_ORDERS))
-        start = asked.get("from", "")
-        is_place = start.isascii() and start.isdigit() and len(start) < 8
-        self._start = int(start) if is_place else 0
+        self._start = whole_number(asked.get("from", ""), 7) or 0
         self._project = self._given.get("project", settings.PROJECT)
 
     def context(self) -> dict[str, Any]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from z4j_django import operations, verbs
+from z4j_django import verbs
 from z4j_django.admin import formatting, forms
-from z4j_django.admin.acting import CHOSEN_LIMIT, ActingPage, told
+from z4j_django.admin.acting import VerbPage, chosen
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
-from z4j_django.exceptions import OperationError, Z4JError
+from z4j_django.exceptions import OperationError
 from z4j_django.models import ErrorGroup, Operation, TaskRecord
 from z4j_django.queries import commonalities, errors, lookups
 from z4j_django.queries.filter import words
@@ -56,83 +54,43 @@ def may_be_said(verb: verbs.Verb, error: ErrorGroup) -> bool:
     return bool(pointless.get(verb.name) != error.state)
 
 
-class ErrorPage(ActingPage):
+class ErrorPage(VerbPage):
     """Says something of some errors."""
 
     template_name = "admin/z4j_django/errorgroup/confirm.html"
     verb = verbs.RESOLVE_ERRORS
-    found: Sequence[ErrorGroup] = ()
 
-    def verbs(self) -> tuple[str, ...]:
-        """The one."""
-        return (self.verb.name,)
-
-    def back(self) -> str:
-        """The error, where it is one."""
-        if len(self.found) == 1 and (address := self.model_admin.url(self.found[0])):
-            return str(address)
-        return super().back()
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Ask."""
-        self._choose(request)
-        return self._ask(forms.form_for(self.verb.options)())
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Say it."""
-        self._choose(request)
-        form = forms.form_for(self.verb.options)(request.POST)
-        if not form.is_valid():
-            return self._ask(form)
-        try:
-            operation = operations.perform(
-                self.verb.name,
-                [one.error_id for one in self.found],
-                form.options(),
-                actor=request.user,
-                project=self.found[0].project,
-                surface="admin",
-            )
-        except Z4JError as error:
-            form.refuse(error)
-            return self._ask(form)
-        return self.outcome(operation)
-
-    def outcome(self, *operations: Operation) -> HttpResponse:
+    def outcome(self, *done: Operation) -> HttpResponse:
         """Back to where one came from: there is nothing to follow."""
-        for operation in operations:
-            level, words = told(operation)
-            messages.add_message(self.request, level, words)
+        self.tell(*done)
         return HttpResponseRedirect(self.back())
 
-    def _choose(self, request: HttpRequest) -> None:
-        given = list(dict.fromkeys(request.GET.getlist("id")))
-        if len(given) > CHOSEN_LIMIT:
-            words = _("At most %(limit)s can be chosen by hand.")
-            raise OperationError(words % {"limit": CHOSEN_LIMIT})
-        keys = [key for one in given if (key := of_error_id(one)) is not None]
+    def choose(self) -> None:
+        """Those that are on record, the newest first."""
+        keys = [key for one in chosen(self.request) if (key := of_error_id(one)) is not None]
         rows = ErrorGroup.objects.filter(
             project__in=lookups.projects(ErrorGroup), fingerprint__in=keys
         )
-        self.found = list(rows.defer(*errors.HEAVY_FIELDS).order_by("-last_seen", "-id"))
-        if not self.found:
+        self.records = list(rows.defer(*errors.HEAVY_FIELDS).order_by("-last_seen", "-id"))
+        if not self.records:
             raise OperationError(_("None of these errors is on record."))
-        if len(projects := sorted({one.project for one in self.found})) > 1:
-            self.found = ()
-            raise OperationError(
-                _("These errors belong to several projects: %(projects)s. Choose of one.")
-                % {"projects": ", ".join(projects)}
-            )
+        self.see_to_one_project()
 
-    def _ask(self, form: forms.OptionsForm) -> HttpResponse:
-        count = len(self.found)
+    def act(self, form: forms.OptionsForm) -> list[Operation]:
+        """Say it of all of them."""
+        ids = [one.error_id for one in self.records]
+        return [self.perform(ids, form.options(), project=self.records[0].project)]
+
+    def ask(self, form: forms.OptionsForm) -> HttpResponse:
+        """What they are."""
+        count = len(self.records)
         noun = ngettext("%(count)s error", "%(count)s errors", count) % {"count": count}
         return self.shown(
             form,
             title=_("%(verb)s %(what)s?") % {"verb": _(self.verb.label), "what": noun},
             note=_(self.verb.about),
             submit=_("%(verb)s %(what)s") % {"verb": _(self.verb.label), "what": noun},
-            errors=[self.model_admin.row(one) for one in self.found],
+            errors=[self.model_admin.row(one) for one in self.records],
         )
 
 

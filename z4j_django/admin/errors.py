@@ -11,12 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from z4j_django import permissions, verbs
-from z4j_django.admin import error_pages, formatting, task_types, tracebacks
+from z4j_django.admin import error_pages, formatting, links, task_types, tracebacks
 from z4j_django.admin.error_list import ErrorList, row
 from z4j_django.admin.readonly import Fact, ReadOnlyAdmin, facts
 from z4j_django.admin.trails import Button
@@ -133,14 +132,14 @@ class ErrorAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, search: str, project: str, tally: tallies.Tally
     ) -> Button | None:
         """To the preview of a retry of all of them, for those who may."""
-        if not all(permissions.can(request.user, verb) for verb in (verbs.RETRY.name, "bulk")):
+        address = links.bulk_url(request, verbs.RETRY.name, {"q": search, "project": project})
+        if address is None:
             return None
-        address = self._reverse(TaskRecord, "bulk_retry")
         why = "" if tally.willing else _("None of them can be retried.")
         label = _("Retry %(count)s…") % {"count": formatting.count(tally.willing)}
         if tally.looked_at == TALLIED:
             label = _("Retry them…")
-        return Button(label, f"{address}?{urlencode({'q': search, 'project': project})}", why)
+        return Button(label, address, why)
 
     def _type_url(self, request: HttpRequest, error: ErrorGroup) -> str | None:
         if not error.name or not self.may_view(request, TaskRecord):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from z4j_django import operations, verbs
+from z4j_django import verbs
 from z4j_django.admin import formatting, forms
-from z4j_django.admin.acting import ActingPage, chosen
+from z4j_django.admin.acting import VerbPage, chosen, keys
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import GroupRecord, Operation, TaskRecord
 from z4j_django.models.primary import primary
@@ -44,70 +44,46 @@ TITLES = {
     "body": gettext_lazy("Run the body again of %(what)s?"),
 }
 
-#: Which members is what the page is about.
-FORM = forms.form_for(verbs.RETRY_GROUP.options, without=("members",))
 
-
-class GroupPage(ActingPage):
+class GroupPage(VerbPage):
     """Runs some groups again."""
 
     template_name = "admin/z4j_django/confirm_group.html"
+    verb = verbs.RETRY_GROUP
     members = "all"
     records: tuple[GroupRecord, ...] = ()
 
-    def verbs(self) -> tuple[str, ...]:
-        """The same for each way."""
-        return (verbs.RETRY_GROUP.name,)
-
-    def back(self) -> str:
-        """The group, where it is one."""
-        if len(self.records) == 1 and (address := self.model_admin.url(self.records[0])):
-            return str(address)
-        return super().back()
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Ask."""
-        self._choose(request)
-        return self._ask(FORM())
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Act on one after the other; a group that is refused as a whole keeps none back."""
-        self._choose(request)
-        form = FORM(request.POST)
-        if not form.is_valid():
-            return self._ask(form)
-        done: list[Operation] = []
-        refusals: list[str] = []
-        for record in self.records:
-            try:
-                done.append(
-                    operations.perform(
-                        verbs.RETRY_GROUP.name,
-                        record.group_id,
-                        {**form.options(), "members": self.members},
-                        actor=request.user,
-                        project=record.project,
-                        surface="admin",
-                    )
-                )
-            except Z4JError as error:
-                kind = _(record.kind.capitalize())
-                refusals.append(f"{kind} {record.group_id}: {error}")
-        if not done:
-            for refusal in refusals:
-                form.add_error(None, refusal)
-            return self._ask(form)
-        for refusal in refusals:
-            messages.error(request, refusal)
-        return self.outcome(*done)
-
-    def _choose(self, request: HttpRequest) -> None:
-        found = primary(GroupRecord).filter(pk__in=chosen(request))
+    def choose(self) -> None:
+        """Those that are on record."""
+        found = primary(GroupRecord).filter(pk__in=keys(chosen(self.request)))
         self.records = tuple(found.order_by("id"))
         if not self.records:
             raise OperationError(_("None of these groups is on record."))
 
-    def _ask(self, form: forms.OptionsForm) -> HttpResponse:
+    def form(self, data: Any = None) -> forms.OptionsForm:
+        """The form without the members: which of them is what the page is about."""
+        return forms.form_for(self.verb.options, without=("members",))(data)
+
+    def act(self, form: forms.OptionsForm) -> list[Operation]:
+        """Act on one after the other; a group that is refused as a whole keeps none back."""
+        options = {**form.options(), "members": self.members}
+        done: list[Operation] = []
+        refusals: list[str] = []
+        for record in self.records:
+            try:
+                done.append(self.perform(record.group_id, options, project=record.project))
+            except Z4JError as error:
+                kind = _(record.kind.capitalize())
+                refusals.append(f"{kind} {record.group_id}: {error}")
+        for refusal in refusals:
+            if done:
+                messages.error(self.request, refusal)
+            else:
+                form.add_error(None, refusal)
+        return done
+
+    def ask(self, form: forms.OptionsForm) -> HttpResponse:
+        """What will become of each, or of the one's members."""
         many = len(self.records) > 1
         first = self.records[0]
         count = len(self.records)

@@ -2,44 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from z4j_django import permissions
 from z4j_django.admin import navigation
 from z4j_django.admin.navigation import APP
 from z4j_django.queries.filter import terms
 
 
+def page_url(
+    request: HttpRequest, model: str, page: str = "changelist", *args: object
+) -> str | None:
+    """A page of a model's, its list by default, for whoever may see the model."""
+    if not navigation.may_view(request, model):
+        return None
+    return navigation.address(request, f"{APP}_{model}_{page}", *args)
+
+
 def tasks_url(request: HttpRequest, text: str) -> str | None:
     """The tasks that a filter finds, for whoever may see tasks."""
-    if not navigation.may_view(request, "taskrecord"):
+    return _with(page_url(request, "taskrecord"), {"q": text})
+
+
+def bulk_url(request: HttpRequest, verb: str, query: Mapping[str, Any]) -> str | None:
+    """Where a verb is done to all that a filter finds, for whoever may do it to many."""
+    if not all(permissions.can(request.user, one) for one in ("bulk", verb)):
         return None
-    address = navigation.address(request, f"{APP}_taskrecord_changelist")
-    return f"{address}?{urlencode({'q': text})}" if address else None
+    return _with(page_url(request, "taskrecord", f"bulk_{verb}"), query)
 
 
 def record_url(request: HttpRequest, model: str, key: object) -> str | None:
     """The page of a record, for whoever may see it."""
-    if not navigation.may_view(request, model):
-        return None
-    return navigation.address(request, f"{APP}_{model}_change", key)
+    return page_url(request, model, "change", key)
 
 
 def schedules_url(request: HttpRequest) -> str | None:
     """All schedules, for whoever may see the tasks that they send."""
-    if not navigation.may_view(request, "taskrecord"):
-        return None
-    return navigation.address(request, f"{APP}_taskrecord_schedules")
+    return page_url(request, "taskrecord", "schedules")
+
+
+def queues_url(request: HttpRequest) -> str | None:
+    """All queues, for whoever may see them."""
+    return page_url(request, "operation", "queues")
 
 
 def queue_url(request: HttpRequest, name: str) -> str | None:
     """The page of a queue, for whoever may see queues; its tasks for others, if they may."""
     if not navigation.may_view(request, "operation"):
         return tasks_url(request, str(terms.exactly("queue", name)))
-    address = navigation.address(request, f"{APP}_operation_queue")
-    return f"{address}?{urlencode({'queue': name})}" if address else None
+    return _with(page_url(request, "operation", "queue"), {"queue": name})
+
+
+def _with(address: str | None, query: Mapping[str, Any]) -> str | None:
+    return f"{address}?{urlencode(query, doseq=True)}" if address else None
 
 
 def linked(url: str | None, shown: SafeString | str) -> SafeString:

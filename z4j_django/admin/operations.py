@@ -26,6 +26,7 @@ from z4j_django.queries import operations as queries
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.index_ranges import IndexRange
 from z4j_django.queries.pages import Page
+from z4j_django.values import whole_number
 
 #: The task's state, or journal's, whose colour an outcome, an operation's state or a published
 #: task has.
@@ -318,9 +319,8 @@ def _became(operation: Operation) -> dict[str, Any]:
 def _place(request: HttpRequest) -> tuple[str, int | None]:
     """Which targets the page shows: the outcome, and the position that they come after."""
     chosen = request.GET.get("outcome", "")
-    after = request.GET.get("after", "")
-    is_place = after.isascii() and after.isdigit() and len(after) < 10
-    return chosen if chosen in queries.OUTCOMES else "", int(after) if is_place else None
+    after = whole_number(request.GET.get("after", ""), 9)
+    return chosen if chosen in queries.OUTCOMES else "", after
 
 
 def _facts(operation: Operation) -> list[Fact]:

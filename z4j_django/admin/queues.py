@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from z4j_django import permissions, verbs
 from z4j_django.admin import formatting, fragments, links
@@ -25,7 +25,7 @@ from z4j_django.control import queue_depths
 from z4j_django.models import ConditionRecord, TaskRecord, WorkerRecord
 from z4j_django.queries import queue_table, queues, workers
 from z4j_django.queries.queue_table import Queue
-from z4j_django.values import INTERNAL, SHORT
+from z4j_django.values import INTERNAL, is_storable
 
 #: Seconds that one page waits for the broker; queues that are left are not counted.
 TIMEOUT: Final = queue_depths.TIMEOUT
@@ -34,7 +34,12 @@ ASKED_LIMIT: Final = 50
 #: Seconds from one refresh to the next.
 _EVERY: Final = 10
 #: The ranges of a queue's line, in hours, and how many points it has at most.
-HOURS: Final = (1, 6, 24, 24 * 7)
+HOURS: Final = {
+    1: gettext_lazy("1 h"),
+    6: gettext_lazy("6 h"),
+    24: gettext_lazy("24 h"),
+    24 * 7: gettext_lazy("7 d"),
+}
 _POINTS: Final = 360
 #: Workers that are named of one queue.
 _WORKERS: Final = 50
@@ -156,11 +161,11 @@ class QueuePage(Page):
             ),
             "ranges": [
                 {
-                    "label": f"{hours} h" if hours <= 24 else f"{hours // 24} d",
+                    "label": label,
                     "url": admin.page_url("queue", queue=name, hours=hours),
                     "is_current": hours == self._hours,
                 }
-                for hours in HOURS
+                for hours, label in HOURS.items()
             ],
             "line_url": admin.page_url("queue", queue=name, hours=self._hours, line=1),
             "points": [
@@ -172,14 +177,14 @@ class QueuePage(Page):
     @property
     def _name(self) -> str:
         name = self.request.GET.get("queue", "")
-        if not name or len(name) > SHORT or "\0" in name:
+        if not name or not is_storable(name):
             raise Http404(_("That is no name of a queue."))
         return name
 
     @property
     def _hours(self) -> int:
         given = self.request.GET.get("hours", "")
-        return int(given) if given in map(str, HOURS) else HOURS[0]
+        return int(given) if given in map(str, HOURS) else next(iter(HOURS))
 
     def _points(self) -> list[tuple[datetime, int | None]]:
         since = timezone.now() - timedelta(hours=self._hours)

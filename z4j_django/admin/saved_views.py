@@ -15,7 +15,6 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.utils.translation import gettext_lazy as _lazy
 
 from z4j_django import permissions
 from z4j_django.admin import formatting
@@ -28,11 +27,11 @@ from z4j_django.queries.filter import corrections
 
 #: The views that everybody has.
 BUILT_IN = (
-    (_lazy("Failed today"), "state:FAILURE sent:<24h"),
-    (_lazy("Running"), "state:STARTED"),
-    (_lazy("Running long"), "is:long"),
-    (_lazy("Possibly lost"), "is:lost"),
-    (_lazy("Waiting"), "state:PENDING,RECEIVED,RETRY"),
+    (gettext_lazy("Failed today"), "state:FAILURE sent:<24h"),
+    (gettext_lazy("Running"), "state:STARTED"),
+    (gettext_lazy("Running long"), "is:long"),
+    (gettext_lazy("Possibly lost"), "is:lost"),
+    (gettext_lazy("Waiting"), "state:PENDING,RECEIVED,RETRY"),
 )
 
 _SHARE = f"{permissions.APP_LABEL}.{permissions.SHARE_VIEWS}"

@@ -20,6 +20,7 @@ from z4j_django.models import TaskRecord
 from z4j_django.queries import schedule_runs
 from z4j_django.queries.filter import terms
 from z4j_django.queries.schedule_runs import Schedule
+from z4j_django.values import whole_number
 
 #: Seconds from one refresh to the next.
 _EVERY: Final = 15
@@ -50,8 +51,7 @@ class SchedulesPage(Page):
 
     @property
     def _first(self) -> int:
-        given = self.request.GET.get("from", "")
-        return int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0
+        return whole_number(self.request.GET.get("from", ""), 5) or 0
 
     def _table(self) -> dict[str, Any]:
         now = timezone.now()

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from z4j_django.admin.pages import Page
 from z4j_django.queries.filter.suggestions import suggest
+from z4j_django.values import whole_number
 
 #: Seconds for which a browser need not ask again.
 _FRESH_FOR: Final = 10
@@ -21,8 +22,8 @@ class SuggestPage(Page):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The suggestions, as JSON."""
         text, at = request.GET.get("q", ""), request.GET.get("at", "")
-        is_place = at.isascii() and at.isdigit() and len(at) < 6
-        found = suggest(text, int(at) if is_place else len(text))
+        place = whole_number(at, 5)
+        found = suggest(text, len(text) if place is None else place)
         shown = [
             {"text": one.text, "at": one.position, "shown": one.shown, "help": _(one.help)}
             for one in found

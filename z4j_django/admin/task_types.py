@@ -15,14 +15,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from z4j_django import permissions
-from z4j_django.admin import formatting, fragments, task_type_charts
+from z4j_django.admin import charts, formatting, fragments
 from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
 from z4j_django.counters import COUNTERS
 from z4j_django.models import ErrorGroup, TaskRecord
 from z4j_django.queries import (
     errors,
-    releases,
     schedules,
     statistics,
     status,
@@ -31,16 +30,13 @@ from z4j_django.queries import (
     unfinished,
 )
 from z4j_django.queries.filter import words
-from z4j_django.queries.filter.values import stored
 from z4j_django.queries.statistics import Counted, Point, TaskType
-from z4j_django.values import INTERNAL, OTHER, SHORT, UNSTORABLE
+from z4j_django.values import INTERNAL, OTHER, is_storable, whole_number
 
 #: Names of one page, and errors and schedules of one name.
 PER_PAGE: Final = 50
 _ERRORS: Final = 10
 _SCHEDULES: Final = 20
-#: Releases that a chart marks.
-_MARKS: Final = 20
 #: Seconds of a range, and with what it is compared.
 RANGES: Final = {
     "1h": (3_600, "hour"),
@@ -149,8 +145,7 @@ class TaskTypesPage(TypesPage):
         given = request.GET
         self.order = given["o"] if given.get("o") in _PLACES else next(iter(_PLACES))
         self.sought = _text(given.get("q", ""))
-        start = given.get("from", "")
-        self.start = int(start) if start.isascii() and start.isdigit() and len(start) < 8 else 0
+        self.start = whole_number(given.get("from", ""), 7) or 0
 
     def context(self) -> dict[str, Any]:
         """The list."""
@@ -250,10 +245,13 @@ class TaskTypePage(TypesPage):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page, or the numbers of one of its charts."""
         self.name = _text(request.GET.get("name", "")).rstrip(" ")
-        chart = task_type_charts.CHARTS.get(request.GET.get("chart", ""))
+        chart = charts.CHARTS.get(request.GET.get("chart", ""))
         if chart is None or not self.name:
             return super().get(request, *args, **kwargs)
-        numbers = {**chart(self._points()), "marks": self._marks()}
+        numbers = {
+            **chart(self._points()),
+            "marks": charts.marks(self.project, self.until - self.seconds),
+        }
         return fragments.revalidated(request, JsonResponse(numbers), json.dumps(numbers))
 
     def context(self) -> dict[str, Any]:
@@ -277,11 +275,11 @@ class TaskTypePage(TypesPage):
             "waiting_words": formatting.count(waiting),
             "running_words": formatting.count(running),
             "more_waiting": counts.more_waiting,
-            "series": task_type_charts.outcomes(points),
-            "charts": {name: self._link(chart=name) for name in task_type_charts.CHARTS},
+            "series": charts.outcomes(points),
+            "charts": {name: self._link(chart=name) for name in charts.CHARTS},
             "points": [self._point(one) for one in points if any(one.counters.values())],
-            "runs_histogram": task_type_charts.histogram(found.runs, _("Run times"), "run"),
-            "waits_histogram": task_type_charts.histogram(found.waits, _("Waits"), "wait"),
+            "runs_histogram": charts.histogram(found.runs, _("Run times"), "run"),
+            "waits_histogram": charts.histogram(found.waits, _("Waits"), "wait"),
             "queues": [{"queue": one.queue, **self.figures(one, None)} for one in queues],
             "tasks_url": self.model_admin.list_url(TaskRecord, q=f"name:{words.quote(self.name)}"),
             "runs": run_rows(self.model_admin, tasks.slowest(self.project, self.name)),
@@ -294,12 +292,6 @@ class TaskTypePage(TypesPage):
     def _points(self) -> list[Point]:
         within = time_ranges.series_range(self.until - self.seconds, self.until)
         return statistics.series(self.project, within, self.name)
-
-    def _marks(self) -> list[dict[str, Any]]:
-        """The releases that were first seen in the range."""
-        since = datetime.fromtimestamp(self.until - self.seconds, UTC)
-        found = releases.first_seen_since(self.project, stored(since), _MARKS)
-        return [{"at": int(one.first_seen.timestamp()), "label": one.name} for one in found]
 
     def _point(self, one: Point) -> dict[str, Any]:
         return {
@@ -367,7 +359,7 @@ def type_url(admin: Any, **query: str) -> str | None:
     """The page of one name; none where there is none."""
     if query.get("project") == settings.PROJECT:
         del query["project"]
-    address: str | None = admin._reverse(TaskRecord, "type")
+    address: str | None = admin.page_of(TaskRecord, page="type")
     return f"{address}?{urlencode(query)}" if address else None
 
 
@@ -388,4 +380,4 @@ def _differs(share: float | None, before: float | None) -> str:
 
 def _text(given: str) -> str:
     """A text that a record can have; none where it can't."""
-    return "" if len(given) > SHORT or UNSTORABLE.search(given) else given
+    return given if is_storable(given) else ""

@@ -8,13 +8,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from z4j_django import permissions, states, verbs
 from z4j_django.admin import (
     formatting,
     fragments,
+    links,
     saved_views,
     searching,
     task_pages,
@@ -98,12 +98,10 @@ class TaskAdmin(ActingAdmin):
 
     def bulk_link(self, request: HttpRequest, query: dict[str, Any]) -> str:
         """The page that acts on all that the list's filters find, for those who may."""
-        if not query or not permissions.can(request.user, "bulk"):
+        if not query:
             return ""
-        allowed = (one.name for one in verbs.in_bulk() if permissions.can(request.user, one.name))
-        verb = next(allowed, "")
-        address = self.page_url(f"bulk_{verb}") if verb else None
-        return f"{address}?{urlencode(query, doseq=True)}" if address else ""
+        found = (links.bulk_url(request, verb.name, query) for verb in verbs.in_bulk())
+        return next(filter(None, found), "")
 
     def forecast_rows(self, forecasts: list[Forecast]) -> list[dict[str, Any]]:
         """Lines for a table of what will happen."""

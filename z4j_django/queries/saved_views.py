@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 
 from z4j_django.models import SavedView
 
-#: Of one user, and shown of all that are shared, at most.
+#: Of one user; above a list there are twice as many at most.
 LIMIT: Final = 50
 
 
@@ -25,8 +25,8 @@ def seen_by(owner: str) -> QuerySet[SavedView]:
 
 def listed(owner: str) -> list[SavedView]:
     """Those that stand above a list, the user's own first."""
-    found = list(seen_by(owner)[: 2 * LIMIT])
-    return sorted(found, key=lambda view: view.owner != owner)
+    is_others = Case(When(owner=owner, then=0), default=1)
+    return list(seen_by(owner).order_by(is_others, "name", "id")[: 2 * LIMIT])
 
 
 def is_full(owner: str) -> bool:

@@ -7,13 +7,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.http import HttpRequest
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from z4j_django import permissions, verbs
-from z4j_django.admin import formatting, navigation
+from z4j_django import verbs
+from z4j_django.admin import formatting, links, navigation
 from z4j_django.admin.navigation import APP
 from z4j_django.admin.room.reading import Reading
 from z4j_django.conditions import registry
@@ -36,11 +35,11 @@ _VERBS: Final = {
 }
 #: Of what kind of subject which list tells more, where no tasks do: the model, and the page.
 _LISTS: Final = {
-    "worker": ("workerrecord", "workerrecord_changelist"),
-    "journal": ("journalrecord", "journalrecord_changelist"),
-    "project": ("workerrecord", "workerrecord_changelist"),
-    "queue": ("operation", "operation_queues"),
-    "schedule": ("taskrecord", "taskrecord_schedules"),
+    "worker": ("workerrecord", "changelist"),
+    "journal": ("journalrecord", "changelist"),
+    "project": ("workerrecord", "changelist"),
+    "queue": ("operation", "queues"),
+    "schedule": ("taskrecord", "schedules"),
 }
 
 
@@ -85,10 +84,8 @@ def shown(reading: Reading, request: HttpRequest, limit: int) -> dict[str, Any]:
 def _row(record: ConditionRecord, request: HttpRequest) -> Row:
     verb, label = _VERBS.get(record.key, (None, ""))
     act = None
-    if verb is not None and record.tasks and permissions.can(request.user, verb.name):
-        act = _with(
-            navigation.address(request, f"{APP}_taskrecord_bulk_{verb.name}"), q=record.tasks
-        )
+    if verb is not None and record.tasks:
+        act = links.bulk_url(request, verb.name, {"q": record.tasks})
     return Row(
         key=record.key,
         severity=record.severity,
@@ -105,15 +102,11 @@ def _row(record: ConditionRecord, request: HttpRequest) -> Row:
 
 def _look(record: ConditionRecord, request: HttpRequest) -> str | None:
     """Where to see what it is about."""
-    if record.subject_kind == "error" and navigation.may_view(request, "errorgroup"):
-        return navigation.address(request, f"{APP}_errorgroup_change", record.subject)
-    if record.tasks and navigation.may_view(request, "taskrecord"):
-        return _with(navigation.address(request, f"{APP}_taskrecord_changelist"), q=record.tasks)
-    model, page = _LISTS.get(record.subject_kind, ("", ""))
-    if not model or not navigation.may_view(request, model):
-        return None
-    return navigation.address(request, f"{APP}_{page}")
-
-
-def _with(address: str | None, **query: str) -> str | None:
-    return f"{address}?{urlencode(query)}" if address else None
+    url = None
+    if record.subject_kind == "error":
+        url = links.record_url(request, "errorgroup", record.subject)
+    if url is None and record.tasks:
+        url = links.tasks_url(request, record.tasks)
+    if url is None and record.subject_kind in _LISTS:
+        url = links.page_url(request, *_LISTS[record.subject_kind])
+    return url

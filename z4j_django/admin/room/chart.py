@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from z4j_django.admin import formatting, fragments, navigation
+from z4j_django.admin import charts, formatting, fragments, navigation
 from z4j_django.admin.navigation import APP
 from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
-from z4j_django.queries import releases, statistics, time_ranges
+from z4j_django.queries import statistics, time_ranges
 from z4j_django.values import as_json
 
 #: Seconds of the chart, by the words for them, and what they are called.
@@ -28,16 +26,6 @@ RANGES: Final = {
     "90d": (90 * 86_400, gettext_lazy("90 d")),
 }
 _DEFAULT: Final = "1h"
-_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
-#: Releases that the chart marks at most.
-_MARKS: Final = 20
-#: What the chart's bars are made of, from the bottom up.
-OUTCOMES: Final = (
-    ("finished", gettext_lazy("finished")),
-    ("failed", gettext_lazy("failed")),
-    ("retried", gettext_lazy("retried")),
-    ("revoked", gettext_lazy("revoked")),
-)
 
 
 def shown(request: HttpRequest) -> dict[str, Any]:
@@ -45,34 +33,25 @@ def shown(request: HttpRequest) -> dict[str, Any]:
     chosen = _chosen(request)
     series = navigation.address(request, f"{APP}_conditionrecord_series")
     points, within = _points(chosen)
+    outcomes = charts.outcomes(points)["series"]
+    rows = list(zip(points, zip(*(one["values"] for one in outcomes), strict=True), strict=True))
     return {
         "url": f"{series}?range={chosen}",
         "ranges": [
             {"label": label, "name": name, "is_chosen": name == chosen}
             for name, (_seconds, label) in RANGES.items()
         ],
-        "outcomes": [{"name": name, "label": label} for name, label in OUTCOMES],
+        "outcomes": outcomes,
         "rows": [
             {
                 "at": datetime.fromtimestamp(point.at, UTC),
-                "values": [formatting.count(value) for value in outcomes(point)],
+                "values": [formatting.count(value) for value in values],
             }
-            for point in reversed(points)
-            if any(outcomes(point))
+            for point, values in reversed(rows)
+            if any(values)
         ],
         "step": formatting.span(within.step),
     }
-
-
-def outcomes(point: statistics.Counted) -> list[int]:
-    """The bars of a point, in the order of :data:`OUTCOMES`."""
-    counters = point.counters
-    return [
-        point.finished - counters["failed"],
-        counters["failed"],
-        counters["retried"],
-        counters["revoked"] + counters["rejected"],
-    ]
 
 
 def _chosen(request: HttpRequest) -> str:
@@ -102,31 +81,8 @@ class SeriesPage(Page):
 
 def _series(chosen: str) -> dict[str, Any]:
     points, within = _points(chosen)
-    bars = list(zip(*map(outcomes, points), strict=True))
     return {
-        "at": [point.at for point in points],
+        **charts.outcomes(points),
         "step": within.step,
-        "unit": "",
-        "series": [
-            {"label": str(label), "outcome": name, "values": bars[place]}
-            for place, (name, label) in enumerate(OUTCOMES)
-        ],
-        "marks": _marks(within),
+        "marks": charts.marks(settings.PROJECT, within.since),
     }
-
-
-def _marks(within: time_ranges.Range) -> list[dict[str, Any]]:
-    zone = UTC if timezone.get_current_timezone() else None
-    since, until = (datetime.fromtimestamp(at, zone) for at in (within.since, within.until))
-    if not timezone.is_aware(timezone.now()):
-        since, until = since.replace(tzinfo=None), until.replace(tzinfo=None)
-    found = releases.wanted(settings.PROJECT).filter(first_seen__gte=since, first_seen__lt=until)
-    return [
-        {"at": int(one.first_seen.timestamp()), "label": _short(one.name)}
-        for one in found.order_by("-first_seen")[:_MARKS]
-    ]
-
-
-def _short(release: str) -> str:
-    """A release's name as there is room for it; of a commit, what people call it by."""
-    return release[:8] if _COMMIT.fullmatch(release) else release[:20]

@@ -12,9 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from z4j_django.admin import formatting, navigation
-from z4j_django.admin.links import tasks_url
-from z4j_django.admin.navigation import APP
+from z4j_django.admin import formatting
+from z4j_django.admin.links import page_url, queues_url, tasks_url
 from z4j_django.admin.room.reading import Reading
 from z4j_django.queries import statistics
 from z4j_django.queries.queues import Sample
@@ -117,9 +116,7 @@ def _waiting(reading: Reading, request: HttpRequest) -> Figure:
         formatting.sparkline(sums, words % {"most": formatting.count(max(sums, default=0))})
         if lines
         else "",
-        url=navigation.address(request, f"{APP}_operation_queues")
-        if navigation.may_view(request, "operation")
-        else None,
+        url=queues_url(request),
     )
 
 
@@ -150,5 +147,5 @@ def _length(
         formatting.short(value),
         _("p95, last hour"),
         formatting.sparkline(values, words % {"what": label, "most": formatting.short(most)}),
-        url=navigation.address(request, f"{APP}_taskrecord_types"),
+        url=page_url(request, "taskrecord", "types"),
     )

@@ -82,7 +82,7 @@ class Room:
             }
         if may(self.request, "workerrecord"):
             context["workers"] = tables.workers(self.reading, self.request)
-        if self.request.user.has_perm(f"{APP}.view_errorgroup"):
+        if may(self.request, "errorgroup"):
             context["errors"] = tables.failures(self.reading, self.request)
         return context
 
@@ -139,10 +139,8 @@ class WatchedPage(Page):
     def context(self) -> dict[str, Any]:
         """One row a condition."""
         current = registry.current()
-        holding = {
-            one.key
-            for one in ConditionRecord.objects.filter(project=settings.PROJECT, is_open=True)
-        }
+        held = ConditionRecord.objects.filter(project=settings.PROJECT, is_open=True)
+        holding = set(held.values_list("key", flat=True).distinct())
         return {
             "title": _("What is watched"),
             "rows": [

@@ -12,9 +12,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from z4j_django.admin import formatting, navigation
-from z4j_django.admin.links import linked, record_url, schedules_url, tasks_url
-from z4j_django.admin.navigation import APP
+from z4j_django.admin import formatting
+from z4j_django.admin.links import (
+    linked,
+    page_url,
+    queues_url,
+    record_url,
+    schedules_url,
+    tasks_url,
+)
 from z4j_django.admin.queues import cells
 from z4j_django.admin.room.reading import ROWS, Reading
 from z4j_django.admin.workers import standing
@@ -50,11 +56,10 @@ def queues(reading: Reading, request: HttpRequest) -> Table:
         reading.queues, reading.pulse.queues, reading.consumers, reading.now
     )
     takers = reading.consumers
-    address = navigation.address(request, f"{APP}_operation_queues")
     return Table(
         [cells(request, one, reading.now, takers.get(one.name, ())) for one in found[:ROWS]],
         len(found),
-        address if navigation.may_view(request, "operation") else None,
+        queues_url(request),
     )
 
 
@@ -71,8 +76,8 @@ def workers(reading: Reading, request: HttpRequest) -> Table:
         return not is_silent, -reading.used.get(worker.hostname, 0), worker.hostname
 
     shown = sorted(there, key=place)[:ROWS]
-    address = navigation.address(request, f"{APP}_workerrecord_changelist")
-    return Table([_worker(reading, request, one) for one in shown], len(there), address)
+    rows = [_worker(reading, request, one) for one in shown]
+    return Table(rows, len(there), page_url(request, "workerrecord"))
 
 
 def _worker(reading: Reading, request: HttpRequest, worker: WorkerRecord) -> dict[str, Any]:
@@ -121,9 +126,7 @@ def _times(times: float) -> str:
 def failures(reading: Reading, request: HttpRequest) -> Table:
     """The errors of the last hour, the last first."""
     rows = [_error(reading, request, one) for one in reading.errors]
-    address = navigation.address(request, f"{APP}_errorgroup_changelist")
-    may = navigation.may_view(request, "errorgroup")
-    return Table(rows, len(rows), address if may else None)
+    return Table(rows, len(rows), page_url(request, "errorgroup"))
 
 
 def _error(reading: Reading, request: HttpRequest, error: ErrorGroup) -> dict[str, Any]:
@@ -203,5 +206,5 @@ def recording(reading: Reading, request: HttpRequest) -> dict[str, Any]:
         "is_behind": lag > health.BEHIND_AFTER,
         "silent": len(wrong),
         "lost": formatting.count(reading.recording.lost) if reading.recording.lost else "",
-        "url": navigation.address(request, f"{APP}_journalrecord_changelist"),
+        "url": page_url(request, "journalrecord"),
     }

@@ -1,15 +1,23 @@
-"""The pictures of a task type: how its runs ended, and how long they and the waits took."""
+"""The pictures of what was counted: how runs ended, and how long they and the waits took."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
 from z4j_django import histograms
 from z4j_django.admin import formatting
+from z4j_django.queries import releases
+from z4j_django.queries.filter.values import stored
 from z4j_django.queries.statistics import Point
+
+#: Releases that a chart marks.
+_MARKS: Final = 20
+_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 
 
 def histogram(counts: histograms.Histogram, label: str, kind: str) -> dict[str, Any]:
@@ -81,6 +89,20 @@ def _numbers(points: Sequence[Point], series: Any, unit: str) -> dict[str, Any]:
         ],
         "unit": unit,
     }
+
+
+def marks(project: str, since: float) -> list[dict[str, Any]]:
+    """The releases that were first seen since a time, as a chart marks them."""
+    begin = stored(datetime.fromtimestamp(since, UTC))
+    return [
+        {"at": int(one.first_seen.timestamp()), "label": _short(one.name)}
+        for one in releases.first_seen_since(project, begin, _MARKS)
+    ]
+
+
+def _short(release: str) -> str:
+    """A release's name as there is room for it; of a commit, what people call it by."""
+    return release[:8] if _COMMIT.fullmatch(release) else release[:20]
 
 
 #: The charts of a name, by the parameter that asks for their numbers.
