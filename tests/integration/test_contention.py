@@ -29,6 +29,7 @@ from z4j_django.exceptions import OperationError
 from z4j_django.models import (
     ErrorGroup,
     ErrorRelease,
+    Lease,
     Operation,
     OperationTarget,
     Release,
@@ -36,9 +37,10 @@ from z4j_django.models import (
     TaskEvent,
     TaskRecord,
 )
-from z4j_django.operations import transactions
+from z4j_django.operations import auditing, transactions
 from z4j_django.store import statistics
 from z4j_django.store.writer import DatabaseSink
+from z4j_django.watch.lease import DatabaseLease
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("shared")]
 
@@ -362,6 +364,34 @@ def test_shippers_that_meet_at_the_same_errors_count_each_failure_once() -> None
     in_releases = ErrorRelease.objects.values_list("count", flat=True)
     assert list(in_releases) == [8] * 10
     assert set(Release.objects.values_list("name", flat=True)) == {"release 0", "release 1"}
+
+
+def test_an_operation_goes_on_and_ends_while_it_is_aborted() -> None:
+    """All of them write the same row, again and again."""
+    operation = auditing.begin("retry", ["a"], actor="a test", surface="python")
+
+    def go_on() -> Operation:
+        while auditing.goes_on(operation):
+            operation.abort_requested = False
+        return auditing.finish(Operation.objects.get())
+
+    def abort() -> None:
+        for _ in range(20):
+            with contextlib.suppress(OperationError):  # where it is over
+                operations.abort(operation.pk, actor="a test")
+
+    at_once(go_on, go_on, abort, abort)
+    assert Operation.objects.get().state == "aborted"
+
+
+def test_of_several_who_take_a_lease_one_has_it() -> None:
+    leases = [DatabaseLease("default", Lease.WATCH, 60.0) for _ in range(4)]
+    for _ in range(20):
+        Lease.objects.all().delete()
+        assert leases[0].take()
+        leases[0].give_back()
+        found = in_threads(*(lease.take for lease in leases[1:]))
+        assert sorted(map(type, found), key=str)[:2] == [type(None)] * 2, found
 
 
 def test_of_two_who_resolve_an_error_one_is_refused() -> None:

@@ -1,12 +1,16 @@
-"""Reading where one writes: a replica may be behind, and what is acted on must not be."""
+"""Reading where one writes, and writing over what others wrote: what is acted on is not behind."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
-from django.db import models, router
+from django.db import OperationalError, connections, models, router
 
 M = TypeVar("M", bound=models.Model)
+#: What PostgreSQL, MySQL and MariaDB say where a transaction meets what another has just changed,
+#: or the two wait for each other.
+_TURNED_DOWN: Final = frozenset({"40001", "40P01", 1020, 1213})
+_TRIES: Final = 10
 
 
 def primary(model: type[M]) -> models.QuerySet[M]:
@@ -17,6 +21,32 @@ def primary(model: type[M]) -> models.QuerySet[M]:
 def reread(instance: models.Model, *fields: str) -> None:
     """Read a row again from there, or some of its fields."""
     instance.refresh_from_db(using=router.db_for_write(type(instance)), fields=fields or None)
+
+
+def update(rows: models.QuerySet[M], **values: Any) -> int:
+    """Update rows by what others have made of them by then, also where the isolation is higher.
+
+    At REPEATABLE READ a statement that has waited for another's is turned down, not carried out.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        OperationalError: If it is turned down inside a transaction, which can't go on then.
+    """
+    for _ in range(_TRIES):
+        try:
+            return rows.update(**values)
+        except OperationalError as error:
+            in_transaction = connections[router.db_for_write(rows.model)].in_atomic_block
+            if in_transaction or not _is_turned_down(error):
+                raise
+    return rows.update(**values)
+
+
+def _is_turned_down(error: OperationalError) -> bool:
+    cause = error.__cause__
+    return not _TURNED_DOWN.isdisjoint((getattr(cause, "sqlstate", None), *error.args[:1]))
 
 
 class PrimaryManager(models.Manager[M]):

@@ -18,7 +18,7 @@ from z4j_django import control, logs, permissions
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget
-from z4j_django.models.primary import reread
+from z4j_django.models.primary import reread, update
 from z4j_django.operations import admins_log, transactions
 from z4j_django.secrets.masking import mask_text
 
@@ -245,7 +245,9 @@ def finish(operation: Operation) -> Operation:
     operation.holds = None
     for name in names:
         setattr(operation, name, counted.get(name, 0))
-    operation.save(update_fields=["state", "updated_at", "finished_at", "holds", *map(str, names)])
+    fields = ("state", "updated_at", "finished_at", "holds", *map(str, names))
+    values = {name: getattr(operation, name) for name in fields}
+    update(Operation.objects.filter(pk=operation.pk), **values)
     return operation
 
 
@@ -264,7 +266,7 @@ def settle(target: OperationTarget, outcome: Outcome) -> bool:
         pk=target.pk, outcome__in=(_Result.PENDING, _Result.ACTING)
     )
     fields = ("outcome", "reason", "result_id", "at")
-    return bool(still_open.update(**{name: getattr(target, name) for name in fields}))
+    return bool(update(still_open, **{name: getattr(target, name) for name in fields}))
 
 
 def goes_on(operation: Operation) -> bool:
@@ -275,7 +277,7 @@ def goes_on(operation: Operation) -> bool:
     rows = Operation.objects.filter(
         pk=operation.pk, abort_requested=False, finished_at=None, holds=operation.holds
     )
-    if rows.update(updated_at=timezone.now()):
+    if update(rows, updated_at=timezone.now()):
         return True
     operation.state = Operation.State.ABORTED
     return False
@@ -308,9 +310,8 @@ def own_project(project: str | None) -> str:
 
 def _cut_off(operation: Operation) -> None:
     """Say of what a dead process had begun that nobody knows."""
-    operation.targets.filter(outcome=_Result.ACTING).update(
-        outcome=_Result.UNKNOWN, reason=CUT_OFF, at=timezone.now()
-    )
+    begun = operation.targets.filter(outcome=_Result.ACTING)
+    update(begun, outcome=_Result.UNKNOWN, reason=CUT_OFF, at=timezone.now())
 
 
 def _act(targets: Sequence[OperationTarget], act: Act, claim: Claim | None) -> None:

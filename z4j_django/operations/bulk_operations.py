@@ -17,7 +17,7 @@ from z4j_django import control, logs, permissions, verb_options, verbs, wiring
 from z4j_django.conf import settings
 from z4j_django.exceptions import FilterError, OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord
-from z4j_django.models.primary import primary, reread
+from z4j_django.models.primary import primary, reread, update
 from z4j_django.operations import admins_log, asking, auditing, tallies, tasks, transactions
 from z4j_django.options import meant, part
 from z4j_django.options import read as read_options
@@ -213,7 +213,7 @@ def abort(operation_id: int, *, actor: permissions.Actor) -> Operation:
     permissions.require(actor, operation.verb)
     auditing.own_project(operation.project)
     going = Operation.objects.filter(pk=operation_id, finished_at=None)
-    if not going.update(abort_requested=True):
+    if not update(going, abort_requested=True):
         shown = operation.get_state_display().lower()
         raise OperationError(f"Operation {operation_id} is {shown}; it can't be aborted.")
     name = permissions.name_of(actor)
@@ -222,7 +222,7 @@ def abort(operation_id: int, *, actor: permissions.Actor) -> Operation:
     admins_log.tell(operation, actor, "aborted")
     silent_since = timezone.now() - timedelta(seconds=SILENCE)
     idle = Q(state=_State.WAITING) | Q(updated_at__lt=silent_since)
-    if going.filter(idle).update(state=_State.RUNNING, updated_at=timezone.now()):
+    if update(going.filter(idle), state=_State.RUNNING, updated_at=timezone.now()):
         auditing.close(operation)
     reread(operation)
     return operation
@@ -292,7 +292,7 @@ def _carry_out(
 def _pause(operation: Operation) -> Operation:
     """Leave the rest to whoever comes next."""
     going = Operation.objects.filter(pk=operation.pk, state=_State.RUNNING)
-    going.update(state=_State.WAITING, updated_at=timezone.now())
+    update(going, state=_State.WAITING, updated_at=timezone.now())
     reread(operation)
     return operation
 

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from z4j_django import permissions, verb_options, verbs
 from z4j_django.exceptions import OperationError
 from z4j_django.models import ErrorGroup, Operation, OperationTarget
-from z4j_django.models.primary import primary
+from z4j_django.models.primary import primary, update
 from z4j_django.operations import asking, auditing
 from z4j_django.options import Options, given
 from z4j_django.queries import releases
@@ -96,7 +96,7 @@ def _require_ahead(options: Options) -> None:
 def _changed(target: OperationTarget, change: _Change, pointless: str) -> auditing.Outcome:
     """In one statement: of two operators in one instant, one finds it as the other left it."""
     rows = _rows(target.project, target.target)
-    if rows.exclude(state=pointless).update(**change.values):
+    if update(rows.exclude(state=pointless), **change.values):
         return auditing.done(change.words)
     row = rows.first()
     return auditing.refused(f"It is {row.state} already." if row else _MISSING)

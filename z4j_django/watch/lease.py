@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connections, router
 
 from z4j_django.models import Lease
-from z4j_django.models.primary import primary
+from z4j_django.models.primary import primary, update
 from z4j_django.values import identifier
 
 #: What the database says it is, in seconds since the epoch; SQLite is in this very host.
@@ -75,11 +75,12 @@ class DatabaseLease:
             return None
         left = found.until - at
         self.taken_for = max(left.total_seconds(), 0.0)
-        # One that lasts longer than any is taken for is from before the clock was set back.
-        if found.holder != self.holder and timedelta() < left <= self.length:
+        # One that lasts much longer than any is taken for is from before the clock was set back; a
+        # little longer, from one who asked the clock later and was quicker.
+        if found.holder != self.holder and timedelta() < left <= 2 * self.length:
             return None
         as_read = primary(Lease).filter(pk=found.pk, holder=found.holder, until=found.until)
-        return at if as_read.update(holder=self.holder, until=at + self.length) else None
+        return at if update(as_read, holder=self.holder, until=at + self.length) else None
 
     def _now(self) -> datetime:
         before = time.time()
