@@ -14,7 +14,7 @@ from z4j_django import verb_options
 from z4j_django.options import Options
 
 Role = Literal["operator", "admin"]
-Noun = Literal["task", "group", "queue", "error", "journal"]
+Noun = Literal["task", "group", "queue", "error", "journal", "worker", "schedule"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,15 @@ MAY_CONTROL_WORKERS: Final = Permission("control_worker", "Can control workers",
 MAY_CONTROL_SCHEDULES: Final = Permission(
     "control_schedule", "Can control schedules", "admin", "reserved for the control of schedules"
 )
+MAY_RUN_SCHEDULES: Final = Permission(
+    "run_schedule", "Can run schedules by hand", "operator", "reserved for running schedules"
+)
+MAY_PAUSE_QUEUES: Final = Permission(
+    "pause_queue", "Can pause and resume queues", "operator", "reserved for pausing queues"
+)
+MAY_SEE_STACKS: Final = Permission(
+    "see_stack", "Can see what a running task does", "operator", "reserved for stacks of tasks"
+)
 #: All there are beside Django's own, in the order of the docs.
 PERMISSIONS: Final = (
     MAY_RETRY,
@@ -63,6 +72,9 @@ PERMISSIONS: Final = (
     MAY_RESOLVE_ERRORS,
     MAY_CONTROL_WORKERS,
     MAY_CONTROL_SCHEDULES,
+    MAY_RUN_SCHEDULES,
+    MAY_PAUSE_QUEUES,
+    MAY_SEE_STACKS,
 )
 
 

@@ -12,7 +12,7 @@ from z4j_django.models import TaskEvent, TaskRecord
 
 APP = "z4j_django"
 #: Those that change what is said of columns, or how full pages are, and no table.
-OF_WORDS = {"0005_words", "0008_full_pages"}
+OF_WORDS = {"0005_words", "0008_full_pages", "0009_steering"}
 NAMES = sorted(name for app, name in MigrationLoader(None).disk_migrations if app == APP)
 
 

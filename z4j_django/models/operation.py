@@ -97,6 +97,8 @@ class OperationTarget(models.Model):
         QUEUE = "queue"
         ERROR = "error"
         JOURNAL = "journal"
+        WORKER = "worker"
+        SCHEDULE = "schedule"
 
     class Outcome(models.TextChoices):
         """What came of it. A broker that did not answer in time is ``unknown``, not ``failed``."""
