@@ -94,12 +94,12 @@ class DatabaseLease:
     def tell_done(self, at: datetime) -> None:
         """Say that it was made use of, unless somebody else has it by now."""
         mine = primary(Lease).filter(project=self.project, name=self.name, holder=self.holder)
-        mine.update(done_at=at)
+        update(mine, done_at=at)
 
     def give_back(self) -> None:
         """Let whoever comes next have it at once."""
         mine = primary(Lease).filter(project=self.project, name=self.name, holder=self.holder)
-        mine.update(until=now())
+        update(mine, until=now())
 
     def read(self) -> Lease | None:
         """Who has it."""
