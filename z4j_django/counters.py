@@ -29,3 +29,10 @@ ALL: Final = "all"
 #: Of the failures with one cause: by hours, under the id of their error, and only how many.
 ERRORS: Final = "errors"
 SCOPES: Final = (NAMES, QUEUES, ALL, ERRORS)
+#: Seconds that the clock of a host may be ahead.
+FAR: Final = DAY
+
+
+def near(at: float, now: float) -> float:
+    """When something counts: of what lies in a far future, the moment at which it is stored."""
+    return at if at <= now + FAR else now

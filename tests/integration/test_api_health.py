@@ -54,15 +54,18 @@ def test_what_is_wrong_stands_in_words_and_numbers() -> None:
     WorkerRecord.objects.create(hostname="w", online=True, last_seen=now - timedelta(minutes=5))
     found = body(client().get(HEALTH))
     assert found["healthy"] is False
-    assert [trouble.split(" ")[0] for trouble in found["troubles"]] == ["3", "The", "w"]
+    assert [trouble.split(" ")[0] for trouble in found["troubles"]] == ["3", "The", "No", "w"]
     assert (found["journals"][0]["state"], found["journals"][0]["lag"]) == ("behind", 300.0)
     assert found["losses"] == [{"reason": events.UNWRITTEN, "recent": 3, "ever": 3}]
     assert found["workers"]["silent"] == 1
 
 
-def test_an_empty_database_says_that_nobody_ships() -> None:
+def test_an_empty_database_says_that_nobody_ships_or_works() -> None:
     found = body(client().get(HEALTH))
-    assert found["troubles"] == ["Nobody ships: no shipper has ever reported."]
+    assert found["troubles"] == [
+        "Nobody ships: no shipper has ever reported.",
+        "No worker is online: none was ever heard of.",
+    ]
 
 
 def test_whoever_may_not_view_workers_is_told_nothing_of_them() -> None:

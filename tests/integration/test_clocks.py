@@ -6,6 +6,7 @@ import re
 import socket
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +16,21 @@ from tests.integration.pages import task
 from tests.integration.test_conditions import NOW, ago, journal, samples, worker
 from z4j_django import counters, states
 from z4j_django.agent import events
+from z4j_django.agent import journal as journals
+from z4j_django.agent.batching import Slice
+from z4j_django.agent.shipper import Shipper
 from z4j_django.conditions import registry
 from z4j_django.models import (
     ConditionRecord,
     ErrorGroup,
     JournalLoss,
+    JournalRecord,
+    Release,
     Statistic,
     WorkerRecord,
 )
+from z4j_django.store import statistics
+from z4j_django.store.writer import DatabaseSink
 from z4j_django.watch import lease, rounds, watching
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +127,66 @@ def test_what_hosts_say_that_are_an_hour_ahead_is_told_in_no_negative_time() -> 
     assert {"new_error", "regressed_error", "journal_losing"} <= {key for key, _ in found}
     assert not [text for _, text, _ in found.values() if re.search(r"-\d", text)]
     assert all(since <= NOW for since, *_ in found.values())
+
+
+class TestHostThatIsDaysAhead:
+    """Its shipper's clock is that of its workers: only the database knows better."""
+
+    DAYS = 3 * 86_400.0
+
+    @pytest.fixture(autouse=True)
+    def _ahead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock, now = time.time, timezone.now
+        monkeypatch.setattr(time, "time", lambda: clock() + self.DAYS)
+        monkeypatch.setattr(lease, "now", lambda: now())  # the database's, which is right
+
+    @pytest.fixture
+    def shipper(self, tmp_path: Path) -> Shipper:
+        directory = tmp_path / "journal"
+        writer = journals.Journal(directory, "default", release="2.0")
+        failure = events.Failure("Timeout", "no answer", "")
+        for event in (
+            events.WorkerEvent(kind=events.WORKER_ONLINE, at=time.time(), hostname="ahead@h"),
+            events.TaskEvent(
+                kind=events.TASK_FAILED,
+                task_id="a",
+                at=time.time(),
+                name="pay",
+                worker="ahead@h",
+                failure=failure,
+            ),
+        ):
+            writer.write(events.encode(event))
+        writer.close()
+        shipper = Shipper(directory, DatabaseSink())
+        shipper.step()
+        return shipper
+
+    def test_its_failures_count_when_they_are_stored(self, shipper: Shipper) -> None:
+        statistics.compact_all()
+        days = Statistic.objects.filter(step=counters.DAY).values_list("at", "failed")
+        assert list(days) == [(int(NOW.timestamp()) // 86_400 * 86_400, 1)] * 3
+        hours = Statistic.objects.get(step=counters.HOUR, scope=counters.ERRORS)
+        assert abs(hours.at - NOW.timestamp()) < 2 * HOUR
+
+    def test_what_it_says_is_no_news_for_days(self, shipper: Shipper) -> None:
+        soon = NOW + timedelta(hours=1)
+        group = ErrorGroup.objects.get(exception_type="Timeout", name="pay", first_seen__gte=NOW)
+        assert group.last_seen < soon
+        assert Release.objects.get().last_seen < soon
+
+    def test_its_worker_is_heard_of_anew_once_its_clock_is_right(self, shipper: Shipper) -> None:
+        assert WorkerRecord.objects.get(hostname="ahead@h").last_seen < NOW + timedelta(hours=1)
+        later = NOW.timestamp() + HOUR
+        left = events.WorkerEvent(kind=events.WORKER_OFFLINE, at=later, hostname="ahead@h")
+        header = events.Header(schema=1, project="default", host="h", pid=8)
+        data = events.encode(left)
+        DatabaseSink().apply([Slice("later", header, 0, len(data), data)])
+        assert not WorkerRecord.objects.get(hostname="ahead@h").online
+
+    def test_its_journal_is_told_to_be_ahead_for_a_day_and_no_longer(
+        self, shipper: Shipper
+    ) -> None:
+        shipper.sink.report(shipper.status())
+        found = JournalRecord.objects.get(directory=str(shipper.directory))
+        assert timedelta(hours=23) < found.seen_at - NOW < timedelta(hours=25)

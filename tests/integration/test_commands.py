@@ -55,9 +55,14 @@ def write(directory: Path, *task_ids: str) -> None:
     writer.close()
 
 
-def doctor(*options: str) -> dict[str, dict[str, str]]:
+def findings(*options: str) -> list[dict[str, str]]:
     _, output = run("z4j_doctor", "--json", "--timeout", "2", *options)
-    return {row["step"]: row for row in json.loads(output)}
+    found: list[dict[str, str]] = json.loads(output)
+    return found
+
+
+def doctor(*options: str) -> dict[str, dict[str, str]]:
+    return {row["step"]: row for row in findings(*options)}
 
 
 def test_a_drain_stores_what_is_there(directory: Path) -> None:
@@ -114,6 +119,7 @@ def test_the_status_shows_this_host_and_all_others(directory: Path) -> None:
     assert "shipping    web2:/j" in lines
     assert "over the cap   3 in the last 24 hours, 3 ever" in lines
     assert any(line.startswith("! 3 events were lost (over the cap), ") for line in lines)
+    assert "! No worker is online: none was ever heard of." in lines
 
 
 def test_a_journal_that_a_setting_left_behind_is_dismissed() -> None:
@@ -168,13 +174,19 @@ def test_the_doctor_looks_without_a_probe(app: Celery, directory: Path) -> None:
     assert found["lag"]["what"].startswith("1 events (")
 
 
-def test_the_doctor_tells_of_losses_and_of_what_is_set_aside(app: Celery, directory: Path) -> None:
+def test_the_doctor_tells_of_losses_of_what_is_set_aside_and_that_no_worker_is_there(
+    app: Celery, directory: Path
+) -> None:
     directory.mkdir(mode=0o700)
     (directory / shipper.DEAD).write_bytes(b"{}\n")
     JournalLoss.objects.create(host="h", reason=events.UNWRITTEN, count=3, at=timezone.now())
-    found = doctor("--no-probe")
-    assert found["health"]["what"].startswith("3 events were lost (unwritten), ")
-    assert found["set aside"]["what"].startswith("1 events that no database takes")
+    found = findings("--no-probe")
+    nobody_ships, lost, no_worker = (row["what"] for row in found if row["step"] == "health")
+    assert nobody_ships == "Nobody ships: no shipper has ever reported."
+    assert lost.startswith("3 events were lost (unwritten), ")
+    assert no_worker == "No worker is online: none was ever heard of."
+    [aside] = [row["what"] for row in found if row["step"] == "set aside"]
+    assert aside.startswith("1 events that no database takes")
 
 
 def test_the_doctor_asks_no_broker_without_an_app_of_the_project(

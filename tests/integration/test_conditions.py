@@ -202,6 +202,12 @@ class TestQueueBackingUp:
         samples("mail", *([0] * 50 + [500] * 10) * 3, 0, 0, 500, 500, 500, 500, 500, 500)
         assert told("queue_backing_up") == []
 
+    @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu"])
+    def test_one_that_had_peaks_hours_ago_is_well_in_whichever_zone(self, zone: str) -> None:
+        samples("mail", *[500] * 180, *[0] * 600, *[500] * 6)
+        with timezone.override(zone):
+            assert told("queue_backing_up") == []
+
     @pytest.mark.parametrize("newest", [(99,) * 6, (500,) * 4, (500, 500, 500, 500, 0, 500)])
     def test_a_small_a_short_or_a_broken_rise_is_none(self, newest: tuple[int, ...]) -> None:
         samples("mail", *[0] * 60, *newest)

@@ -38,6 +38,7 @@ from z4j_django.models import (
     TaskRecord,
 )
 from z4j_django.operations import auditing, transactions
+from z4j_django.operations import queues as purges
 from z4j_django.store import statistics
 from z4j_django.store.writer import DatabaseSink
 from z4j_django.watch.lease import DatabaseLease
@@ -382,6 +383,21 @@ def test_an_operation_goes_on_and_ends_while_it_is_aborted() -> None:
 
     at_once(go_on, go_on, abort, abort)
     assert Operation.objects.get().state == "aborted"
+
+
+def test_the_tasks_of_a_purge_are_counted_while_it_is_aborted() -> None:
+    operation = auditing.begin("purge_queue", ["mail"], actor="a test", surface="python")
+
+    def count() -> None:
+        for _ in range(20):
+            purges.settle_tasks(Operation.objects.get(), "killed")
+
+    def abort() -> None:
+        for _ in range(20):
+            operations.abort(operation.pk, actor="a test")
+
+    in_time = in_threads(count, abort, abort)
+    assert {type(one) for one in in_time} == {type(None)}, in_time
 
 
 def test_of_several_who_take_a_lease_one_has_it() -> None:

@@ -118,6 +118,7 @@ def test_troubles_are_told_in_words() -> None:
         "1 byte to store.",
         "3 events were lost (unwritten), the last 0 seconds ago.",
         "The journal of web1 (/var/tmp/j) is behind: the oldest event has waited for 1m 35s.",
+        "No worker is online: the last, silent, was heard of 3m 00s ago.",
         "silent says nothing: it was last heard of 3m 00s ago.",
     ]
     assert len(capture.words(NOW, workers=False)) == 3
@@ -125,14 +126,25 @@ def test_troubles_are_told_in_words() -> None:
 
 def test_a_condition_that_is_switched_off_is_no_trouble(settings: Any) -> None:
     journal(NOW, oldest=NOW - timedelta(seconds=95), pending=9)
-    settings.Z4J = {"CONDITIONS": {"journal_behind": False}}
+    settings.Z4J = {"CONDITIONS": {"journal_behind": False, "no_workers": False}}
     assert capture.words(NOW) == []
 
 
 def test_silence_is_a_trouble() -> None:
+    worker("here", timedelta())
     assert capture.words(NOW) == ["Nobody ships: no shipper has ever reported."]
     journal(NOW - timedelta(minutes=2))
     assert capture.words(NOW) == ["Nobody ships: no shipper has reported for 2 minutes."]
+
+
+def test_that_no_worker_is_online_is_a_trouble() -> None:
+    journal(NOW)
+    assert capture.words(NOW) == ["No worker is online: none was ever heard of."]
+    worker("stopped", timedelta(minutes=5), online=False)
+    assert capture.words(NOW) == [
+        "No worker is online: the last, stopped, was heard of 5m 00s ago."
+    ]
+    assert capture.words(NOW, workers=False) == []
 
 
 def test_the_health_costs_three_queries(django_assert_num_queries) -> None:

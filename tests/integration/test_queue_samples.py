@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from z4j_django.models import QueueSample
 from z4j_django.queries import queues
@@ -29,3 +30,14 @@ def test_of_many_samples_every_so_many_th_is_read_the_newest_among_them(
     )
     found = queues.samples("default", "mail", BEGIN, limit)
     assert [one.depth for one in found] == depths
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu"])
+def test_a_line_has_a_point_every_ten_minutes_in_whichever_zone(zone: str) -> None:
+    QueueSample.objects.bulk_create(
+        QueueSample(queue="mail", at=BEGIN + timedelta(minutes=minute), depth=minute)
+        for minute in range(58)
+    )
+    with timezone.override(zone):
+        found = queues.lately("default", BEGIN + timedelta(minutes=58))
+    assert found["mail"].depths == [0, 10, 20, 30, 40, 50, 57]

@@ -97,13 +97,25 @@ def test_steps_that_are_not_kept_so_long_are_not_valid() -> None:
     [
         (NOON, NOON, "A range has to end after it begins."),
         (-5.0, NOON, "A range has to end after it begins."),
-        (NOON - 91 * DAY, NOON, "A range has at most 90 days."),
+        (NOON - 401 * DAY, NOON, "A range has at most"),
     ],
 )
 def test_what_is_no_range_is_told(since: float, until: float, told: str) -> None:
     for make in (time_ranges.series_range, time_ranges.table_range):
         with pytest.raises(ValueError, match=told):
             make(since, until)
+
+
+def test_a_series_may_be_as_long_as_it_has_points_and_a_table_three_months() -> None:
+    counted(NOON - 399 * DAY, started=3)
+    within = time_ranges.series_range(NOON - 400 * DAY, NOON)
+    assert within.step == DAY
+    found = statistics.series("default", within, "shop.export")
+    assert sum(point.counters["started"] for point in found) == 3
+    with pytest.raises(ValueError, match=r"^A range has at most 400 days\.$"):
+        time_ranges.series_range(NOON - 401 * DAY, NOON)
+    with pytest.raises(ValueError, match=r"^A range has at most 90 days\.$"):
+        time_ranges.table_range(NOON - 91 * DAY, NOON)
 
 
 def test_a_range_is_widened_to_whole_steps() -> None:

@@ -47,6 +47,7 @@ def healthy(make_scene: SceneMaker) -> Iterator[Scene]:
         scene.worker()
         wait_until(scene.shippers, PATIENCE, "a shipper")
         wait_until(lambda: inspection.look(scene.journal).process, PATIENCE, "its lease")
+        wait_until(scene.records.workers.exists, PATIENCE, "the worker on record")
         yield scene
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +11,6 @@ from tests.histories import lives
 from z4j_django.agent import events
 from z4j_django.counters import COUNTERS
 from z4j_django.histograms import bucket_of
-from z4j_django.store import counting
 from z4j_django.store.counting import Count, Known
 from z4j_django.store.folding import Fold
 
@@ -21,18 +19,13 @@ MESSAGE = events.Message(name="shop.add", queue="mail")
 NOW = 1_700_000_040.0
 
 
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "now", lambda: NOW)
-
-
 def event(kind: str, at: float, **fields: object) -> events.TaskEvent:
     fields = {"name": "shop.add", **fields}
     return events.TaskEvent(kind=kind, task_id="a", at=at, **fields)  # type: ignore[arg-type]
 
 
 def folded(*found: events.Event) -> Fold:
-    fold = Fold()
+    fold = Fold(now=NOW)
     fold.add(found, HEADER)
     fold.settle()
     return fold

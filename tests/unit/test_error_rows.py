@@ -34,7 +34,7 @@ def batches(draw: st.DrawFn) -> list[tuple[events.TaskEvent, int | None]]:
 
 
 def merged(batch: list[tuple[events.TaskEvent, int | None]]) -> Errors:
-    errors = Errors()
+    errors = Errors(now=2e9)
     for one, release in batch:
         errors.add(one, "shop", release)
     errors.settle(Fold()._rules)

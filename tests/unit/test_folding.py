@@ -323,17 +323,28 @@ def test_each_moment_is_what_it_was(at: float) -> None:
             event(events.TASK_RECEIVED, at),
             event(events.TASK_SUCCEEDED, at),
             event(events.TASK_STARTED, at, sent_at=at),
-            events.WorkerEvent(events.WORKER_ONLINE, "w@h", at),
-            events.WorkerEvent(events.WORKER_OFFLINE, "w@h", at),
             events.LossEvent(events.UNWRITTEN, 1, at),
         ]
     )
-    row, worker = fold.tasks["shop", "a"], fold.workers["shop", "w@h"]
+    row = fold.tasks["shop", "a"]
     assert row.eta == -86_400.0
     assert {row.sent_at, row.received_at, row.started_at, row.finished_at} == {at}
-    assert {worker.started_at, worker.last_seen, worker.stopped_at} == {at}
     assert {*(line.at for line in fold.timeline), fold.losses[0].at} == {at}
     assert fold.groups["shop", "g"].first_seen == at
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [(-86_400.25, -86_400.25), (1e9 + 3600, 1e9 + 3600), (4e9, 1e9)]
+)
+def test_a_worker_was_there_when_it_says_or_at_the_latest_when_that_is_stored(
+    said: float, kept: float
+) -> None:
+    fold = Fold(now=1e9)
+    kinds = (events.WORKER_ONLINE, events.WORKER_OFFLINE)
+    fold.add([events.WorkerEvent(kind, "w@h", said) for kind in kinds], HEADER)
+    worker = fold.workers["shop", "w@h"]
+    assert {worker.started_at, worker.last_seen, worker.stopped_at} == {kept}
+    assert not worker.online
 
 
 def test_secrets_do_not_reach_the_row() -> None:

@@ -18,7 +18,7 @@ from z4j_django.conf import settings
 
 #: Those of journals, and those of workers, as the registry has them.
 JOURNALS: Final = ("journal_stopped", "journal_losing", "journal_disk", "journal_behind")
-WORKERS: Final = ("worker_gone", "worker_silent")
+WORKERS: Final = ("no_workers", "worker_gone", "worker_silent")
 #: Findings of one condition.
 _LIMIT: Final = 10
 

@@ -155,7 +155,7 @@ class Scene:
 
     def history(
         self,
-        queues: Iterable[str],
+        names: Iterable[str],
         since: datetime,
         until: datetime,
         minutes: Collection[int] = (),
@@ -163,16 +163,16 @@ class Scene:
         """The samples of some queues: ``at``, ``depth`` and ``oldest_at``, the newest last.
 
         Args:
-            queues: Which.
+            names: Of which queues.
             since: From when on.
             until: Until when.
             minutes: Those of an hour whose samples are wanted; by default all.
         """
         mine = QueueSample.objects.filter(
-            project=self.project, queue__in=list(queues), at__gt=since, at__lte=until
+            project=self.project, queue__in=list(names), at__gt=since, at__lte=until
         )
         if minutes:
-            mine = mine.filter(at__minute__in=minutes)
+            mine = mine.filter(queues.in_minutes(minutes))
         found: dict[str, list[Any]] = {}
         columns = ("queue", "at", "depth", "oldest_at")
         for row in mine.order_by("queue", "at").values_list(*columns, named=True):

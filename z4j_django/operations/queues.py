@@ -13,6 +13,7 @@ from z4j_django import logs, permissions, verbs, wiring
 from z4j_django.control import queue_depths, queues
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
+from z4j_django.models.primary import update
 from z4j_django.operations import asking, auditing
 from z4j_django.secrets import sealing
 from z4j_django.secrets.masking import mask_text
@@ -215,9 +216,9 @@ def settle_tasks(operation: Operation, reason: str) -> None:
     begun = operation.targets.filter(
         kind=OperationTarget.Kind.TASK, outcome=OperationTarget.Outcome.ACTING
     )
-    begun.update(outcome=OperationTarget.Outcome.UNKNOWN, reason=reason, at=timezone.now())
+    update(begun, outcome=OperationTarget.Outcome.UNKNOWN, reason=reason, at=timezone.now())
     operation.total = operation.targets.count()
-    operation.save(update_fields=["total"])
+    update(Operation.objects.filter(pk=operation.pk), total=operation.total)
 
 
 def _rows(operation: Operation, place: int, found: queues.Found) -> _Rows:

@@ -21,8 +21,9 @@ STEP_WORDS: Final = {
 #: Points of a series at most; and at most as many where nobody says how long each is to be.
 POINTS: Final = 400
 _CHOSEN: Final = 100
-#: Seconds of a range.
+#: Seconds of a range over all names; a series has as many days as it may have points.
 LONGEST: Final = 90 * DAY
+LONGEST_SERIES: Final = POINTS * DAY
 DEFAULT_RANGE: Final = HOUR
 #: With what a range is compared: the same, so many seconds before.
 BEFORE: Final = {"hour": HOUR, "day": DAY, "week": 7 * DAY}
@@ -85,7 +86,7 @@ def series_range(since: float, until: float, step: str = "") -> Range:
     Raises:
         ValueError: If there is no such range or step; names the valid ones.
     """
-    _see_that_it_is(since, until)
+    _see_that_it_is(since, until, LONGEST_SERIES)
     valid = valid_steps(since, until)
     if step and step not in valid:
         raise ValueError(f"Over this range a step has to be one of {', '.join(valid)}.")
@@ -99,7 +100,7 @@ def table_range(since: float, until: float) -> Range:
     Raises:
         ValueError: If there is no such range.
     """
-    _see_that_it_is(since, until)
+    _see_that_it_is(since, until, LONGEST)
     length = until - since
     for step, longest in ((MINUTE, _BY_MINUTES), (HOUR, _BY_HOURS)):
         age = settings.retention.statistics.get(step)
@@ -108,11 +109,11 @@ def table_range(since: float, until: float) -> Range:
     return _whole(since, until, DAY)
 
 
-def _see_that_it_is(since: float, until: float) -> None:
+def _see_that_it_is(since: float, until: float, longest: int) -> None:
     if not 0 <= since < until:
         raise ValueError("A range has to end after it begins.")
-    if until - since > LONGEST:
-        raise ValueError(f"A range has at most {LONGEST // DAY} days.")
+    if until - since > longest:
+        raise ValueError(f"A range has at most {longest // DAY} days.")
 
 
 def _whole(since: float, until: float, step: int) -> Range:

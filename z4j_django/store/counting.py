@@ -14,19 +14,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from time import time as now
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from z4j_django.agent import events
-from z4j_django.counters import COUNTERS, DAY, MINUTE
+from z4j_django.counters import COUNTERS, MINUTE, near
 from z4j_django.histograms import Histogram, bucket_of
 from z4j_django.store.rows import NAMED, TaskRow
 from z4j_django.values import clean, iso_time
-
-#: Seconds that the clock of a host may be ahead; what lies beyond counts when it is stored.
-_FAR: Final = DAY
 
 _COUNTER_OF: Final = {
     events.TASK_SENT: COUNTERS.index("sent"),
@@ -84,11 +80,14 @@ _Heard: TypeAlias = tuple[TaskRow, int, int, float, str, str, float | None, bool
 
 
 class Counts:
-    """Collects what the events of a batch count."""
+    """Collects what the events of a batch count.
 
-    def __init__(self) -> None:
-        self._now = now()
-        self._horizon = self._now + _FAR
+    Args:
+        now: When they are stored, in seconds since the epoch.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._now = now
         self._heard: list[_Heard] = []
         self._unresolved: list[_Heard] = []
         #: From when on an attempt waited, by project, task and attempt.
@@ -201,7 +200,7 @@ class Counts:
             count.waits[bucket] = count.waits.get(bucket, 0) + 1
 
     def _count(self, project: str, at: float, name: str, queue: str) -> Count:
-        minute = int((at if at <= self._horizon else self._now) // MINUTE)
+        minute = int(near(at, self._now) // MINUTE)
         key = (project, minute, name, queue)
         count = self._known.get(key)
         if count is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from z4j_django.agent import events
-from z4j_django.counters import HOUR
+from z4j_django.counters import HOUR, near
 from z4j_django.secrets import masking, redaction
 from z4j_django.store import describing, fingerprints
 from z4j_django.values import clean, identifier, moment
@@ -48,13 +48,17 @@ class ErrorReleaseRow(msgspec.Struct):
 class Errors:
     """Collects the failures of a batch.
 
+    Args:
+        now: When they are stored, in seconds since the epoch.
+
     Attributes:
         groups: By fingerprint.
         releases: By fingerprint and release.
         hours: How many there were, by project, fingerprint and the begin of the hour.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        self._now = now
         self.groups: dict[int, ErrorRow] = {}
         self.releases: dict[tuple[int, int], ErrorReleaseRow] = {}
         self.hours: Counter[tuple[str, int, int]] = Counter()
@@ -74,7 +78,7 @@ class Errors:
             return None
         name = clean(event.name or (event.message.name if event.message else ""))
         found = fingerprints.of(project, name, failure)
-        at = moment(event.at)
+        at = near(moment(event.at), self._now)
         row = ErrorRow(project, found, name, clean(failure.type), at, at, identifier(event.task_id))
         if _merge_group(self.groups, row) is row:
             self._newest[found] = failure

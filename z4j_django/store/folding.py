@@ -20,11 +20,12 @@ row of a batch meets the row of the database. Three integers decide:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from time import time as now
 
 from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
+from z4j_django.counters import near
 from z4j_django.secrets import masking
 from z4j_django.store import describing, lives
 from z4j_django.store.counting import Counts
@@ -49,6 +50,7 @@ class Fold:
 
     Args:
         rules: What else than what looks like a secret is masked.
+        now: When it is stored, in seconds since the epoch; by default now, by this host's clock.
 
     Attributes:
         groups: By project and group id.
@@ -62,8 +64,9 @@ class Fold:
         counts: What goes into the statistics.
     """
 
-    def __init__(self, rules: masking.Rules = masking.NO_RULES) -> None:
+    def __init__(self, rules: masking.Rules = masking.NO_RULES, now: float | None = None) -> None:
         self._rules = rules
+        self._now = time.time() if now is None else now
         self._lives: dict[tuple[str, str], Life] = {}
         self.groups: dict[tuple[str, str], GroupRow] = {}
         self.workers: dict[tuple[str, str], WorkerRow] = {}
@@ -72,17 +75,17 @@ class Fold:
         self.timeline: list[TimelineRow] = []
         self.originals: dict[tuple[str, str], tuple[int, float, events.Original]] = {}
         self.losses: list[LossRow] = []
-        self.errors = Errors()
-        self.releases = Releases()
+        self.errors = Errors(self._now)
+        self.releases = Releases(self._now)
         self.skipped: dict[str, int] = {}
-        self.counts = Counts()
+        self.counts = Counts(self._now)
 
     def add_slice(self, part: Slice) -> None:
         """Merge all events of a slice."""
         found, skipped = events.decode(part.data)
         self.skipped[part.segment] = skipped
         if skipped:
-            loss = events.LossEvent(events.UNREADABLE, skipped, now(), part.segment)
+            loss = events.LossEvent(events.UNREADABLE, skipped, self._now, part.segment)
             found.append(loss)
         self.add(found, part.header)
 
@@ -125,24 +128,24 @@ class Fold:
         task_id = identifier(event.task_id)
         life = self._life(project, task_id)
         attempt = lives.attempt_of(event)
-        time = microseconds(event.at)
+        order = microseconds(event.at)
         at = moment(event.at)
         if "@" in event.worker:  # as each node's name has it
             self._hear(project, event.worker, at)
         if event.observed:
             release = None  # that of the bystander
         error = self.errors.add(event, project, release)
-        life.add_state(event, attempt, time, (pid, release, error))
+        life.add_state(event, attempt, order, (pid, release, error))
         if event.original is not None:
             kept = self.originals.get((project, task_id))
             if kept is None or (attempt, at) < kept[:2]:
                 self.originals[project, task_id] = (attempt, at, event.original)
         if event.message is not None:
-            self._merge_message(life, event, event.message, attempt, time)
+            self._merge_message(life, event, event.message, attempt, order)
         elif event.name and life.row.facts_order > NAMED:
             source = lives.HEARD if event.observed else lives.NAME
             life.add_facts(
-                lives.facts_order(source, attempt, time), events.Message(name=event.name)
+                lives.facts_order(source, attempt, order), events.Message(name=event.name)
             )
         if event.observed and event.kind == events.TASK_SENT:
             return
@@ -166,10 +169,10 @@ class Fold:
         event: events.TaskEvent,
         message: events.Message,
         attempt: int,
-        time: int,
+        order: int,
     ) -> None:
         row, at = life.row, moment(event.at)
-        life.add_facts(lives.facts_order(lives.source_of(event, message), attempt, time), message)
+        life.add_facts(lives.facts_order(lives.source_of(event, message), attempt, order), message)
         if message.is_member:
             member = events.Step(
                 row.task_id, message.name, message.group_id, message.group_index, message.chord
@@ -269,6 +272,7 @@ class Fold:
 
     def _hear(self, project: str, name: str, at: float) -> None:
         """A worker that does something is alive; its own word of its coming and going stands."""
+        at = near(at, self._now)
         row = self._heard.get((project, name))
         if row is None:
             row = self._heard[project, name] = self._worker(project, name)
@@ -280,9 +284,10 @@ class Fold:
     def _add_worker_event(self, event: events.WorkerEvent, project: str, pid: int) -> None:
         row = self._worker(project, event.hostname)
         online = event.kind != events.WORKER_OFFLINE
-        at = moment(event.at)
+        # Else nobody would hear of a worker after one whose clock was far ahead.
+        at = near(moment(event.at), self._now)
         # At one instant the end stands: a worker says nothing after it.
-        order = microseconds(event.at) << 1 | (not online)
+        order = microseconds(at) << 1 | (not online)
         if order > row.state_order:
             row.state_order, row.online = order, online
         if online:

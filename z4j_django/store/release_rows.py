@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from z4j_django.agent import events
+from z4j_django.counters import near
 from z4j_django.values import RELEASE_LENGTH, clean, moment, release_key
 
 
@@ -23,11 +24,15 @@ class ReleaseRow(msgspec.Struct):
 class Releases:
     """Collects the releases of a batch.
 
+    Args:
+        now: When they are stored, in seconds since the epoch.
+
     Attributes:
         rows: By project and key.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        self._now = now
         self.rows: dict[tuple[str, int], ReleaseRow] = {}
 
     def see(self, found: Sequence[events.Event], header: events.Header, project: str) -> int | None:
@@ -36,8 +41,8 @@ class Releases:
         key = release_key(name)
         if key is None or not found:
             return key
-        times = [event.at for event in found]
-        first, last = moment(min(times)), moment(max(times))
+        times = [near(moment(event.at), self._now) for event in found]
+        first, last = min(times), max(times)
         row = self.rows.setdefault((project, key), ReleaseRow(project, key, name, first, last))
         row.first_seen, row.last_seen = min(row.first_seen, first), max(row.last_seen, last)
         return key

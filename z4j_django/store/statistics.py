@@ -54,9 +54,7 @@ def add(connection: Any, counts: Counts, errors: Errors) -> None:
     unknown = counts.unknown
     counts.resolve(dict(_known(connection, unknown)) if unknown else {})
     by_project = counts.by_project()
-    now = int(time.time()) // HOUR * HOUR
     for (project, fingerprint, hour), number in sorted(errors.hours.items()):
-        hour = hour if hour <= now + DAY else now  # a clock that is far ahead
         failed = [number if name == "failed" else 0 for name in COUNTERS]
         by_project[project].append(Count(hour, "", "", failed, {}, {}, error_id(fingerprint)))
     rows = [DeltaRow(project, _encode(found)) for project, found in sorted(by_project.items())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -11,7 +12,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connections, reset_queries, router, transaction
 
-from z4j_django import logs
+from z4j_django import counters, logs
 from z4j_django.agent.batching import Slice
 from z4j_django.agent.sink import Status
 from z4j_django.exceptions import UnstorableError
@@ -78,9 +79,12 @@ class DatabaseSink:
         self._compactor = statistics.Compactor()
         self._tuned: Any = None
         self._releases = releases.Writer()
+        #: Seconds by which this host's clock is ahead of the database's.
+        self._ahead = 0.0
 
     def positions(self, segments: Sequence[str]) -> dict[str, int]:
         """The byte up to which each segment is stored; those never stored are left out."""
+        self._compare_clocks()
         cursors = _model("JournalCursor")._default_manager.using(self._alias)
         found: dict[str, int] = {}
         for first in range(0, len(segments), _AT_ONCE):
@@ -100,7 +104,7 @@ class DatabaseSink:
 
     def prepare(self, batch: Sequence[Slice]) -> _Folded:
         """The rows of a batch, and its messages, sealed."""
-        fold = Fold(self.rules)
+        fold = Fold(self.rules, self._now())
         for part in batch:
             fold.add_slice(part)
         fold.settle()
@@ -142,6 +146,7 @@ class DatabaseSink:
 
     def report(self, status: Status) -> None:
         """Keep the newest status of a journal."""
+        self._compare_clocks()
         row = JournalRow(
             host=clean(status.host),
             directory=identifier(status.directory),
@@ -150,7 +155,7 @@ class DatabaseSink:
             size=status.size,
             pending=status.pending,
             oldest=status.oldest,
-            seen_at=status.at,
+            seen_at=min(status.at, self._now() + counters.FAR),
             limit=status.limit,
             free=status.free,
         )
@@ -169,6 +174,15 @@ class DatabaseSink:
             self.housekeeper.step()
         if self.watch is not None:
             self.watch.step()
+
+    def _compare_clocks(self) -> None:
+        from z4j_django.watch import lease
+
+        _, self._ahead = lease.compare()
+
+    def _now(self) -> float:
+        """What the database says it is, about: what a host calls the present may be far ahead."""
+        return time.time() - self._ahead
 
     def _apply(self, batch: Sequence[Slice], prepared: _Folded | None) -> dict[str, int]:
         # Before the transaction, which others may wait for.

@@ -38,6 +38,15 @@ def now() -> datetime:
     return datetime.fromtimestamp(at, UTC if settings.USE_TZ else None)
 
 
+def compare() -> tuple[datetime, float]:
+    """The moment, likewise, and by how many seconds this host's clock is ahead, at the least."""
+    before = time.time()
+    at = now()
+    after, seconds = time.time(), at.timestamp()
+    # The answer is from some moment between the two; it may have been long in coming.
+    return at, max(before - seconds, 0.0) + min(after - seconds, 0.0)
+
+
 class DatabaseLease:
     """One process's part in it.
 
@@ -56,7 +65,7 @@ class DatabaseLease:
         self.holder = identifier(f"{place} {secrets.token_hex(2)}")
         #: Seconds for which somebody else has it, as it was read last, unless they take it again.
         self.taken_for = 0.0
-        #: Seconds by which this host's clock is ahead of the database's, at the least.
+        #: As :func:`compare` tells it.
         self.host_ahead = 0.0
 
     def take(self) -> datetime | None:
@@ -65,7 +74,7 @@ class DatabaseLease:
         Returns:
             What the database's clock says; ``None`` where somebody else has it.
         """
-        at = self._now()
+        at, self.host_ahead = compare()
         found = self.read()
         if found is None:
             new = Lease(project=self.project, name=self.name, until=at)
@@ -82,23 +91,15 @@ class DatabaseLease:
         as_read = primary(Lease).filter(pk=found.pk, holder=found.holder, until=found.until)
         return at if update(as_read, holder=self.holder, until=at + self.length) else None
 
-    def _now(self) -> datetime:
-        before = time.time()
-        at = now()
-        after, seconds = time.time(), at.timestamp()
-        # The answer is from some moment between the two; it may have been long in coming.
-        self.host_ahead = max(before - seconds, 0.0) + min(after - seconds, 0.0)
-        return at
-
     def tell_done(self, at: datetime) -> None:
         """Say that it was made use of, unless somebody else has it by now."""
         mine = primary(Lease).filter(project=self.project, name=self.name, holder=self.holder)
-        mine.update(done_at=at)
+        update(mine, done_at=at)
 
     def give_back(self) -> None:
         """Let whoever comes next have it at once."""
         mine = primary(Lease).filter(project=self.project, name=self.name, holder=self.holder)
-        mine.update(until=now())
+        update(mine, until=now())
 
     def read(self) -> Lease | None:
         """Who has it."""

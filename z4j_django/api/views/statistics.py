@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, get_args
 
@@ -17,7 +18,7 @@ from z4j_django.api import base, fields, generic, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.pagination import page_of
 from z4j_django.api.parameters import PROJECT, TASK_NAME, Choice, Parameter, Text, Time, Whole
-from z4j_django.counters import COUNTERS
+from z4j_django.counters import COUNTERS, DAY
 from z4j_django.models import Statistic
 from z4j_django.models.fields import PROJECT_HELP
 from z4j_django.queries import statistics, time_ranges
@@ -40,7 +41,12 @@ class _Until(Time):
 
 
 _RANGE: Final = (
-    Time("since", "When the range begins; by default an hour before its end."),
+    Time(
+        "since",
+        "When the range begins; by default an hour before its end. It has at most "
+        f"{time_ranges.LONGEST // DAY} days; that of `statistics/`, "
+        f"{time_ranges.LONGEST_SERIES // DAY}.",
+    ),
     _Until("until", "When it ends; by default now."),
 )
 _STEP: Final = Choice(
@@ -293,7 +299,7 @@ def _of_project(found: TaskType, project: str) -> TaskType:
 
 
 def _series(asked: dict[str, Any], name: str, queue: str, step: str) -> dict[str, Any]:
-    _within(asked)  # tells what is wrong with the range
+    _within(asked, time_ranges.series_range)  # tells what is wrong with the range
     try:
         within = time_ranges.series_range(*_bounds(asked), step)
     except ValueError as error:
@@ -302,9 +308,11 @@ def _series(asked: dict[str, Any], name: str, queue: str, step: str) -> dict[str
     return {"since": within.since, "until": within.until, "step": within.step, "points": points}
 
 
-def _within(asked: dict[str, Any]) -> Range:
+def _within(
+    asked: dict[str, Any], make: Callable[[float, float], Range] = time_ranges.table_range
+) -> Range:
     try:
-        return time_ranges.table_range(*_bounds(asked))
+        return make(*_bounds(asked))
     except ValueError as error:
         raise _wrong(error, "since") from None
 
