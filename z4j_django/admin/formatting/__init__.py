@@ -14,6 +14,7 @@ from z4j_django.admin.formatting.moments import (
     span,
 )
 from z4j_django.admin.formatting.names import (
+    act,
     identifier,
     missing,
     name,
@@ -54,6 +55,7 @@ from z4j_django.admin.formatting.texts import (
 
 __all__ = [
     "TEXT_LIMIT",
+    "act",
     "badge",
     "bar",
     "bars",

@@ -72,6 +72,17 @@ def release(value: str) -> SafeString:
     )
 
 
+def act(url: str, label: str, what: str) -> SafeString:
+    """A small button in a list that leads to a page which asks; readers hear of what it is."""
+    return format_html(
+        '<a class="z4j-button z4j-small" href="{}" aria-label="{} {}">{}</a>',
+        url,
+        label,
+        what,
+        label,
+    )
+
+
 def plain(value: str) -> SafeString:
     """``value`` escaped, its writing direction kept to itself."""
     return format_html("<bdi>{}</bdi>", value)
