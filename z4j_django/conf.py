@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from django.conf import settings as django_settings
@@ -12,6 +12,15 @@ from django.core.signals import setting_changed
 
 from z4j_django import retention_policy, values
 from z4j_django.secrets import masking, rules
+
+#: Where deployments leave what they are, the most particular first.
+ENVIRONMENT_VARIABLES: Final = (
+    "SENTRY_ENVIRONMENT",
+    "DD_ENV",
+    "RAILWAY_ENVIRONMENT_NAME",
+    "VERCEL_ENV",
+    "ENVIRONMENT",
+)
 
 
 class Capture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: What runs here: a name, or the path of a callable that returns one; ``""`` for none. By
     #: default what the environment says, then the commit that is checked out.
     RELEASE: str | None = None
+    #: Where it runs, such as ``production``: the first page says so. ``""`` for none. By default
+    #: what the environment says.
+    ENVIRONMENT: str | None = None
     #: Directory of the journal; by default one private to the user and the database.
     JOURNAL_DIR: str | None = None
     #: Who ships: a process of its own, a thread in the worker, or you (``external``).
@@ -74,6 +86,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def enabled(self) -> bool | None:
         """``ENABLED``, unless ``Z4J_DISABLED=1`` in the environment overrules it."""
         return False if os.environ.get("Z4J_DISABLED") == "1" else self.ENABLED
+
+    @property
+    def environment(self) -> str:
+        """``ENVIRONMENT``, or what the environment's own names say; empty where nothing does."""
+        if self.ENVIRONMENT is not None:
+            return self.ENVIRONMENT
+        found = (os.environ.get(name, "").strip() for name in ENVIRONMENT_VARIABLES)
+        return values.clean(next(filter(None, found), ""), values.ENVIRONMENT_LENGTH)
 
     @property
     def sampling(self) -> dict[str, float | None]:
@@ -120,6 +140,10 @@ def _load() -> Settings:
     if len(settings.RELEASE or "") > values.RELEASE_LENGTH:
         raise ImproperlyConfigured(
             f"Z4J['RELEASE'] must have at most {values.RELEASE_LENGTH} characters."
+        )
+    if len(settings.ENVIRONMENT or "") > values.ENVIRONMENT_LENGTH:
+        raise ImproperlyConfigured(
+            f"Z4J['ENVIRONMENT'] must have at most {values.ENVIRONMENT_LENGTH} characters."
         )
     for pattern, share in settings.sampling.items():
         if share is not None and not 0.0 <= share <= 1.0:

@@ -24,6 +24,8 @@ SHORT: Final = 255
 PROJECT_LENGTH: Final = 64
 #: Characters of a release's name.
 RELEASE_LENGTH: Final = 100
+#: Characters of the name of where a project runs.
+ENVIRONMENT_LENGTH: Final = 64
 #: Seconds that a task may be put off, or be worth running: a year.
 LONGEST_DELAY: Final = 366 * 24 * 3600
 #: The greatest primary key.

@@ -18,7 +18,7 @@ from tests.integration import chords
 from tests.integration.operators import kept, operation
 from tests.integration.test_admin_schedules import overdue, ran, scheduled
 from z4j_django import operations
-from z4j_django.models import Operation
+from z4j_django.models import GroupRecord, Operation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,24 +99,34 @@ def test_a_runaway_is_stopped_in_three_clicks(operator, monkeypatch) -> None:
     assert operator.count == 3
 
 
-def test_a_failed_chord_is_run_again_in_three_clicks_from_where_it_is_seen(operator, app) -> None:
+def test_a_failed_chord_is_run_again_in_three_clicks(operator, app) -> None:
     chords.chord_of_three(app)
-    operator.page.goto("/admin/z4j_django/grouprecord/")
-    operator.link("pay")
-    operator.link("Retry failed…")
+    operator.page.goto(FIRST)
+    operator.link("Groups")
+    operator.link("Retry… chord")
     operator.button("Run it again")
     assert Operation.objects.get().done == 3  # one runs, two results stand
     assert operator.count == 3
 
 
-def test_a_purge_is_undone_in_three_clicks_from_where_it_is_seen(operator, app) -> None:
+def test_the_body_of_a_stuck_chord_is_run_in_two_clicks(operator, app) -> None:
+    chords.chord_of_three(app)
+    first_page.condition("chord_stuck", GroupRecord.objects.get().group_id)
+    operator.page.goto(FIRST)
+    operator.link("Run its body…")
+    assert operator.page.get_by_role("heading", name="Run the body again").is_visible()
+    assert operator.page.get_by_role("button", name="Run it again").is_visible()
+    assert operator.count == 1
+
+
+def test_a_purge_is_undone_in_three_clicks(operator, app) -> None:
     queue = app.conf.task_default_queue
     chords.chord_of_three(app)
     app.send_task("pay", (7,), queue=queue)
     operations.perform("purge_queue", queue, {"confirm": queue}, actor="the test", surface="admin")
-    operator.page.goto("/admin/z4j_django/operation/")
-    operator.link("Purge queue")
-    operator.link("Restore…")
+    operator.page.goto(FIRST)
+    operator.link("Operations")
+    operator.link("Restore… operation")
     operator.button("Put them back")
     assert [message.headers["task"] for message in messages.taken(queue)] == ["pay"]
     assert operator.count == 3

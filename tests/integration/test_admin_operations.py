@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 
 import pytest
@@ -19,7 +20,13 @@ from tests.integration.operators import (
     operation,
 )
 from tests.integration.pages import NOW, SCRIPT, page, task, text
-from z4j_django.models import GroupRecord, Operation, OperationTarget, TaskRecord
+from z4j_django.models import (
+    GroupRecord,
+    Operation,
+    OperationTarget,
+    SavedMessage,
+    TaskRecord,
+)
 from z4j_django.queries import operations as queries
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +155,24 @@ class TestOperations:
         shown = text(admin_client.get(page(operation())))
         assert "data-z4j-refresh" not in shown
         assert "Abort" not in shown
+
+    def test_the_list_undoes_a_purge_of_which_messages_are_left(self, admin_client) -> None:
+        left, undone, other = (
+            operation(verb, ("mail",)) for verb in ("purge_queue", "purge_queue", "cancel")
+        )
+        saved = {"position": 1, "sealed": b"x", "size": 1}
+        SavedMessage.objects.create(operation=left, **saved)
+        SavedMessage.objects.create(operation=undone, restored_at=NOW, **saved)
+        shown = text(admin_client.get(OPERATIONS))
+        assert address("operation_restore", left.pk) in shown
+        for one in (undone, other):
+            assert address("operation_restore", one.pk) not in shown
+
+    def test_the_filters_of_the_list_say_their_words(self, admin_client) -> None:
+        operation("purge_queue", ("mail",))
+        shown = text(admin_client.get(OPERATIONS, {"verb": "purge_queue"}))
+        assert re.search(r'href="\?verb=purge_queue"[^>]*>Purge queue</a>', shown)
+        assert ">purge_queue</a>" not in shown
 
     def test_only_a_purge_is_restored(self, admin_client, pretence) -> None:
         purge, other = operation("purge_queue", ("mail",)), operation()

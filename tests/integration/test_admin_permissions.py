@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from tests.integration.counted import counted
 from tests.integration.operators import (
@@ -26,6 +28,7 @@ from z4j_django import permissions, verbs
 from z4j_django.models import (
     ErrorGroup,
     GroupRecord,
+    JournalRecord,
     OperationTarget,
     SavedMessage,
     SavedView,
@@ -59,6 +62,9 @@ def tries() -> dict[str, tuple[Try, str]]:
         one = group if name.startswith("group") else record
         return f"{address(name)}?id={one.pk}"
 
+    journal = JournalRecord.objects.create(
+        host="web1", directory="/j", pid=1, seen_at=timezone.now() - timedelta(hours=1)
+    )
     matching = {"state": "FAILURE", "until": until}
     bulk = "taskrecord_bulk_"
     return {
@@ -97,6 +103,7 @@ def tries() -> dict[str, tuple[Try, str]]:
             f"{address('operation_purge')}?queue=mail", "purge_queue", confirm="mail"
         ),
         "restore what was purged": post(address("operation_restore", purge.pk), "restore"),
+        "dismiss a journal": post(address("journalrecord_dismiss", journal.pk), "dismiss_journal"),
     }
 
 
@@ -202,8 +209,9 @@ def test_an_inactive_user_is_sent_to_the_login(pretence) -> None:
 def test_restore_is_offered_to_whom_it_is_open(who, offered) -> None:
     purge = operation("purge_queue", ("mail",))
     SavedMessage.objects.create(operation=purge, position=1, sealed=b"x", size=1)
-    shown = signed_in(who).get(page(purge)).content.decode()
-    assert ("Restore…" in shown) is offered
+    for where in (page(purge), OPERATIONS):
+        shown = signed_in(who).get(where).content.decode()
+        assert (address("operation_restore", purge.pk) in shown) is offered
 
 
 @pytest.mark.parametrize(("verb", "offered"), [("retry", True), ("purge_queue", False)])

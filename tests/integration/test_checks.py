@@ -249,10 +249,11 @@ def test_a_release_that_is_told_passes(settings: Any, given: dict[str, str]) -> 
     assert checks.check_setting() == checks.check_release() == []
 
 
-def test_a_release_too_long_is_an_error(settings: Any) -> None:
-    settings.Z4J = {"RELEASE": "x" * 101}
+@pytest.mark.parametrize(("name", "most"), [("RELEASE", 100), ("ENVIRONMENT", 64)])
+def test_a_name_too_long_is_an_error(settings: Any, name: str, most: int) -> None:
+    settings.Z4J = {name: "x" * (most + 1)}
     (found,) = checks.check_setting()
-    assert found.msg == "Z4J['RELEASE'] must have at most 100 characters."
+    assert found.msg == f"Z4J['{name}'] must have at most {most} characters."
 
 
 def test_a_celery_app_that_is_not_found_is_a_warning_that_says_where_it_was_looked_for(

@@ -20,8 +20,8 @@ from django.utils import timezone, translation
 from tests import first_page
 from tests.first_page import condition, error, looked, running, sample, shop, worker
 from tests.integration.counted import counted
-from tests.integration.pages import SCRIPT, superuser, text
-from tests.integration.test_admin_schedules import scheduled
+from tests.integration.pages import SCRIPT, superuser, task, text
+from tests.integration.test_admin_schedules import overdue, ran, scheduled
 from z4j_django.admin import fragments
 from z4j_django.admin.room import chart, reading
 from z4j_django.conditions import registry
@@ -31,6 +31,7 @@ from z4j_django.models import (
     QueueSample,
     Release,
 )
+from z4j_django.queries import errors
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +58,28 @@ def in_the_middle_of_a_minute(patch: pytest.MonkeyPatch) -> float:
 
 def part(client: Client, name: str = "now", **query: str) -> str:
     return text(client.get(ROOM, {"part": name, **query}))
+
+
+class TestHead:
+    def test_it_says_which_project_where_and_of_what_release_this_is(
+        self, client, settings, monkeypatch
+    ) -> None:
+        monkeypatch.setenv("SENTRY_ENVIRONMENT", "staging")
+        commit = "0123456789" * 4
+        Release.objects.create(
+            project="shop", key=1, name=commit, first_seen=timezone.now(), last_seen=timezone.now()
+        )
+        settings.Z4J = {"PROJECT": "shop"}
+        head = text(client.get(APP_INDEX)).partition("updated")[0].rpartition("Celery now")[2]
+        assert re.findall(r"<bdi[^>]*>([^<]+)<", head) == ["shop", "staging", "01234567"]
+        assert f'title="{commit}"' in head
+        assert f"taskrecord/?q=release%3A{commit}" in head
+        settings.Z4J = {"ENVIRONMENT": "production"}
+        assert "<bdi>production</bdi>" in text(client.get(APP_INDEX))
+
+    def test_where_nothing_is_known_of_it_it_says_nothing(self, client) -> None:
+        shown = text(client.get(APP_INDEX))
+        assert '<span class="z4j-where-it-is"></span>' in shown
 
 
 class TestAttention:
@@ -223,6 +246,41 @@ class TestTables:
         assert "Past" not in shown
         assert "Ignored" not in shown
 
+    def test_failures_are_those_of_the_last_hour(self, client) -> None:
+        now = timezone.now()
+        seen = {"state": "FAILURE", "error": error().fingerprint}
+        for minutes in (5, 50, 70):
+            task(f"{minutes}", finished_at=now - timedelta(minutes=minutes), **seen)
+        task("theirs", project="other", finished_at=now, **seen)
+        assert re.search(r'data-label="count">2<', part(client))
+
+    def test_of_very_many_failures_it_says_that_there_are_more(self, client, monkeypatch) -> None:
+        monkeypatch.setattr(errors, "COUNTED", 2)
+        seen = {"state": "FAILURE", "error": error().fingerprint, "finished_at": timezone.now()}
+        for number in range(3):
+            task(str(number), **seen)
+        assert re.search(r'data-label="count">2\+<', part(client))
+
+    def test_a_schedule_shows_how_its_last_runs_ended_and_when_it_comes(
+        self, client, monkeypatch
+    ) -> None:
+        scheduled(monkeypatch, "tick", "late")
+        ran("tick", "SUCCESS", "REVOKED", "FAILURE")
+        ran("late", *["SUCCESS"] * 9)
+        overdue("late", 2)
+        shown = part(client).partition('id="z4j-schedules"')[2]
+        late, tick = (
+            shown.partition(f'title="{name}"')[2].partition("</tr>")[0] for name in ("late", "tick")
+        )
+        assert re.findall(r'aria-label="(\w+) [^"]*">(.)</a>', tick) == [
+            ("SUCCESS", "✓"),
+            ("REVOKED", "‒"),  # noqa: RUF001
+            ("FAILURE", "✗"),
+        ]
+        assert ">in 60 min</time>" in tick or ">in 59 min</time>" in tick
+        assert len(re.findall(r'aria-label="SUCCESS', late)) == 6
+        assert "overdue for" in late
+
     def test_a_table_shows_some_and_says_how_many_there_are(self, client) -> None:
         for number in range(reading.ROWS + 4):
             worker(f"w{number}@web1")
@@ -285,8 +343,12 @@ class TestCost:
     @pytest.mark.parametrize(
         ("address", "query"), [(APP_INDEX, {}), (ROOM, {"part": "now"}), (INDEX, {})]
     )
-    def test_it_takes_a_dozen_queries_however_much_there_is(self, client, address, query) -> None:
+    def test_it_takes_a_dozen_queries_however_much_there_is(
+        self, client, address, query, monkeypatch
+    ) -> None:
         shop()
+        scheduled(monkeypatch, "tick")
+        ran("tick", "SUCCESS")
         for number in range(30):
             worker(f"many-{number}@web1")
             running(f"many-{number}", name=f"shop.task_{number}")

@@ -114,7 +114,7 @@ class KeysetChangeList(ChangeList):
         """Read one page, and find out how many rows there are on all of them."""
         self.found = self._find(request)
         rows = self.found.rows
-        self.result_list = self.model_admin.decorate(rows)
+        self.result_list = self.model_admin.decorate(request, rows)
         self.result_count = self.full_result_count = len(rows)
         self.total = self.count(rows)
         self.show_full_result_count = False

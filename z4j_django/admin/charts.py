@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,7 +16,6 @@ from z4j_django.queries.statistics import Point
 
 #: Releases that a chart marks.
 _MARKS: Final = 20
-_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 
 
 def histogram(counts: histograms.Histogram, label: str, kind: str) -> dict[str, Any]:
@@ -95,14 +93,13 @@ def marks(project: str, since: float) -> list[dict[str, Any]]:
     """The releases that were first seen since a time, as a chart marks them."""
     begin = stored(datetime.fromtimestamp(since, UTC))
     return [
-        {"at": int(one.first_seen.timestamp()), "label": _short(one.name)}
+        {
+            "at": int(one.first_seen.timestamp()),
+            "label": formatting.short_release(one.name),
+            "name": one.name,
+        }
         for one in releases.first_seen_since(project, begin, _MARKS)
     ]
-
-
-def _short(release: str) -> str:
-    """A release's name as there is room for it; of a commit, what people call it by."""
-    return release[:8] if _COMMIT.fullmatch(release) else release[:20]
 
 
 #: The charts of a name, by the parameter that asks for their numbers.

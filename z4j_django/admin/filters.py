@@ -26,13 +26,17 @@ class ValueFilter(admin.SimpleListFilter):
         """The values on offer."""
         raise NotImplementedError
 
+    def words(self, value: str) -> str:
+        """What a value is called; by default as it is."""
+        return value
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The values on offer, and the chosen one even where it is not among them."""
         values = self.values()
         chosen = self.value()
         if chosen and chosen not in values:
             values = [chosen, *values]
-        return [(value, value) for value in values]
+        return [(value, self.words(value)) for value in values]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """All of them: what is chosen, the list asks for."""
@@ -92,7 +96,10 @@ def leader(specs: Iterable[Any]) -> IndexRange:
 
 
 def value_filter(
-    column: str, values: Callable[[], list[str]], kind: type[ValueFilter] = ColumnFilter
+    column: str,
+    values: Callable[[], list[str]],
+    kind: type[ValueFilter] = ColumnFilter,
+    shown: Callable[[str], str] | None = None,
 ) -> type[ValueFilter]:
     """A filter by ``column``.
 
@@ -100,6 +107,7 @@ def value_filter(
         column: The column, which is also the parameter's name and the title.
         values: Gives the values on offer; called once a page.
         kind: What is made of the value that is chosen.
+        shown: Says a value in words; by default it stands as it is.
 
     Returns:
         A class for ``list_filter``.
@@ -109,6 +117,8 @@ def value_filter(
         "parameter_name": column,
         "values": lambda self: values(),
     }
+    if shown is not None:
+        members["words"] = lambda self, value: shown(value)
     return type(f"{column.capitalize()}Filter", (kind,), members)
 
 

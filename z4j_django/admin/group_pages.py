@@ -12,11 +12,13 @@ from django.utils.translation import gettext_lazy, ngettext
 from z4j_django import verbs
 from z4j_django.admin import formatting, forms
 from z4j_django.admin.acting import VerbPage, chosen, keys
+from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.models import GroupRecord, Operation, TaskRecord
 from z4j_django.models.primary import primary
 from z4j_django.operations import groups as planning
 from z4j_django.queries import groups, tasks
+from z4j_django.values import is_storable
 
 NOTES = {
     "all": gettext_lazy("Every member runs again, and with the new results a chord's body does."),
@@ -54,8 +56,13 @@ class GroupPage(VerbPage):
     records: tuple[GroupRecord, ...] = ()
 
     def choose(self) -> None:
-        """Those that are on record."""
-        found = primary(GroupRecord).filter(pk__in=keys(chosen(self.request)))
+        """Those that are on record; one by its own id, where a page knows no more of it."""
+        rows = primary(GroupRecord)
+        if group_id := self.request.GET.get("group", ""):
+            is_text = is_storable(group_id)
+            found = rows.filter(project=settings.PROJECT, group_id=group_id if is_text else "")
+        else:
+            found = rows.filter(pk__in=keys(chosen(self.request)))
         self.records = tuple(found.order_by("id"))
         if not self.records:
             raise OperationError(_("None of these groups is on record."))

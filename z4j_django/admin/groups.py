@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache, partial
 from typing import Any
 
 from django.contrib import admin
@@ -14,9 +15,17 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from z4j_django import states, verbs
-from z4j_django.admin import formatting, group_list, trails, workflow_pages, workflow_views
+from z4j_django import permissions, states, verbs
+from z4j_django.admin import (
+    formatting,
+    fragments,
+    group_list,
+    trails,
+    workflow_pages,
+    workflow_views,
+)
 from z4j_django.admin.acting import ActingAdmin, Action
+from z4j_django.admin.fragments import Part
 from z4j_django.admin.group_list import GroupChangeList, StandingFilter
 from z4j_django.admin.group_pages import ACTIONS, GroupPage
 from z4j_django.admin.readonly import facts
@@ -86,20 +95,27 @@ class GroupAdmin(ActingAdmin):
         """Ids by their beginnings."""
         return groups.ranges(queryset, text)
 
-    def decorate(self, rows: list[Any]) -> list[Any]:
+    def decorate(self, request: HttpRequest, rows: list[Any]) -> list[Any]:
         """The rows, each with how far it is and the record of its body."""
         bodies = groups.bodies(rows)
         unknown = [row for row in rows if not hasattr(row, "progress")]
         progress = groups.progress(unknown)
+        may = permissions.can(request.user, verbs.RETRY_GROUP.name)
         for row in rows:
             row.body = bodies.get((row.project, row.body_id))
             row.progress = progress.get(row.pk) or row.progress
+            failed = may and row.progress.word == "failed"
+            row.retry_url = self.page_url("retry_failed", id=row.pk) if failed else None
         return rows
 
     @admin.display(description=gettext_lazy("state"))
     def shown_state(self, group: Any) -> str:
-        """How the members stand, all in all."""
-        return group_list.pill(group.progress)
+        """How the members stand, all in all; below it, the way to run again what failed."""
+        shown = group_list.pill(group.progress)
+        if not group.retry_url:
+            return shown
+        what = f"{_(group.kind)} {formatting.short_id(group.group_id)}"
+        return formatting.stacked(shown, formatting.act(group.retry_url, _("Retry…"), what))
 
     @admin.display(description=gettext_lazy("group"))
     def shown_id(self, group: GroupRecord) -> str:
@@ -165,12 +181,22 @@ class GroupAdmin(ActingAdmin):
         """When the first member was seen."""
         return formatting.moment(group.first_seen)
 
+    def parts(self, request: HttpRequest, record: GroupRecord) -> dict[str, Part]:
+        """All of it is one part; it goes on changing as long as the group does."""
+        shown = cache(partial(self._shown, request, record))
+        goes_on = fragments.PART not in request.GET and shown()["goes_on"]
+        template = "admin/z4j_django/grouprecord/body.html"
+        return {"group": Part(template, shown, 5 if goes_on else 0)}
+
     def detail(self, request: HttpRequest, record: GroupRecord) -> dict[str, Any]:
+        """What stands above the part."""
+        return {"title": capfirst(formatting.kind(record)), "group": record}
+
+    def _shown(self, request: HttpRequest, record: GroupRecord) -> dict[str, Any]:
         """The context of a group's page; its members are tasks, and want that permission."""
         context: dict[str, Any] = {
-            "title": capfirst(formatting.kind(record)),
+            "goes_on": False,
             "workflow_url": workflow_pages.address(self, request, record),
-            "group": record,
             "buttons": trails.group_buttons(self, request, record),
             **trails.group_trail(self, request, record),
         }
@@ -205,6 +231,7 @@ class GroupAdmin(ActingAdmin):
         members = groups.members(group)
         progress = groups.Progress(members.counts, group.size, not members.more)
         return {
+            "goes_on": any(state in states.UNFINISHED for state, _count in members.counts),
             "progress": formatting.progress(progress.done, progress.size),
             "wrong": ", ".join(workflow_views.few(members.counts)),
             "badge": group_list.pill(progress),

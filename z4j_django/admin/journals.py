@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from z4j_django.admin import formatting
+from z4j_django import permissions, verbs
+from z4j_django.admin import formatting, forms
+from z4j_django.admin.acting import VerbPage, keys
 from z4j_django.admin.filters import value_filter
 from z4j_django.admin.readonly import ReadOnlyAdmin, facts
-from z4j_django.models import JournalLoss, JournalRecord
+from z4j_django.admin.trails import Button
+from z4j_django.exceptions import OperationError
+from z4j_django.models import JournalLoss, JournalRecord, Operation
+from z4j_django.models.primary import primary
+from z4j_django.operations import journals as planning
 from z4j_django.queries import health
 
 #: The state of a worker or task whose colour a journal's state has.
@@ -33,6 +39,11 @@ class JournalAdmin(ReadOnlyAdmin):
     list_display = ("state", "place", "lag", "waiting", "shown_size", "segments", "pid", "seen")
     list_display_links = None
     detail_template = "admin/z4j_django/journalrecord/detail.html"
+
+    def get_urls(self) -> list[Any]:
+        """With the page that dismisses one."""
+        own = [self.page("<str:object_id>/dismiss/", "dismiss", DismissPage)]
+        return [*own, *super().get_urls()]
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, record: JournalRecord) -> str:
@@ -70,6 +81,7 @@ class JournalAdmin(ReadOnlyAdmin):
         return {
             "title": str(record),
             "badge": badge(found.state),
+            "buttons": self._buttons(request, record, found),
             "facts": facts(
                 (_("Host"), formatting.plain(record.host)),
                 (_("Directory"), formatting.plain(record.directory)),
@@ -81,6 +93,49 @@ class JournalAdmin(ReadOnlyAdmin):
                 (_("Segments"), str(record.segments)),
             ),
         }
+
+    def _buttons(
+        self, request: HttpRequest, record: JournalRecord, found: health.Journal
+    ) -> list[Button]:
+        """What this user may do about it, or why not now."""
+        verb = verbs.DISMISS_JOURNAL
+        if not permissions.can(request.user, verb.name):
+            return []
+        is_shipped = found.silence <= health.SILENT_AFTER
+        why = _("Somebody ships it: only what nobody reports any more is dismissed.")
+        url = self.page_url("dismiss", record.pk)
+        return [Button(f"{_(verb.label)}…", url, why if is_shipped else "")]
+
+
+class DismissPage(VerbPage):
+    """Takes a journal off the record that nobody ships any more."""
+
+    verb = verbs.DISMISS_JOURNAL
+
+    def choose(self) -> None:
+        """The journal of the address."""
+        wanted = keys([self.kwargs["object_id"]])
+        self.records = list(primary(JournalRecord).filter(pk__in=wanted))
+        if not self.records:
+            raise OperationError(_("This journal is not on record."))
+
+    def form(self, data: Any = None) -> forms.OptionsForm:
+        """A form without fields: which journal is what the page is about."""
+        return forms.form_for()(data)
+
+    def act(self, form: forms.OptionsForm) -> list[Operation]:
+        """Dismiss it."""
+        return [self.perform(str(self.records[0]), {})]
+
+    def ask(self, form: forms.OptionsForm) -> HttpResponse:
+        """What it is, and what its last word was."""
+        place = str(self.records[0])
+        return self.shown(
+            form,
+            title=_("Dismiss the journal %(journal)s?") % {"journal": place},
+            note=f"{_(self.verb.about)} {planning.preview(place).reason}",
+            submit=_("Dismiss it"),
+        )
 
 
 @admin.register(JournalLoss)

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from z4j_django import permissions
+from z4j_django import permissions, verbs
 from z4j_django.admin import navigation
 from z4j_django.admin.navigation import APP
 from z4j_django.queries.filter import terms
@@ -57,6 +57,13 @@ def queue_url(request: HttpRequest, name: str) -> str | None:
     if not navigation.may_view(request, "operation"):
         return tasks_url(request, str(terms.exactly("queue", name)))
     return _with(page_url(request, "operation", "queue"), {"queue": name})
+
+
+def retry_group_url(request: HttpRequest, group_id: str, members: str) -> str | None:
+    """Where a group is run again, for whoever may: ``all`` of it, what ``failed``, its ``body``."""
+    if not permissions.can(request.user, verbs.RETRY_GROUP.name):
+        return None
+    return _with(page_url(request, "grouprecord", f"retry_{members}"), {"group": group_id})
 
 
 def _with(address: str | None, query: Mapping[str, Any]) -> str | None:

@@ -70,9 +70,14 @@ _WITH_TASKS = frozenset(
 _COUNTED = ("failed", "unknown", "refused", "done")
 
 
+def _word(word: str) -> str:
+    """A state or an outcome, in the reader's language."""
+    return _(word.replace("_", " "))
+
+
 def badge(word: str, count: int | None = None) -> SafeString:
     """What came of a target, an operation or a task, in its colour; with a number before it."""
-    name = _(word.replace("_", " "))
+    name = _word(word)
     shown = name if count is None else f"{formatting.count(count)} {name}"
     return formatting.coloured(_COLOURS.get(word, "pending"), shown)
 
@@ -100,8 +105,8 @@ class OperationAdmin(ActingAdmin):
     )
     list_display_links = None
     list_filter = (
-        value_filter("verb", lambda: list(verbs.VERBS)),
-        value_filter("state", lambda: list(Operation.State.values)),
+        value_filter("verb", lambda: list(verbs.VERBS), shown=formatting.verb),
+        value_filter("state", lambda: list(Operation.State.values), shown=_word),
     )
     search_fields = ("targets__target",)
     search_help_text = gettext_lazy(
@@ -124,15 +129,28 @@ class OperationAdmin(ActingAdmin):
         """By whole ids of targets."""
         return queries.ranges(target=text.strip())
 
+    def decorate(self, request: HttpRequest, rows: list[Any]) -> list[Any]:
+        """The rows, each purge with the way to undo it for whoever may."""
+        may = permissions.can(request.user, verbs.RESTORE.name)
+        purges = [one for one in rows if may and _is_purge_that_is_over(one)]
+        saved = queries.with_saved_messages(purges)
+        for one in rows:
+            one.restore_url = self.page_url("restore", one.pk) if one.pk in saved else None
+        return rows
+
     @admin.display(description=gettext_lazy("at"))
     def at(self, operation: Operation) -> str:
         """When it was asked for."""
         return formatting.moment(operation.created_at)
 
     @admin.display(description=gettext_lazy("operation"))
-    def shown_verb(self, operation: Operation) -> str:
-        """What, leading to the operation's page."""
-        return self.link(self.url(operation), formatting.verb(operation.verb))
+    def shown_verb(self, operation: Any) -> str:
+        """What, leading to the operation's page; below it, the way to undo it."""
+        shown = self.link(self.url(operation), formatting.verb(operation.verb))
+        if not operation.restore_url:
+            return shown
+        what = _("operation %(number)s") % {"number": operation.pk}
+        return formatting.stacked(shown, formatting.act(operation.restore_url, _("Restore…"), what))
 
     @admin.display(description=gettext_lazy("state"))
     def shown_state(self, operation: Operation) -> str:
@@ -161,7 +179,8 @@ class OperationAdmin(ActingAdmin):
         page = queries.targets(record, chosen, Cursor(before=after), queries.TARGETS_LIMIT)
         found = queries.named(record, page.rows)
         over = record.finished_at is not None
-        may_restore = permissions.can(request.user, "restore")
+        may = permissions.can(request.user, verbs.RESTORE.name)
+        can_be_restored = may and _is_purge_that_is_over(record)
         settled = record.total - counts.get("pending", 0) - counts.get("acting", 0)
         return {
             "title": _("Operation %(number)s: %(verb)s")
@@ -181,7 +200,7 @@ class OperationAdmin(ActingAdmin):
             if over or record.abort_requested or not permissions.can(request.user, record.verb)
             else self.page_url("abort", record.pk),
             "restore_url": self.page_url("restore", record.pk)
-            if may_restore and self._can_be_restored(record)
+            if can_be_restored and queries.with_saved_messages([record])
             else "",
             "still": not _is_followed(record),
             **self._targets(request, counts, page, found),
@@ -194,14 +213,6 @@ class OperationAdmin(ActingAdmin):
         template = "admin/z4j_django/operation/became.html"
         every = 5 if _is_followed(record) else 0
         return {"became": Part(template, partial(_became, record), every)}
-
-    def _can_be_restored(self, operation: Operation) -> bool:
-        """Whether it is a purge that is over, or was killed, and messages of it are left."""
-        if operation.verb != verbs.PURGE_QUEUE.name:
-            return False
-        silent_since = timezone.now() - KILLED_AFTER
-        going = operation.finished_at is None and operation.updated_at > silent_since
-        return not going and queries.has_saved_messages(operation)
 
     def _targets(
         self,
@@ -291,6 +302,14 @@ class OperationAdmin(ActingAdmin):
         link = self.link(self.url(task), formatting.text(task.name or str(UNNAMED)))
         upper = formatting.joined(formatting.badge(task.state), link)
         return formatting.stacked(upper, formatting.identifier(target))
+
+
+def _is_purge_that_is_over(operation: Operation) -> bool:
+    """Whether it is a purge that has ended, or was killed."""
+    if operation.verb != verbs.PURGE_QUEUE.name:
+        return False
+    silent_since = timezone.now() - KILLED_AFTER
+    return operation.finished_at is not None or operation.updated_at <= silent_since
 
 
 def _is_followed(operation: Operation) -> bool:

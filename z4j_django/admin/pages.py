@@ -53,7 +53,8 @@ class Page(View):
         found = fragments.answer(request, parts)
         if found is not None:
             return found
-        shown = {"parts": fragments.whole(request, parts), **self.context()}
+        still = not any(part.every for part in parts.values())
+        shown = {"parts": fragments.whole(request, parts), "still": still, **self.context()}
         return TemplateResponse(request, self.template_name, self.whole(**shown))
 
     def whole(self, **context: Any) -> dict[str, Any]:

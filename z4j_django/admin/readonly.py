@@ -99,7 +99,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         """Where to act on all that the filters in ``query`` find; empty where nowhere."""
         return ""
 
-    def decorate(self, rows: list[Any]) -> list[Any]:
+    def decorate(self, request: HttpRequest, rows: list[Any]) -> list[Any]:
         """The rows of one page, with what the columns need besides."""
         return rows
 
@@ -134,6 +134,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
             "list_url": self.list_url(type(record)),
             "is_popup": False,
             "parts": fragments.whole(request, parts),
+            "still": not any(part.every for part in parts.values()),
             **self.detail(request, record),
             **(extra_context or {}),
         }

@@ -7,11 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from z4j_django import states
 from z4j_django.admin import formatting
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
@@ -24,15 +21,6 @@ from z4j_django.values import whole_number
 
 #: Seconds from one refresh to the next.
 _EVERY: Final = 15
-#: The signs of a run's states: good, bad, neither, and still to come.
-_GOOD, _BAD, _NEITHER, _OPEN = "✓", "✗", "‒", "…"  # noqa: RUF001 - a dash as wide as a figure
-_SIGNS: Final = {
-    states.SUCCESS: (_GOOD, "z4j-good"),
-    states.FAILURE: (_BAD, "z4j-bad"),
-    states.REJECTED: (_BAD, "z4j-bad"),
-    states.REVOKED: (_NEITHER, "z4j-warn"),
-    states.IGNORED: (_NEITHER, "z4j-quiet"),
-}
 
 
 class SchedulesPage(Page):
@@ -80,7 +68,7 @@ class SchedulesPage(Page):
             "name": admin.link(address, formatting.name(entry.name)),
             "task": formatting.name(entry.task),
             "rhythm": str(entry.recurrence)[:120],
-            "runs": [_sign(run, task_url(run)) for run in one.runs],
+            "runs": [formatting.sign(run, task_url(run)) for run in one.runs],
             "outcome": formatting.pill(newest.state) if newest is not None else "",
             "sent": formatting.moment(one.last_sent),
             "due": formatting.moment(one.due(now)),
@@ -88,17 +76,3 @@ class SchedulesPage(Page):
             "late": formatting.elapsed(one.overdue.since) if one.overdue is not None else "",
             "evidence": one.overdue.evidence if one.overdue is not None else "",
         }
-
-
-def _sign(run: TaskRecord, url: str | None) -> SafeString:
-    sign, kind = _SIGNS.get(run.state, (_OPEN, "z4j-quiet"))
-    at = formatting.precise(run.sent_at) if run.sent_at else ""
-    words = f"{run.state} {at}"
-    return format_html(
-        '<a class="z4j-sign {}" href="{}" title="{}" aria-label="{}">{}</a>',
-        kind,
-        url or "",
-        words,
-        words,
-        sign,
-    )

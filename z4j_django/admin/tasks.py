@@ -132,7 +132,7 @@ class TaskAdmin(ActingAdmin):
         """Without arguments, results and tracebacks."""
         return tasks.listed(queryset)
 
-    def decorate(self, rows: list[TaskRecord]) -> list[TaskRecord]:
+    def decorate(self, request: HttpRequest, rows: list[TaskRecord]) -> list[TaskRecord]:
         """With what their states do not say."""
         status.tell(rows)
         return rows
@@ -155,9 +155,4 @@ class TaskAdmin(ActingAdmin):
 
     def detail(self, request: HttpRequest, record: TaskRecord) -> dict[str, Any]:
         """What stands above the part."""
-        is_over = record.state in states.FINISHED
-        return {
-            "title": record.name or str(UNNAMED),
-            "task": record,
-            "still": is_over,
-        }
+        return {"title": record.name or str(UNNAMED), "task": record}

@@ -55,7 +55,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         """Hostnames by their beginnings."""
         return workers.ranges(queryset, text)
 
-    def decorate(self, rows: list[Any]) -> list[Any]:
+    def decorate(self, request: HttpRequest, rows: list[Any]) -> list[Any]:
         """The rows, each with how many tasks it runs."""
         used = {project: _used(project) for project in {row.project for row in rows}}
         for row in rows:

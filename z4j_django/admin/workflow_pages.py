@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from django.http import Http404, HttpRequest
@@ -9,8 +11,9 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from z4j_django.admin import workflow_views
+from z4j_django.admin import fragments, workflow_views
 from z4j_django.admin.acting import keys
+from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
 from z4j_django.admin.readonly import UNNAMED
 from z4j_django.models import GroupRecord, TaskRecord
@@ -37,33 +40,46 @@ class WorkflowPage(Page):
         admin = self.model_admin
         return bool(admin.may_view(request, TaskRecord) and admin.may_view(request, GroupRecord))
 
+    def parts(self) -> Mapping[str, Part]:
+        """All that is told of it, which goes on changing as long as it does."""
+        # Who asks for the part alone is told what others were, if need be.
+        goes_on = fragments.PART not in self.request.GET and self._flow.goes_on
+        template = "admin/z4j_django/workflow_flow.html"
+        return {"flow": Part(template, self._shown, 5 if goes_on else 0)}
+
     def context(self) -> dict[str, Any]:
-        """All of it."""
-        request, admin = self.request, self.model_admin
-        record = self._find(self.kwargs["object_id"])
-        opened = request.GET.getlist("open")[:_OPENED_LIMIT]
-        flow = flows.flow(graphs.around(record), timezone.now(), opened)
+        """What it is of, and the ways to see it."""
+        record = self._record
         return {
             "title": _("Workflow of %s") % self._named(record),
-            "record_url": admin.url(record),
+            "record_url": self.model_admin.url(record),
             "back": _("To the group") if isinstance(record, GroupRecord) else _("To the task"),
-            "address": request.path,
-            "waterfall_query": urlencode({"view": "waterfall", "open": opened}, doseq=True),
-            "picture_query": urlencode({"open": opened}, doseq=True),
-            "opened": opened,
-            "summary": workflow_views.summary(flow),
-            "length": workflow_views.length(flow),
-            "limit": f"{graphs.LIMIT:,}" if flow.more else "",
-            **self._shown(request, record.project, flow),
+            "address": self.request.path,
+            "waterfall_query": urlencode({"view": "waterfall", "open": self._opened}, doseq=True),
+            "picture_query": urlencode({"open": self._opened}, doseq=True),
+            "is_waterfall": self._is_waterfall,
         }
 
-    def _find(self, object_id: str) -> Any:
+    @cached_property
+    def _record(self) -> Any:
         model = self.model_admin.model
-        rows = model.objects.filter(pk__in=keys([object_id]))
+        rows = model.objects.filter(pk__in=keys([self.kwargs["object_id"]]))
         found = (tasks.summaries(rows) if model is TaskRecord else rows).first()
         if found is None:
             raise Http404(_("There is nothing of this number on record."))
         return found
+
+    @cached_property
+    def _flow(self) -> flows.Flow:
+        return flows.flow(graphs.around(self._record), timezone.now(), self._opened)
+
+    @property
+    def _opened(self) -> list[str]:
+        return self.request.GET.getlist("open")[:_OPENED_LIMIT]
+
+    @property
+    def _is_waterfall(self) -> bool:
+        return self.request.GET.get("view") == "waterfall"
 
     @staticmethod
     def _named(record: Any) -> str:
@@ -71,10 +87,17 @@ class WorkflowPage(Page):
             return f"{record.kind} of {record.size}"
         return record.name or str(UNNAMED)
 
-    def _shown(self, request: HttpRequest, project: str, flow: flows.Flow) -> dict[str, Any]:
-        where = self._addresses(request)
-        if request.GET.get("view") != "waterfall":
-            return {
+    def _shown(self) -> dict[str, Any]:
+        flow, where = self._flow, self._addresses()
+        context = {
+            "address": self.request.path,
+            "opened": self._opened,
+            "summary": workflow_views.summary(flow),
+            "length": workflow_views.length(flow),
+            "limit": f"{graphs.LIMIT:,}" if flow.more else "",
+        }
+        if not self._is_waterfall:
+            return context | {
                 "picture": workflow_views.picture(flow, where),
                 "nested": workflow_views.nested(flow.outline(), where),
             }
@@ -84,11 +107,12 @@ class WorkflowPage(Page):
             if step.task.record is not None
             and (step.task.record.retries or step.task.record.deliveries > 1)
         ]
-        labels, bars = workflow_views.waterfall(flow, events.starts(project, again), where)
-        return {"is_waterfall": True, "labels": labels, "bars": bars}
+        starts = events.starts(self._record.project, again)
+        labels, bars = workflow_views.waterfall(flow, starts, where)
+        return context | {"is_waterfall": True, "labels": labels, "bars": bars}
 
-    def _addresses(self, request: HttpRequest) -> workflow_views.Addresses:
-        admin = self.model_admin
+    def _addresses(self) -> workflow_views.Addresses:
+        admin, request = self.model_admin, self.request
         opened = request.GET.getlist("open")[: _OPENED_LIMIT - 1]
         listed = admin.list_url(TaskRecord) or ""
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
-from typing import Final
+from typing import Any, Final
 
+from django.db import connections
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
@@ -30,6 +31,8 @@ ORDERINGS: Final = ("-last_seen", "-first_seen", "-count")
 RELEASES_LIMIT: Final = 50
 #: Errors whose failures are counted over time at once: of more, MariaDB may read the whole table.
 AT_ONCE: Final = 100
+#: Tasks of one error that are looked at to count its failures of late.
+COUNTED: Final = 1_000
 #: Columns that a list leaves in the database.
 HEAVY_FIELDS: Final = ("traceback",)
 
@@ -127,6 +130,35 @@ def by_hour(
     for error_id, at, count in rows.order_by().values_list("name", "at", "failed"):
         lines[error_id][at // counters.HOUR - first] += count
     return lines
+
+
+def failures_since(moment: datetime, found: Sequence[ErrorGroup]) -> dict[str, int]:
+    """How many tasks failed with each error since a moment, by the errors' ids.
+
+    Args:
+        moment: From when on.
+        found: The errors, few. Of the newest tasks of each, ``COUNTED`` are looked at.
+    """
+    tasks = TaskRecord.objects.all()
+    ended = connections[tasks.db].ops.adapt_datetimefield_value(stored(moment))
+    parts: list[str] = []
+    values: list[Any] = []
+    for one in found:
+        own = IndexRange(column="error", value=one.fingerprint)
+        rows = index_ranges.rows(tasks, own, Order(), None)
+        newest = index_ranges.compiled(rows.values("error", "project", "finished_at")[:COUNTED])
+        if newest is not None:
+            parts.append(
+                f"SELECT error, COUNT(*) FROM ({newest[0]}) part_{len(parts)} "  # noqa: S608 - compiled by Django
+                "WHERE project = %s AND finished_at >= %s GROUP BY error"
+            )
+            values += [*newest[1], one.project, ended]
+    if not parts:
+        return {}
+    with connections[tasks.db].cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), values)
+        counts = dict(cursor.fetchall())
+    return {one.error_id: counts.get(one.fingerprint, 0) for one in found}
 
 
 def of_name(project: str, name: str, limit: int) -> list[ErrorGroup]:

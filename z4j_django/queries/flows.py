@@ -14,7 +14,8 @@ from typing import Final
 
 from z4j_django.queries import outlines, steps, tasks
 from z4j_django.queries.graphs import Graph
-from z4j_django.queries.steps import NEVER_SENT, WORDS, Step
+from z4j_django.queries.steps import NEVER_SENT, NOT_SENT, WORDS, Step
+from z4j_django.states import UNFINISHED
 
 #: From how many on steps that are alike are folded into one node.
 FOLD_FROM: Final = 6
@@ -89,6 +90,11 @@ class Flow:
     def ends(self) -> datetime | None:
         """When the last of it ended; now, where something of it runs."""
         return max((step.ends for step in self.steps if step.ends), default=None)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether something of it runs, or is still to come."""
+        return any(step.word in (*UNFINISHED, NOT_SENT) for step in self.steps)
 
     def outline(self) -> list[outlines.Item[Node]]:
         """The nodes as a nested list."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -98,20 +98,37 @@ def newest_of_each(
         values: Whose rows.
         limit: How many rows of each value, at most.
     """
+    found: list[int] = []
+    with connections[queryset.db].cursor() as cursor:
+        for statement in _of_each(queryset, column, values, limit):
+            cursor.execute(*statement)
+            found += [row[0] for row in cursor.fetchall()]
+    return found
+
+
+def newest_rows(queryset: QuerySet[M], column: str, values: Sequence[str], limit: int) -> list[M]:
+    """The same rows themselves, with the columns that ``queryset`` reads, in no order."""
+    found: list[M] = []
+    for sql, given in _of_each(queryset, column, values, limit):
+        ids = RawSQL(f"SELECT id FROM ({sql}) newest_ids", given)  # noqa: S608, S611 - compiled by Django
+        rows = queryset.model._default_manager.using(queryset.db).filter(pk__in=ids)
+        rows.query.deferred_loading = queryset.query.deferred_loading
+        found += rows
+    return found
+
+
+def _of_each(
+    queryset: QuerySet[M], column: str, values: Sequence[str], limit: int
+) -> Iterator[Statement]:
     one = rows(queryset, IndexRange(column=column, value=_ANY), Order(), None)
     statement = compiled(one.values("id")[:limit])
     if statement is None or not values:
-        return []
-    connection = connections[queryset.db]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(*_lateral(statement, list(values)))
-            return [row[0] for row in cursor.fetchall()]
-        found: list[int] = []
-        for first in range(0, len(values), _AT_ONCE):
-            cursor.execute(*_united(statement, values[first : first + _AT_ONCE]))
-            found += [row[0] for row in cursor.fetchall()]
-    return found
+        return
+    if connections[queryset.db].vendor == "postgresql":
+        yield _lateral(statement, list(values))
+        return
+    for first in range(0, len(values), _AT_ONCE):
+        yield _united(statement, values[first : first + _AT_ONCE])
 
 
 def _lateral(statement: Statement, values: list[str]) -> Statement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 
 from z4j_django import states, verbs
 from z4j_django.models import (
@@ -236,6 +236,10 @@ def kept_messages(project: str, task_ids: Iterable[str]) -> set[str]:
     return set(rows.exclude(sealed=b"").values_list("task_id", flat=True))
 
 
-def has_saved_messages(operation: Operation) -> bool:
-    """Whether a purge saved messages that nobody put back yet."""
-    return SavedMessage.objects.filter(operation=operation, restored_at=None).exists()
+def with_saved_messages(purges: Sequence[Operation]) -> set[int]:
+    """The keys of those purges that saved messages which nobody put back yet."""
+    if not purges:
+        return set()
+    left = SavedMessage.objects.filter(operation=OuterRef("pk"), restored_at=None)
+    found = Operation.objects.filter(Exists(left), pk__in=[one.pk for one in purges])
+    return set(found.values_list("pk", flat=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -66,16 +66,36 @@ class Page:
 
 def page(project: str, now: datetime, first: int = 0) -> Page:
     """The schedules from a place on, :data:`LIMIT` at most."""
-    every = [Schedule(entry) for entry in timetable.entries()]
-    if every:
-        held = {one.subject: one for one in holding.of_kind(OVERDUE, project)}
-        for one in every:
-            one.overdue = held.get(one.entry.name)
+    entries = timetable.entries()
+    held = holding.of_kind(OVERDUE, project) if entries else ()
+    return part(project, now, entries, held, slice(first, first + LIMIT))
+
+
+def part(
+    project: str,
+    now: datetime,
+    entries: Iterable[Entry],
+    held: Iterable[ConditionRecord],
+    places: slice,
+    runs: int = RUNS,
+) -> Page:
+    """Some of the schedules, in one query.
+
+    Args:
+        project: Whose.
+        now: The moment.
+        entries: All schedules.
+        held: What is on record of those that are overdue.
+        places: Which are shown of them, in their order.
+        runs: How many runs of each, at most.
+    """
+    overdue = {one.subject: one for one in held}
+    every = [Schedule(entry, overdue=overdue.get(entry.name)) for entry in entries]
     every.sort(key=lambda one: _place(one, now))
-    shown = every[first : first + LIMIT]
-    by_name = {one.entry.name: one for one in shown}
-    for run in _runs(project, list(by_name)):
-        by_name[run.schedule].runs.insert(0, run)
+    shown = every[places]
+    found = newest(project, [one.entry.name for one in shown], runs)
+    for one in shown:
+        one.runs = found[one.entry.name]
     return Page(shown, len(every), sum(one.overdue is not None for one in every))
 
 
@@ -84,12 +104,16 @@ def _place(one: Schedule, now: datetime) -> tuple[bool, float, str]:
     return one.overdue is None, due.timestamp() if due else float("inf"), one.entry.name
 
 
-def _runs(project: str, names: Sequence[str]) -> list[TaskRecord]:
-    """The newest tasks of each schedule, the newest of all first."""
+def newest(project: str, names: Sequence[str], limit: int = RUNS) -> dict[str, list[TaskRecord]]:
+    """The newest tasks that each of some schedules published, the newest last."""
+    found: dict[str, list[TaskRecord]] = {name: [] for name in names}
     if not names:
-        return []
+        return found
     # The index has none without a schedule.
     mine = TaskRecord.objects.filter(project=project, retry_of="").exclude(schedule="")
-    ids = index_ranges.newest_of_each(mine, "schedule", names, RUNS)
-    rows = TaskRecord.objects.filter(pk__in=ids).only("schedule", "state", "sent_at")
-    return sorted(rows, key=lambda run: -run.pk)
+    rows = index_ranges.newest_rows(
+        mine.only("schedule", "state", "sent_at"), "schedule", names, limit
+    )
+    for run in sorted(rows, key=lambda run: run.pk):
+        found[run.schedule].append(run)
+    return found

@@ -13,7 +13,17 @@ from z4j_django.admin.formatting.moments import (
     precise,
     span,
 )
-from z4j_django.admin.formatting.names import identifier, missing, name, plain, short_id, text
+from z4j_django.admin.formatting.names import (
+    act,
+    identifier,
+    missing,
+    name,
+    plain,
+    release,
+    short_id,
+    short_release,
+    text,
+)
 from z4j_django.admin.formatting.numbers import (
     count,
     duration,
@@ -29,6 +39,7 @@ from z4j_django.admin.formatting.states import (
     kind,
     mark,
     pill,
+    sign,
     standing,
     status,
     verb,
@@ -44,6 +55,7 @@ from z4j_django.admin.formatting.texts import (
 
 __all__ = [
     "TEXT_LIMIT",
+    "act",
     "badge",
     "bar",
     "bars",
@@ -69,10 +81,13 @@ __all__ = [
     "pretty_json",
     "progress",
     "prose",
+    "release",
     "runtime",
     "share",
     "short",
     "short_id",
+    "short_release",
+    "sign",
     "slots",
     "span",
     "sparkline",

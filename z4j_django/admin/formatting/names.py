@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from django.utils.html import format_html
@@ -12,6 +13,9 @@ from z4j_django.values import NOTHING
 _SHORT_ID_LENGTH: Final = 8
 #: Characters of a name on a page: of one that is longer, the begin and the end.
 _NAME_LENGTH: Final = 256
+#: Characters of a release's name.
+_RELEASE_LENGTH: Final = 20
+_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 
 
 def name(value: str) -> SafeString:
@@ -52,6 +56,31 @@ def short_id(task_id: str) -> str:
     if len(task_id) == 36 and task_id.count("-") == 4:
         return task_id[:_SHORT_ID_LENGTH]
     return task_id if len(task_id) <= 24 else f"{task_id[:23]}…"
+
+
+def short_release(value: str) -> str:
+    """A release's name as there is room for it; of a commit, what people call it by."""
+    if _COMMIT.fullmatch(value):
+        return value[:_SHORT_ID_LENGTH]
+    return value if len(value) <= _RELEASE_LENGTH else f"{value[: _RELEASE_LENGTH - 1]}…"
+
+
+def release(value: str) -> SafeString:
+    """A release's name, of which the whole is in the title, and what is copied."""
+    return format_html(
+        '<bdi title="{}" data-z4j-copy="{}">{}</bdi>', value, value, short_release(value)
+    )
+
+
+def act(url: str, label: str, what: str) -> SafeString:
+    """A small button in a list that leads to a page which asks; readers hear of what it is."""
+    return format_html(
+        '<a class="z4j-button z4j-small" href="{}" aria-label="{} {}">{}</a>',
+        url,
+        label,
+        what,
+        label,
+    )
 
 
 def plain(value: str) -> SafeString:

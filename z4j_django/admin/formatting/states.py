@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from z4j_django import verbs
+from z4j_django import states, verbs
+from z4j_django.admin.formatting.moments import precise
 from z4j_django.admin.formatting.numbers import count
 from z4j_django.admin.formatting.texts import stacked
 from z4j_django.models import GroupRecord, TaskRecord
+
+#: The signs of how a run ended: well, badly, neither; and of one that goes on.
+_GOOD, _BAD, _NEITHER, _OPEN = "✓", "✗", "‒", "…"  # noqa: RUF001 - a dash as wide as a figure
+_SIGNS: Final = {
+    states.SUCCESS: (_GOOD, "z4j-good"),
+    states.FAILURE: (_BAD, "z4j-bad"),
+    states.REJECTED: (_BAD, "z4j-bad"),
+    states.REVOKED: (_NEITHER, "z4j-warn"),
+    states.IGNORED: (_NEITHER, "z4j-quiet"),
+}
+
+
+def sign(run: TaskRecord, url: str | None) -> SafeString:
+    """How a run ended, as one character; its words are in the title, and for readers."""
+    shown, kind = _SIGNS.get(run.state, (_OPEN, "z4j-quiet"))
+    words = f"{run.state} {precise(run.sent_at) if run.sent_at else ''}".rstrip()
+    if url is None:
+        return format_html(
+            '<span class="z4j-sign {}" role="img" title="{}" aria-label="{}">{}</span>',
+            kind,
+            words,
+            words,
+            shown,
+        )
+    return format_html(
+        '<a class="z4j-sign {}" href="{}" title="{}" aria-label="{}">{}</a>',
+        kind,
+        url,
+        words,
+        words,
+        shown,
+    )
 
 
 def pill(state: str, word: str = "", colour: str = "") -> SafeString:

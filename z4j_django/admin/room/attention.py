@@ -86,6 +86,9 @@ def _row(record: ConditionRecord, request: HttpRequest) -> Row:
     act = None
     if verb is not None and record.tasks:
         act = links.bulk_url(request, verb.name, {"q": record.tasks})
+    elif record.key == "chord_stuck":
+        act = links.retry_group_url(request, record.subject, "body")
+        label = gettext_lazy("Run its body…")
     return Row(
         key=record.key,
         severity=record.severity,

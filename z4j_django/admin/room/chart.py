@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy
 
+from z4j_django import counters
 from z4j_django.admin import charts, formatting, fragments, navigation
 from z4j_django.admin.navigation import APP
 from z4j_django.admin.pages import Page
+from z4j_django.admin.room.reading import Reading
 from z4j_django.conf import settings
 from z4j_django.queries import statistics, time_ranges
 from z4j_django.values import as_json
@@ -26,13 +29,19 @@ RANGES: Final = {
     "90d": (90 * 86_400, gettext_lazy("90 d")),
 }
 _DEFAULT: Final = "1h"
+_DEFAULT_POINTS: Final = RANGES[_DEFAULT][0] // counters.MINUTE
 
 
-def shown(request: HttpRequest) -> dict[str, Any]:
-    """The context of the chart."""
+def shown(reading: Reading, request: HttpRequest) -> dict[str, Any]:
+    """The context of the chart; of the last hour all is read already."""
     chosen = _chosen(request)
     series = navigation.address(request, f"{APP}_conditionrecord_series")
-    points, within = _points(chosen)
+    if chosen == _DEFAULT:
+        points: Sequence[statistics.Point] = reading.pulse.points[-_DEFAULT_POINTS:]
+        step = counters.MINUTE
+    else:
+        points, within = _points(chosen)
+        step = within.step
     outcomes = charts.outcomes(points)["series"]
     rows = list(zip(points, zip(*(one["values"] for one in outcomes), strict=True), strict=True))
     return {
@@ -50,7 +59,7 @@ def shown(request: HttpRequest) -> dict[str, Any]:
             for point, values in reversed(rows)
             if any(values)
         ],
-        "step": formatting.span(within.step),
+        "step": formatting.span(step),
     }
 
 

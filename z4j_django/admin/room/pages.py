@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from z4j_django.admin import formatting, fragments, navigation
+from z4j_django.admin import formatting, fragments, links, navigation
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.navigation import APP
 from z4j_django.admin.pages import Page
@@ -22,6 +22,7 @@ from z4j_django.admin.room.reading import CONDITIONS, Reading
 from z4j_django.conditions import registry
 from z4j_django.conf import settings
 from z4j_django.models import ConditionRecord
+from z4j_django.queries.filter import terms
 from z4j_django.watch import on_demand
 
 #: Conditions in the block on the admin's own index.
@@ -39,7 +40,7 @@ class Room:
         """All of them; where it is to be brief, what is wrong and the figures."""
         if brief:
             return {"brief": Part("admin/z4j_django/room/brief.html", self.safely(self._brief))}
-        once = self.safely(lambda: {"chart": chart.shown(self.request)})
+        once = self.safely(lambda: {"chart": chart.shown(self.reading, self.request)})
         may = navigation.may_view(self.request, "taskrecord")
         now = Part(
             "admin/z4j_django/room/now.html", self.safely(self._now), once=once if may else None
@@ -61,6 +62,20 @@ class Room:
                 return {"failure": type(error).__name__}
 
         return read
+
+    def place(self) -> dict[str, Any]:
+        """What this is, in the page's head: the project, where it runs, and its newest release."""
+        project = self.reading.project
+        release = ""
+        if navigation.may_view(self.request, "taskrecord") and (name := self.reading.release):
+            shown = formatting.release(name)
+            url = links.tasks_url(self.request, str(terms.exactly("release", name)))
+            release = links.linked(url, shown)
+        return {
+            "project": project if project != "default" else "",
+            "environment": settings.environment,
+            "release": release,
+        }
 
     def _brief(self, conditions: int = BRIEF) -> dict[str, Any]:
         checked = self.reading.attention.checked_at
@@ -124,7 +139,7 @@ def shown(request: HttpRequest, *, brief: bool) -> dict[str, Any]:
     return {
         "shown": True,
         "parts": fragments.whole(request, room.parts(brief=brief), address),
-        "project": settings.PROJECT,
+        **({} if brief else room.safely(room.place)()),
         "updated": formatting.moment(timezone.now()),
         "overview": navigation.address(request, "app_list", app_label=APP),
     }

@@ -14,7 +14,7 @@ from z4j_django.conditions import attention
 from z4j_django.conditions.scene import Scene
 from z4j_django.conf import settings
 from z4j_django.models import ErrorGroup, TaskRecord
-from z4j_django.queries import errors, health, pulse, queues, timetable, unfinished, usual
+from z4j_django.queries import errors, health, pulse, queues, releases, timetable, unfinished, usual
 from z4j_django.queries.timetable import Entry
 from z4j_django.values import INTERNAL
 
@@ -98,11 +98,19 @@ class Reading(Scene):
         return list(lately.defer(*errors.HEAVY_FIELDS).order_by("-last_seen", "-id")[:ROWS])
 
     @cached_property
-    def errors_by_hour(self) -> Mapping[str, Sequence[int]]:
-        """How often each of them was seen in each of the last 24 hours."""
-        if not self.errors:
-            return {}
-        return errors.by_hour(self.project, self.errors, 24, self.now)
+    def failed_lately(self) -> Mapping[str, int]:
+        """How many tasks of the last hour failed with each of them."""
+        return errors.failures_since(self.now - _HOUR, self.errors)
+
+    @cached_property
+    def release(self) -> str:
+        """The release that was first seen last; empty where none is known."""
+
+        def read() -> str:
+            found = releases.newest(self.project)
+            return found.name if found is not None else ""
+
+        return _remembered(("release", self.project), read)
 
     @cached_property
     def recording(self) -> health.Recording:

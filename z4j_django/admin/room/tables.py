@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django.http import HttpRequest
@@ -25,12 +25,14 @@ from z4j_django.admin.queues import cells
 from z4j_django.admin.room.reading import ROWS, Reading
 from z4j_django.admin.workers import standing
 from z4j_django.models import ErrorGroup, TaskRecord, WorkerRecord
-from z4j_django.queries import errors, health, liveness, queue_table, timetable
+from z4j_django.queries import errors, health, liveness, queue_table, schedule_runs
 from z4j_django.queries.filter import terms
-from z4j_django.queries.timetable import Entry
+from z4j_django.queries.schedule_runs import Schedule
 
 #: From how many times its usual p95 on a task runs long.
 _LONG: Final = 10
+#: Runs that are shown of a schedule.
+_RUNS: Final = 6
 #: Workers that are silent for so long are not there any more.
 _GONE: Final = timedelta(days=1)
 
@@ -130,7 +132,6 @@ def failures(reading: Reading, request: HttpRequest) -> Table:
 
 
 def _error(reading: Reading, request: HttpRequest, error: ErrorGroup) -> dict[str, Any]:
-    by_hour = reading.errors_by_hour.get(error.error_id, ())
     where = record_url(request, "errorgroup", error.error_id)
     kind = error.exception_type.rpartition(".")[2] or str(error)
     mark: SafeString | str = ""
@@ -138,15 +139,15 @@ def _error(reading: Reading, request: HttpRequest, error: ErrorGroup) -> dict[st
         mark = formatting.pill(_("REGRESSED"), colour="failure")
     elif errors.is_new(error):
         mark = formatting.pill(_("NEW"), colour="failure")
-    words = _("failures in each of the last 24 hours")
+    # What was seen within the hour was seen once at least, whether or not its task is on record.
+    failed = max(reading.failed_lately.get(error.error_id, 0), 1)
     return {
         "type": linked(
             where or tasks_url(request, str(terms.exactly("error", error.error_id))),
             formatting.text(kind),
         ),
         "task": formatting.name(error.name),
-        "count": formatting.count(sum(by_hour) or error.count),
-        "line": formatting.sparkline(by_hour, words, "failed"),
+        "count": formatting.count(failed) + ("+" if failed >= errors.COUNTED else ""),
         "last": formatting.moment(error.last_seen),
         "first": formatting.moment(error.first_seen),
         "mark": mark,
@@ -155,40 +156,29 @@ def _error(reading: Reading, request: HttpRequest, error: ErrorGroup) -> dict[st
 
 def schedules(reading: Reading, request: HttpRequest) -> dict[str, Any]:
     """The schedules that are overdue, and those that come next."""
-    overdue = {one.subject: one for one in reading.attention.open if one.key == "schedule_overdue"}
-    due = []
-    for entry in reading.schedules:
-        if entry.name in overdue or (entry.expires and entry.expires <= reading.now):
-            continue
-        at = timetable.following(entry, entry.last_run_at or entry.since, reading.now)
-        if at is not None:
-            due.append((at, entry))
-    due.sort(key=lambda one: (one[0], one[1].name))
-    rows = [_overdue(request, name, one.since) for name, one in overdue.items()]
-    rows += [_due(request, at, entry) for at, entry in due]
+    held = [one for one in reading.attention.open if one.key == schedule_runs.OVERDUE]
+    found = schedule_runs.part(
+        reading.project, reading.now, reading.schedules, held, slice(ROWS), _RUNS
+    )
     return {
-        "rows": rows[:ROWS],
-        "overdue": len(overdue),
-        "total": len(reading.schedules),
+        "rows": [_schedule(reading, request, one) for one in found.rows],
+        "overdue": found.overdue,
+        "total": found.total,
         "url": schedules_url(request),
     }
 
 
-def _overdue(request: HttpRequest, name: str, since: datetime) -> dict[str, Any]:
+def _schedule(reading: Reading, request: HttpRequest, one: Schedule) -> dict[str, Any]:
+    when = formatting.moment(one.due(reading.now))
+    if one.overdue is not None:
+        when = format_html(_("overdue for {}"), formatting.elapsed(one.overdue.since))
     return {
-        "name": linked(schedules_url(request), formatting.name(name)),
-        "when": format_html(_("overdue for {}"), formatting.elapsed(since)),
-        "is_overdue": True,
-    }
-
-
-def _due(request: HttpRequest, at: datetime, entry: Entry) -> dict[str, Any]:
-    return {
-        "name": linked(schedules_url(request), formatting.name(entry.name)),
-        "when": formatting.moment(at),
-        "rhythm": str(entry.recurrence)[:80],
-        "task": formatting.name(entry.task),
-        "is_overdue": False,
+        "name": linked(schedules_url(request), formatting.name(one.entry.name)),
+        "runs": [
+            formatting.sign(run, record_url(request, "taskrecord", run.pk)) for run in one.runs
+        ],
+        "when": when,
+        "is_overdue": one.overdue is not None,
     }
 
 

@@ -133,7 +133,7 @@
         create("clipPath", {id: "z4j-flow-clip"}, create("rect", {width: WIDTH - 6, height: HEIGHT})));
 
     /* One node takes part in the tab order; the arrow keys move on from it. */
-    const walk = (svg, graph, {nodes, links}) => {
+    const walk = (svg, graph, {nodes, links}, chosen) => {
         const drawn = new Map();
         const after = nodes.map(() => []);
         const before = nodes.map(() => []);
@@ -166,7 +166,8 @@
             Home: () => nodes.findIndex((node) => node.id !== undefined),
             End: () => nodes.length - 1,
         };
-        let current = moves.Home();
+        const wanted = nodes.findIndex((node) => chosen !== undefined && node.id === chosen);
+        let current = wanted < 0 ? moves.Home() : wanted;
         const choose = (number) => {
             drawn.get(current).setAttribute("tabindex", "-1");
             current = number;
@@ -191,19 +192,27 @@
                 if (!isJoint(number)) drawn.set(number, element);
             },
             ready: () => { if (drawn.has(current)) choose(current); },
+            chosen: () => nodes[current]?.id,
+            focus: () => drawn.get(current)?.focus({preventScroll: true}),
         };
     };
 
-    /* The picture scrolls in its frame; to zoom is to change its size. */
-    const frame = (section, canvas, svg, size) => {
+    /* The picture scrolls in its frame; to zoom is to change its size. What is drawn anew in it
+       has the size of what was there, and the place. */
+    const frame = (section, canvas) => {
         let scale = 1;
+        let svg = null;
+        let size = null;
+        const resize = () => {
+            svg.setAttribute("width", size.width * scale);
+            svg.setAttribute("height", size.height * scale);
+        };
         const zoom = (wanted, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) => {
             const next = Math.min(ZOOM.most, Math.max(ZOOM.least, wanted));
             const left = ((canvas.scrollLeft + x) / scale) * next - x;
             const top = ((canvas.scrollTop + y) / scale) * next - y;
             scale = next;
-            svg.setAttribute("width", size.width * scale);
-            svg.setAttribute("height", size.height * scale);
+            resize();
             canvas.scrollTo(left, top);
         };
         const fit = (least) => {
@@ -223,7 +232,18 @@
             zoom(scale * (event.deltaY < 0 ? ZOOM.step : 1 / ZOOM.step), event.clientX - left, event.clientY - top);
         }, {passive: false});
         drag(canvas);
-        fit(ZOOM.readable);
+        return (drawn, extent) => {
+            const isFirst = svg === null;
+            const {scrollLeft, scrollTop} = canvas;
+            [svg, size] = [drawn, extent];
+            canvas.replaceChildren(svg);
+            if (isFirst) {
+                fit(ZOOM.readable);
+            } else {
+                resize();
+                canvas.scrollTo(scrollLeft, scrollTop);
+            }
+        };
     };
 
     const drag = (canvas) => {
@@ -247,17 +267,27 @@
         canvas.addEventListener("click", (event) => { if (moved) event.preventDefault(); }, true);
     };
 
+    /* What leads from where to where: as long as that is the same, everything stays in its place. */
+    const shapeOf = ({nodes, links}) => JSON.stringify([
+        nodes.map((node) => node.id ?? null), links.map(([source, target]) => [source, target]),
+    ]);
+
+    const pictures = new WeakMap();
     const draw = (section) => {
-        const data = JSON.parse(document.getElementById(section.dataset.z4jPicture).textContent);
+        const words = document.getElementById(section.dataset.z4jPicture).textContent;
+        const before = pictures.get(section);
+        if (before?.words === words) return;
+        const data = JSON.parse(words);
         if (!data.nodes.length || typeof dagre === "undefined") return;
         const canvas = section.querySelector("[data-z4j-canvas]");
-        const graph = layout(data);
+        const shape = shapeOf(data);
+        const graph = before?.shape === shape ? before.graph : layout(data);
         const size = graph.graph();
         const svg = create("svg", {
             class: "z4j-flow-graph", viewBox: `0 0 ${size.width} ${size.height}`, role: "group",
             "aria-label": canvas.dataset.z4jLabel,
         }, definitions(), drawLinks(graph, data));
-        const keys = walk(svg, graph, data);
+        const keys = walk(svg, graph, data, before?.keys.chosen());
         const font = `600 13px ${getComputedStyle(canvas).fontFamily}`;
         data.nodes.forEach((node, number) => {
             const element = drawNode(node, graph.node(String(number)), font);
@@ -265,20 +295,26 @@
             svg.append(element);
         });
         keys.ready();
-        canvas.replaceChildren(svg);
+        const hasFocus = canvas.contains(document.activeElement);
         section.hidden = false;
-        frame(section, canvas, svg, size);
-        const outline = section.parentElement.querySelector("[data-z4j-outline]");
-        if (outline) outline.open = false;
+        const show = before?.show ?? frame(section, canvas);
+        if (!before) {
+            const outline = section.parentElement.querySelector("[data-z4j-outline]");
+            if (outline) outline.open = false;
+        }
+        show(svg, size);
+        if (hasFocus) keys.focus();
+        pictures.set(section, {words, shape, graph, keys, show});
         section.dataset.z4jDrawn = "yes";
     };
+    const drawAll = () => document.querySelectorAll("[data-z4j-picture]").forEach(draw);
 
-    /* On a page of something else: the picture, once one looks there. */
+    /* On a page of something else: the picture, once one looks there. It refreshes by itself. */
     const embed = async (section) => {
         const answer = await fetch(section.dataset.z4jWorkflow, {credentials: "same-origin"});
         if (!answer.ok || answer.redirected) return;
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        const found = page.querySelector("[data-z4j-flow]");
+        const found = page.querySelector("[data-z4j-part]");
         if (!found) return;
         const {nodes} = JSON.parse(found.querySelector("#z4j-flow-data").textContent);
         // Of what stands alone there is nothing to see.
@@ -286,6 +322,7 @@
         if (section.hidden) return;
         section.append(document.adoptNode(found));
         section.querySelectorAll("[data-z4j-picture]").forEach(draw);
+        window.htmx?.process(found);
     };
 
     const seen = new IntersectionObserver((entries) => {
@@ -297,10 +334,11 @@
     });
 
     const ready = () => {
-        document.querySelectorAll("[data-z4j-picture]").forEach(draw);
+        drawAll();
         document.querySelectorAll("[data-z4j-workflow]").forEach((section) => seen.observe(section));
     };
 
+    document.addEventListener("z4jrefreshed", drawAll);
     if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready);
     else ready();
 }
