@@ -13,6 +13,11 @@ from tests.browser.test_admin import shop
 __all__ = ["shop"]
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+#: Whether the line of places was scrolled to where one is.
+HERE_IS_SEEN = """() => [...document.querySelectorAll('.z4j-nav [aria-current]')].every((here) => {
+    const [place, line] = [here, here.closest('ul')].map((one) => one.getBoundingClientRect());
+    return place.left >= line.left - 1 && place.right <= line.right + 1;
+})"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -76,3 +81,4 @@ def test_from_right_to_left_every_page_fits(
         page.goto(path)
         assert page.evaluate("document.dir || document.documentElement.dir") == "rtl", name
         assert every_page.overflow(page) == [], name
+        assert page.evaluate(HERE_IS_SEEN), name

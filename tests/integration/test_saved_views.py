@@ -94,6 +94,14 @@ class TestSaving:
         assert not SavedView.objects.exists()
 
 
+class TestList:
+    def test_it_says_what_it_lists_and_how_many(self, viewer: Client) -> None:
+        save(viewer, "failures")
+        page = viewer.get(VIEWS)
+        assert page.context["title"] == "Saved views"
+        assert "1 saved view" in text(page)
+
+
 class TestSharing:
     def test_ones_own_stand_first_however_many_are_shared(
         self, viewer: Client, operator: Client, monkeypatch

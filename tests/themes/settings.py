@@ -27,3 +27,4 @@ if THEME == "grappelli":
 MIDDLEWARE = [name for name in MIDDLEWARE if name != "tests.policy.middleware"]
 # The tests ask no other host for fonts.
 JAZZMIN_SETTINGS = {"use_google_fonts_cdn": False}
+JAZZMIN_UI_TWEAKS = {"default_theme_mode": "auto"}

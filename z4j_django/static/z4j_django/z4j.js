@@ -215,8 +215,8 @@
     // On a phone the line of places is longer than the page is wide.
     const showPlace = (here) => {
         const line = here.closest("ul");
-        const over = here.getBoundingClientRect().right - line.getBoundingClientRect().right;
-        if (over > 0) line.scrollLeft += over;
+        const [place, room] = [here, line].map((one) => one.getBoundingClientRect());
+        line.scrollLeft += Math.max(place.right - room.right, 0) + Math.min(place.left - room.left, 0);
     };
 
     const ready = () => {
