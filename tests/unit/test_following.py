@@ -31,6 +31,7 @@ def test_of_an_interval_that_never_came_nothing_is_known() -> None:
 
 def test_an_interval_of_nothing_never_comes() -> None:
     assert following(Entry("always", "a", Interval(0)), NOW, NOW) is None
+    assert following(Entry("hardly", "a", Interval(1e15)), NOW, NOW) is None
 
 
 def test_a_crontab_needs_no_past() -> None:

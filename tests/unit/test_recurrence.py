@@ -68,6 +68,11 @@ def test_an_interval_comes_so_long_after_the_last() -> None:
     assert str(Interval(86_400.0)) == "every 86,400 s"
 
 
+@pytest.mark.parametrize("seconds", [3e11, 1e15, float("inf")])
+def test_an_interval_that_the_calendar_does_not_reach_has_no_next(seconds: float) -> None:
+    assert Interval(seconds).after(NOON) is None
+
+
 def numbers(low: int, high: int) -> st.SearchStrategy[str]:
     lists = st.lists(st.integers(low, high), min_size=1, max_size=3)
     steps = st.integers(1, high).map(lambda step: f"*/{step}")

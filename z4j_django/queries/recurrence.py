@@ -42,8 +42,11 @@ class Interval:
     seconds: float
 
     def after(self, moment: datetime) -> datetime | None:
-        """When it comes next after it came at ``moment``."""
-        return moment + timedelta(seconds=self.seconds)
+        """When it comes next after it came at ``moment``; ``None`` where no calendar has that."""
+        try:
+            return moment + timedelta(seconds=self.seconds)
+        except OverflowError:
+            return None
 
     def __str__(self) -> str:
         return f"every {self.seconds:,.10g} s"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -108,7 +108,7 @@ def following(entry: Entry, last: datetime | None, now: datetime) -> datetime | 
     if last is None or entry.recurrence.seconds <= 0:
         return None
     passed = max((now - last).total_seconds(), 0.0) // entry.recurrence.seconds
-    return last + timedelta(seconds=entry.recurrence.seconds * (passed + 1))
+    return Interval(entry.recurrence.seconds * (passed + 1)).after(last)
 
 
 def last_sent(project: str, names: Sequence[str]) -> dict[str, datetime]:
