@@ -20,6 +20,10 @@ class Clicks:
     def link(self, name: str) -> None:
         self(self.page.get_by_role("link", name=name).first)
 
+    def place(self, name: str) -> None:
+        """Along the line above our pages."""
+        self(self.page.locator(".z4j-nav").get_by_role("link", name=name))
+
     def button(self, name: str) -> None:
         self(self.page.get_by_role("button", name=name).first)
 

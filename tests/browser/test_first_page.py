@@ -31,12 +31,13 @@ def quiet(transactional_db) -> None:
     seeds.worker()
 
 
-def ask(page) -> None:
-    """Have the page ask for its part, as it does every five seconds, and wait for the answer."""
+def ask(page, name: str = "") -> None:
+    """Have the page ask for a part, as it does every five seconds, and wait for the answer."""
     fragments.forget()
-    with page.expect_response(re.compile(r"part=")):
+    with page.expect_response(re.compile(rf"part={name}")):
         page.evaluate(
-            "document.querySelector('[data-z4j-part]').dispatchEvent(new CustomEvent('z4jnow'))"
+            "which => document.querySelector(which).dispatchEvent(new CustomEvent('z4jnow'))",
+            f'[data-z4j-part="{name}"]' if name else "[data-z4j-part]",
         )
     page.locator(".htmx-request, .htmx-swapping").wait_for(state="detached")
 

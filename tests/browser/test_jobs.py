@@ -102,7 +102,7 @@ def test_a_runaway_is_stopped_in_three_clicks(operator, monkeypatch) -> None:
 def test_a_failed_chord_is_run_again_in_three_clicks(operator, app) -> None:
     chords.chord_of_three(app)
     operator.page.goto(FIRST)
-    operator.link("Groups")
+    operator.place("Groups")
     operator.link("Retry… chord")
     operator.button("Run it again")
     assert Operation.objects.get().done == 3  # one runs, two results stand
@@ -125,7 +125,7 @@ def test_a_purge_is_undone_in_three_clicks(operator, app) -> None:
     app.send_task("pay", (7,), queue=queue)
     operations.perform("purge_queue", queue, {"confirm": queue}, actor="the test", surface="admin")
     operator.page.goto(FIRST)
-    operator.link("Operations")
+    operator.place("Operations")
     operator.link("Restore… operation")
     operator.button("Put them back")
     assert [message.headers["task"] for message in messages.taken(queue)] == ["pay"]

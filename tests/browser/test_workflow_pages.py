@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.clicks import overflow
+from tests.browser.test_first_page import ask
 from tests.integration.pages import NOW
 from tests.integration.pages import page as page_of
 from tests.integration.test_admin_workflows import address, chord
@@ -92,6 +93,91 @@ def test_it_can_be_made_larger_and_moved(open_page, root) -> None:
     page.mouse.up()
     assert canvas.evaluate("one => [one.scrollLeft, one.scrollTop]") == [200, 100]
     assert page.url.endswith("?open=m0")
+
+
+#: Nobody has moved for long.
+LONG_AFTER = "performance.now = () => 1e9"
+
+
+def in_frame(page) -> list[float]:
+    """How wide the picture is, and how far it is moved."""
+    return page.locator(".z4j-flow-canvas").evaluate(
+        "one => [one.firstChild.clientWidth, one.scrollLeft, one.scrollTop]"
+    )
+
+
+def of_node(page, name: str) -> str:
+    """What a node's lower line says."""
+    node = page.locator(".z4j-flow-node").filter(has_text=name)
+    return node.locator(".z4j-flow-said").text_content()
+
+
+def test_a_picture_follows_what_goes_on_and_keeps_its_size_and_place(open_page, root) -> None:
+    TaskRecord.objects.filter(pk=root.pk).update(state="STARTED", finished_at=None)
+    page = open_page(address(root, "?open=m0"))
+    assert of_node(page, "shop.import").startswith("STARTED")
+    for _ in range(4):
+        page.get_by_role("button", name="Larger").click()
+    page.locator(".z4j-flow-canvas").evaluate("one => one.scrollTo(90, 70)")
+    page.mouse.move(0, 0)
+    before = in_frame(page)
+    page.evaluate("document.querySelector('.z4j-flow-node').focus({preventScroll: true})")
+    TaskRecord.objects.filter(pk=root.pk).update(state="SUCCESS", finished_at=NOW)
+    page.evaluate(LONG_AFTER)
+    ask(page)
+    assert of_node(page, "shop.import").startswith("SUCCESS")
+    assert in_frame(page) == before
+    assert focused(page) == "shop.import"
+    page.get_by_role("button", name="Fit").click()
+    assert in_frame(page)[0] < before[0]
+
+
+def test_a_step_that_is_new_is_drawn_and_the_list_has_it(open_page, root) -> None:
+    TaskRecord.objects.filter(pk=root.pk).update(state="STARTED", finished_at=None)
+    page = open_page(address(root))
+    page.mouse.move(0, 0)
+    page.get_by_text("As a list").click()
+    timed("late", 1, 1, 2, name="shop.late", parent_id=root.task_id, root_id=root.task_id)
+    page.evaluate(LONG_AFTER)
+    ask(page)
+    assert "shop.late" in places(page)
+    assert page.locator(".z4j-flow-outline").get_by_text("shop.late").is_visible()
+
+
+def test_a_waterfall_follows_and_stays_under_the_pointer(open_page, root) -> None:
+    TaskRecord.objects.filter(pk=root.pk).update(state="STARTED", finished_at=None)
+    page = open_page(address(root, "?view=waterfall"))
+    first = page.locator(".z4j-flow-waterfall tbody tr").first
+    first.hover()
+    TaskRecord.objects.filter(pk=root.pk).update(state="SUCCESS", finished_at=NOW)
+    ask(page)
+    assert first.get_by_text("STARTED").is_visible()
+    page.evaluate(LONG_AFTER)
+    ask(page)
+    assert first.get_by_text("SUCCESS").is_visible()
+
+
+def test_a_workflow_that_is_over_asks_no_more(open_page, root) -> None:
+    page = open_page(address(root))
+    assert page.locator("[data-z4j-part][data-hx-get]").count() == 0
+    assert page.locator("[data-z4j-pause]").count() == 0
+
+
+def test_a_group_follows_its_members_and_the_picture_on_its_page(open_page, root) -> None:
+    late = TaskRecord.objects.filter(group_id=GroupRecord.objects.get().group_id)
+    late = late.filter(state="SUCCESS").order_by("-id").first()
+    TaskRecord.objects.filter(pk=late.pk).update(state="STARTED", finished_at=None)
+    page = open_page(page_of(GroupRecord.objects.get()))
+    page.locator("[data-z4j-workflow]").scroll_into_view_if_needed()
+    page.wait_for_selector(".z4j-flow-node")
+    assert "1 running" in of_node(page, "shop.resize")
+    page.mouse.move(0, 0)
+    page.evaluate(LONG_AFTER)
+    TaskRecord.objects.filter(pk=late.pk).update(state="SUCCESS", finished_at=NOW)
+    ask(page, "group")
+    assert page.locator(".z4j-counts").first.get_by_text("STARTED").count() == 0
+    ask(page, "flow")
+    assert "running" not in of_node(page, "shop.resize")
 
 
 @pytest.mark.parametrize("view", ["", "?view=waterfall"])

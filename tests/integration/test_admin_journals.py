@@ -52,11 +52,9 @@ def test_one_that_is_shipped_says_why_it_is_not() -> None:
 
 
 def test_it_is_offered_to_whom_it_is_open() -> None:
-    old = journal(3600)
-    assert "Dismiss…" not in text(signed_in("z4j operator").get(page(old)))
-    assert (
-        signed_in("z4j operator").get(address("journalrecord_dismiss", old.pk)).status_code == 403
-    )
+    client, old = signed_in("z4j operator"), journal(3600)
+    assert "Dismiss…" not in text(client.get(page(old)))
+    assert client.get(address("journalrecord_dismiss", old.pk)).status_code == 403
 
 
 def test_what_is_gone_is_said_to_be() -> None:

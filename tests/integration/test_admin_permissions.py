@@ -209,8 +209,9 @@ def test_an_inactive_user_is_sent_to_the_login(pretence) -> None:
 def test_restore_is_offered_to_whom_it_is_open(who, offered) -> None:
     purge = operation("purge_queue", ("mail",))
     SavedMessage.objects.create(operation=purge, position=1, sealed=b"x", size=1)
+    client = signed_in(who)
     for where in (page(purge), OPERATIONS):
-        shown = signed_in(who).get(where).content.decode()
+        shown = client.get(where).content.decode()
         assert (address("operation_restore", purge.pk) in shown) is offered
 
 

@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from z4j_django.admin import formatting
+from z4j_django.admin import formatting, links
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
 from z4j_django.models import TaskRecord
-from z4j_django.queries import schedule_runs
+from z4j_django.queries import schedule_runs, schedules
 from z4j_django.queries.filter import terms
 from z4j_django.queries.schedule_runs import Schedule
 from z4j_django.values import whole_number
@@ -49,6 +50,7 @@ class SchedulesPage(Page):
         task_url = self.model_admin.urls_of(TaskRecord)
         before = max(first - schedule_runs.LIMIT, 0)
         return {
+            "off": self._off(task_url) if last >= found.total else [],
             "rows": [self._row(one, now, task_url) for one in found.rows],
             "overdue": found.overdue,
             "total": found.total,
@@ -58,14 +60,33 @@ class SchedulesPage(Page):
             else "",
         }
 
+    def _off(self, task_url: Callable[[Any], str | None]) -> list[dict[str, Any]]:
+        """Those that are switched off: on the last page, below what comes."""
+        found = schedules.switched_off(schedule_runs.LIMIT)
+        runs = schedule_runs.newest(settings.PROJECT, [one.name for one in found])
+        return [
+            {
+                "name": self._name(one.name),
+                "task": formatting.name(one.task),
+                "rhythm": schedules.words(one)[:120],
+                "runs": [formatting.sign(run, task_url(run)) for run in runs[one.name]],
+                "sent": formatting.moment(one.last_run_at),
+            }
+            for one in found
+        ]
+
+    def _name(self, name: str) -> SafeString:
+        """A schedule's name, leading to the tasks that it sent."""
+        address = self.model_admin.list_url(TaskRecord, q=str(terms.exactly("schedule", name)))
+        return links.linked(address, formatting.name(name))
+
     def _row(
         self, one: Schedule, now: datetime, task_url: Callable[[Any], str | None]
     ) -> dict[str, Any]:
-        admin, entry = self.model_admin, one.entry
-        address = admin.list_url(TaskRecord, q=str(terms.exactly("schedule", entry.name)))
+        entry = one.entry
         newest = one.runs[-1] if one.runs else None
         return {
-            "name": admin.link(address, formatting.name(entry.name)),
+            "name": self._name(entry.name),
             "task": formatting.name(entry.task),
             "rhythm": str(entry.recurrence)[:120],
             "runs": [formatting.sign(run, task_url(run)) for run in one.runs],

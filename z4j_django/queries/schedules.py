@@ -32,6 +32,14 @@ def every() -> QuerySet[Any]:
     return found
 
 
+def switched_off(limit: int) -> list[Any]:
+    """The periodic tasks that beat does not send until somebody switches them on; one query."""
+    if not is_installed():
+        return []
+    found = every().filter(enabled=False).select_related(*KINDS).order_by("name", "pk")
+    return list(found[:limit])
+
+
 def fill(rows: Sequence[Any]) -> None:
     """Read what the rows of a page say of their schedules, in a query a kind that is there.
 

@@ -1,8 +1,9 @@
 /* Draws what stands in <figure class="z4j-chart" data-z4j-chart="…">: bars of outcomes on each other,
    or lines. The numbers come from the address; the table below says the same without scripts.
 
-   The address answers {at: [seconds], series: [{label, outcome, values}], marks: [{at, label}],
-   step: seconds, unit: "s" or ""}. */
+   The address answers {at: [seconds], series: [{label, outcome, values}], marks: [{at, label,
+   name}], step: seconds, unit: "s" or ""}. A mark's label is short; its name is told of the place
+   that one points at, and in the list below, which the elements of data-z4j-marks have. */
 "use strict";
 {
     const style = (node, name) => getComputedStyle(node).getPropertyValue(name).trim();
@@ -26,6 +27,8 @@
         return rows.map((row) => row.map((value, place) => (sums[place] += value ?? 0)));
     };
 
+    //: Labels of marks below each other, at most; what has no room is in the list.
+    const MARK_ROWS = 3;
     const marks = (found, ink) => ({
         hooks: {
             draw: [(plot) => {
@@ -34,7 +37,9 @@
                 ctx.strokeStyle = ctx.fillStyle = ink;
                 ctx.setLineDash([4, 4]);
                 ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-                for (const {at, label} of found) {
+                // Where the last label of each row ends: one that would lie on it goes below.
+                const rows = [];
+                for (const {at, label} of [...found].sort((one, other) => one.at - other.at)) {
                     const x = Math.round(plot.valToPos(at, "x", true));
                     if (x < bbox.left || x > bbox.left + bbox.width) continue;
                     ctx.beginPath();
@@ -42,8 +47,14 @@
                     ctx.lineTo(x, bbox.top + bbox.height);
                     ctx.stroke();
                     const end = x > bbox.left + bbox.width / 2;
+                    const width = ctx.measureText(label).width + 8 * devicePixelRatio;
+                    const left = end ? x - width : x;
+                    const free = rows.findIndex((taken) => taken <= left);
+                    const row = free < 0 ? rows.length : free;
+                    if (row >= MARK_ROWS) continue;
+                    rows[row] = left + width;
                     ctx.textAlign = end ? "right" : "left";
-                    ctx.fillText(label, x + (end ? -4 : 4) * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
+                    ctx.fillText(label, x + (end ? -4 : 4) * devicePixelRatio, bbox.top + (11 + 13 * row) * devicePixelRatio);
                 }
                 ctx.restore();
             }],
@@ -97,8 +108,25 @@
         return (plot) => {
             const place = plot.cursor.idx;
             const numbers = place === null || place === undefined ? "" : found.series.map(({label, values}) => `${label} ${values[place] === null ? "-" : found.unit === "s" ? seconds(values[place]) : values[place]}`).join(" · ");
-            note.textContent = numbers && `${clock.format(new Date(found.at[place] * 1000))}: ${numbers}`;
+            note.textContent = numbers && `${clock.format(new Date(found.at[place] * 1000))}: ${[numbers, ...named(found, place)].join(" · ")}`;
         };
+    };
+
+    /* What is marked at a place, whole. */
+    const named = (found, place) => {
+        const from = found.at[place];
+        const until = found.at[place + 1] ?? Infinity;
+        return (found.marks ?? []).filter(({at}) => at >= from && at < until).map(({name}) => name);
+    };
+
+    /* The marks as words. */
+    const list = (figure, found) => {
+        const place = figure.querySelector("[data-z4j-marks]");
+        if (!place) return;
+        const clock = new Intl.DateTimeFormat(language, {dateStyle: "short", timeStyle: "short"});
+        const told = (found.marks ?? []).map(({at, name}) => `${name} (${clock.format(new Date(at * 1000))})`);
+        place.textContent = `${place.dataset.z4jMarks} ${told.join(", ")}`;
+        place.hidden = !told.length;
     };
 
     const draw = async (figure) => {
@@ -109,6 +137,7 @@
         figure.z4jText = text;
         const found = JSON.parse(text);
         const isBars = figure.dataset.kind !== "lines";
+        list(figure, found);
         const rows = found.series.map((one) => one.values);
         const data = [found.at, ...(isBars && rows.length ? stacked(rows).reverse() : rows)];
         const place = figure.querySelector(".z4j-plot");
