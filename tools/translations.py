@@ -85,7 +85,8 @@ def _in_nodes(nodes: Iterable[Any]) -> Iterator[Message]:
             said = node.filter_expression.var
             text = getattr(said, "literal", said)
             if isinstance(text, str):
-                yield text, ""
+                # So Django looks for them, as for those of blocktranslate.
+                yield text.replace("%", "%%"), ""
         for name in getattr(node, "child_nodelists", ()):
             yield from _in_nodes(getattr(node, name, None) or ())
         for _condition, within in getattr(node, "conditions_nodelists", ()):

@@ -22,7 +22,7 @@ THEME = os.environ.get("THEME", "stock")
 #: Its index is a frame around the other pages, with tabs.
 WITHOUT_INDEX = {"simpleui"}
 #: What follows a system that is dark; the others are light whatever the system says.
-FOLLOWS_THE_SYSTEM = {"stock", "unfold", "jazzmin"}
+FOLLOWS_THE_SYSTEM = {"stock", "unfold", "jazzmin", "grappelli"}
 #: What a page of ours looks like at 1280 px, whatever is around it.
 LOOK = {
     ".z4j-nav a": {"font-size": "14px", "text-transform": "none", "text-decoration-line": "none"},

@@ -4,6 +4,8 @@ import gettext
 import re
 
 import pytest
+from django.template import Context, Template
+from django.utils import translation
 
 polib = pytest.importorskip("polib")
 
@@ -61,3 +63,12 @@ def test_what_is_compiled_is_what_is_written(language):
             form = compiled.plural(count)
             shown = compiled.ngettext(one.msgid, one.msgid_plural, count)
             assert shown == one.msgstr_plural[form]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_template_finds_a_sentence_with_a_percent_sign(language):
+    written = Template('{% load i18n %}{% translate "%s of %t selected" %}')
+    with translation.override(language):
+        shown = written.render(Context())
+    assert shown not in ("", "%s of %t selected")
+    assert {"%s", "%t"} <= set(shown.split())
