@@ -27,6 +27,7 @@ FOLLOWS_THE_SYSTEM = {"stock", "unfold", "jazzmin", "grappelli"}
 LOOK = {
     ".z4j-nav a": {"font-size": "14px", "text-transform": "none", "text-decoration-line": "none"},
     ".z4j-title": {"font-size": "20px", "font-weight": "600", "text-transform": "none"},
+    ".z4j-title > span:not([class])": {"font-weight": "600", "margin-left": "0px"},
     ".z4j-pill": {"font-size": "11px", "border-top-left-radius": "10px"},
     ".z4j-table > tbody td": {"font-size": "14px", "line-height": "20px", "padding-top": "6px"},
     ".z4j-table > thead th": {"font-size": "12px", "text-transform": "none"},
