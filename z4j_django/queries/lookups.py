@@ -62,7 +62,7 @@ def projects(rows: type[models.Model] | models.QuerySet[Any]) -> list[str]:
 
 
 def numbers(keys: Iterable[int]) -> RawSQL:
-    """Some rows' numbers for ``pk__in``: a thousand parameters take longer than to find the rows."""
+    """Some keys for ``pk__in``: a thousand parameters take longer than to find the rows."""
     return RawSQL(", ".join(f"{key:d}" for key in keys) or "NULL", ())  # noqa: S611 - numbers alone
 
 
