@@ -4,7 +4,9 @@
 
 Each client has a session of its own (of the superuser ``bench``), reads the first page once and
 then each of its parts every five seconds, with the ETag it was given. Prints the CPU of the web
-server's processes and of their backends in PostgreSQL, in percent of a core.
+server's processes and of their backends in PostgreSQL, in percent of a core. The conditions are
+said to be looked at, as they are by a worker of the project; what they find stays as it is. With
+``--bare`` the clients read another page of the admin, which asks who they are and shows nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from pathlib import Path
 from bench import common
 
 EVERY = 5.0
+#: What asks who somebody is, and shows next to nothing.
+BARE = "/admin/jsi18n/"
 _PART = re.compile(r'data-hx-get="([^"]+)"')
 
 
@@ -59,8 +63,11 @@ def forget(keys: list[str]) -> None:
 class Client(threading.Thread):
     """One open first page."""
 
-    def __init__(self, port: int, session: str, delay: float, until: float) -> None:
+    def __init__(
+        self, port: int, session: str, delay: float, until: float, bare: bool = False
+    ) -> None:
         super().__init__(daemon=True)
+        self.bare = bare
         self.port, self.delay, self.until = port, delay, until
         self.headers = {"Cookie": f"sessionid={session}"}
         self.answers: Counter[int] = Counter()
@@ -81,7 +88,8 @@ class Client(threading.Thread):
     def run(self) -> None:
         time.sleep(self.delay)
         page, _ = self.get("/admin/z4j_django/")
-        self.parts = {html.unescape(one): "" for one in _PART.findall(page)}
+        found = [BARE] if self.bare else map(html.unescape, _PART.findall(page))
+        self.parts = dict.fromkeys(found, "")
         while True:
             time.sleep(EVERY)
             if time.monotonic() > self.until:
@@ -115,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--bare", action="store_true")
     options = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.open_settings"
     import django
@@ -129,19 +138,35 @@ def main() -> None:
         command, cwd=common.REPOSITORY, env={**os.environ, "PGAPPNAME": "z4j_open"}
     )
     try:
-        measure(server.pid, port, options.pages, options.seconds)
+        measure(server.pid, port, options.pages, options.seconds, options.bare)
     finally:
         server.terminate()
         server.wait(20)
 
 
-def measure(server: int, port: int, pages: int, seconds: float) -> None:
+def look(until: float) -> None:
+    """Say that the conditions are looked at, as a worker of the project does."""
+    from django.db import connection
+    from django.utils import timezone
+
+    from z4j_django.conf import settings
+    from z4j_django.models import Lease
+
+    while time.monotonic() < until:
+        told = dict.fromkeys(("until", "done_at"), timezone.now())
+        Lease.objects.update_or_create(project=settings.PROJECT, name=Lease.WATCH, defaults=told)
+        time.sleep(EVERY)
+    connection.close()
+
+
+def measure(server: int, port: int, pages: int, seconds: float, bare: bool) -> None:
     keys = sessions(pages)
     time.sleep(4)
     begun = time.monotonic()
+    until = begun + EVERY * 2 + seconds
+    threading.Thread(target=look, args=[until], daemon=True).start()
     clients = [
-        Client(port, key, EVERY * number / pages, begun + EVERY * 2 + seconds)
-        for number, key in enumerate(keys)
+        Client(port, key, EVERY * number / pages, until, bare) for number, key in enumerate(keys)
     ]
     for one in clients:
         one.start()

@@ -68,7 +68,7 @@ def _sqlite(rows: list[dict[str, Any]]) -> Plan:
 def _mysql(rows: list[dict[str, Any]]) -> Plan:
     text = "\n".join(str(row) for row in rows)
     # What it has derived is no table of ours.
-    ours = [row for row in rows if not str(row["table"]).startswith("<derived")]
+    ours = [row for row in rows if not str(row["table"]).startswith("<")]
     keys = {str(row["key"]) for row in ours if row["key"]}
     indexes = {"primary" if key == "PRIMARY" else name for key in keys for name in key.split(",")}
     scans = any(row["type"] == "ALL" and row["table"] for row in ours)

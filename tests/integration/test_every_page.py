@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
-from django.test import override_settings
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import set_script_prefix
 
 from tests import every_page
 from tests.browser.test_admin import shop
 from tests.integration.pages import superuser, text
+from z4j_django import verbs
+from z4j_django.admin import fragments
+from z4j_django.admin.room import reading
 
 __all__ = ["shop"]
 #: What sets thousands apart, in whichever language.
@@ -38,8 +46,40 @@ def prefixed() -> Iterator[None]:
     set_script_prefix("/")
 
 
+def asked(client: Client, address: str) -> list[str]:
+    """The addresses from which a page refreshes, and draws."""
+    found = re.findall(r'data-(?:hx-get|z4j-chart)="([^"]*)"', text(client.get(address)))
+    return [urljoin(address, html.unescape(one)) for one in found]
+
+
 def ours(page: str) -> str:
     return page[page.index('class="z4j') :]
+
+
+#: For whoever is no superuser, Django asks for their permissions, and for those of their groups.
+@pytest.mark.parametrize(("is_superuser", "limit"), [(True, 12), (False, 14)])
+def test_none_takes_more_than_twelve_queries(
+    pages: dict[str, str], is_superuser: bool, limit: int
+) -> None:
+    client = superuser()
+    if not is_superuser:
+        User.objects.update(is_superuser=False)
+        User.objects.get().groups.set(Group.objects.all())
+    parts = [part for address in pages.values() for part in asked(client, address)]
+    bulk = [
+        every_page._page(f"taskrecord_bulk_{verb.name}", q=text)
+        for verb in verbs.in_bulk()
+        for text in ("state:STARTED", "state:FAILURE sent:<7d", "queue:mail is:long")
+    ]
+    many = {}
+    for address in (*pages.values(), *parts, *bulk):
+        fragments.forget()
+        reading.forget()
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(address).status_code in (200, 403), address
+        if len(captured) > limit:
+            many[address] = len(captured)
+    assert many == {}
 
 
 @pytest.mark.parametrize("language", ["de", "ar", "fr"])

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from tests import plans
 from tests.integration.pages import NOW
 from z4j_django.models import GroupRecord, Operation, OperationTarget, TaskPayload, TaskRecord
+from z4j_django.operations import tallies
 from z4j_django.queries import operations
 from z4j_django.queries.cursors import Cursor
 
@@ -140,8 +141,13 @@ def test_a_search_for_a_task_finds_its_operations_by_the_target() -> None:
     assert "primary" in plan.indexes or connection.vendor != "mysql", plan.text
 
 
-def test_which_messages_are_kept_comes_by_their_ids() -> None:
-    ids = [f"task-{number}" for number in range(50)]
-    assert operations.kept_messages("default", ids) == set(ids)
-    plan = plan_of(lambda: operations.kept_messages("default", ids), TaskPayload)
+def test_what_became_of_many_tasks_comes_by_the_id_of_each() -> None:
+    keys = TaskRecord.objects.order_by("-id").values_list("id", flat=True)
+    rows = {row.task_id: row for row in tallies.rows_of(keys[:1_000])}
+    histories = list(tallies._histories("default", rows))
+    assert len(histories) == 1_000
+    assert all(kept for _, kept, _, _ in histories)
+    assert sum(state is not None for _, _, state, _ in histories) == 950
+    plan = plan_of(lambda: list(tallies._histories("default", rows)), TaskPayload)
+    assert "z4j_task_retry" in plan.indexes, plan.text
     assert not plan.scans, plan.text

@@ -182,8 +182,14 @@ def test_no_separator_of_a_language_gets_into_a_picture() -> None:
 
 def test_a_line_breaks_where_a_value_is_not_known() -> None:
     path = re.search(r' d="([^"]*)"', formatting.sparkline([0, None, 4, 2], "waiting"))[1]
-    assert path == "M0.0 23.0M66.7 1.0L100.0 12.0"
+    assert path == "M0 23M66.7 1L100 12"
     assert formatting.sparkline([None], "waiting") == ""
+
+
+def test_a_line_says_nothing_of_what_lies_on_it() -> None:
+    values = [0, 0, 0, 0, 4, 4, 4, None, 4, 4, 4]
+    path = re.search(r' d="([^"]*)"', formatting.sparkline(values, "waiting"))[1]
+    assert path == "M0 23L30 23L40 1L60 1M80 1L100 1"
 
 
 def test_slots_are_drawn_one_by_one_up_to_eight() -> None:

@@ -64,7 +64,7 @@ class Preview:
     count: int
     capped: bool
     sample: list[TaskRecord]
-    looked_at: list[TaskRecord]
+    looked_at: list[tallies.Row]
     looked_through: int = 0
 
 
@@ -83,14 +83,13 @@ def preview(selection: Selection, look: int = EXAMINED_LIMIT) -> Preview:
         found = frozen.first(settings.BULK_LIMIT + 1, look)
     targets = found.rows[: settings.BULK_LIMIT]
     newest = targets[: tallies.LIMIT]
-    looked_at = primary(TaskRecord).only(*tallies.COLUMNS).in_bulk(newest)
     shown = queries.summaries(primary(TaskRecord)).in_bulk(newest[:SAMPLE])
     return Preview(
         selection=frozen,
         count=len(targets),
         capped=len(found.rows) > settings.BULK_LIMIT,
         sample=[shown[key] for key in newest if key in shown],
-        looked_at=[looked_at[key] for key in newest if key in looked_at],
+        looked_at=tallies.rows_of(newest),
         looked_through=found.looked_through,
     )
 

@@ -7,30 +7,26 @@ itself says, an operation finds when it is about to publish it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from operator import itemgetter
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from django.db import router
-from django.db.models import Value
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from z4j_django import states, verbs
 from z4j_django.control import results
-from z4j_django.models import OperationTarget, TaskRecord, WorkerRecord
+from z4j_django.models import OperationTarget, TaskPayload, TaskRecord, WorkerRecord
 from z4j_django.models.primary import primary
 from z4j_django.operations import revoking
-from z4j_django.queries import operations as queries
+from z4j_django.queries import lookups
 from z4j_django.values import counted
 
 #: Tasks that are looked at, at most.
 LIMIT: Final = 1_000
 #: Time in which what an operation has published may not be on record yet.
 _A_MOMENT: Final = timedelta(minutes=5)
-#: Columns of a record that are looked at.
-COLUMNS: Final = ("task_id", "state", "worker", "chord_id")
 _Outcome = OperationTarget.Outcome
 
 _UNKNOWN: Final = "not on record"
@@ -46,6 +42,21 @@ REASONS: Final = (
     *(_UNKNOWN, _UNFINISHED, _RETRIED, _IN_CHORD),
     *(_NO_MESSAGE, _OVER, _RUNS, _POOL),
 )
+
+
+class Row(NamedTuple):
+    """What of a record is looked at; of a thousand, records take Django far longer."""
+
+    id: int
+    task_id: str
+    state: str
+    worker: str
+    chord_id: str
+
+
+#: Columns of a record that are looked at.
+COLUMNS: Final = Row._fields
+_Rows = Mapping[str, TaskRecord | Row]
 
 
 @dataclass
@@ -99,15 +110,22 @@ def of(verb: str, project: str, task_ids: Sequence[str], *, force: bool = False)
         force: Whether a retry is forced.
     """
     wanted = list(task_ids[:LIMIT])
-    records = primary(TaskRecord).filter(project=project, task_id__in=wanted).only(*COLUMNS)
-    rows = {one.task_id: one for one in records}
+    records = primary(TaskRecord).filter(project=project, task_id__in=wanted)
+    rows = {row[1]: Row(*row) for row in records.values_list(*COLUMNS)}
     found = Tally(len(wanted), {one: _UNKNOWN for one in wanted if one not in rows})
     VERBS[verb](found, project, rows, force)
     return found
 
 
+def rows_of(keys: Sequence[int]) -> list[Row]:
+    """What is looked at of some tasks, by the keys of their records, in their order."""
+    records = primary(TaskRecord).filter(pk__in=lookups.numbers(keys))
+    found = {row[0]: Row(*row) for row in records.values_list(*COLUMNS)}
+    return [found[key] for key in keys if key in found]
+
+
 def of_records(
-    verb: str, project: str, records: Sequence[TaskRecord], *, force: bool = False
+    verb: str, project: str, records: Sequence[TaskRecord | Row], *, force: bool = False
 ) -> Tally:
     """The same of tasks whose records are at hand, with these ``COLUMNS``.
 
@@ -120,40 +138,49 @@ def of_records(
     return found
 
 
-def _retry(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool) -> None:
-    retried: dict[str, str] = {} if force else _retried(project, rows)
-    kept = queries.kept_messages(project, rows)
+def _retry(found: Tally, project: str, rows: _Rows, force: bool) -> None:
+    histories = {task_id: history for task_id, *history in _histories(project, rows)}
     for task_id, row in rows.items():
+        kept, state, begun = histories.get(task_id, (None, None, None))
         if row.state in states.UNFINISHED and not force:
             found.reasons[task_id] = _UNFINISHED
-        elif task_id in retried:
+        elif not force and (begun or state is not None):
             found.reasons[task_id] = _RETRIED
-            found.recovered += retried[task_id] == states.SUCCESS
-        elif task_id not in kept:
+            found.recovered += state == states.SUCCESS
+        elif not kept:
             found.reasons[task_id] = _NO_MESSAGE
         elif row.chord_id and not force:
             found.reasons[task_id] = _IN_CHORD
 
 
-def _retried(project: str, rows: dict[str, TaskRecord]) -> dict[str, str]:
-    """Of what was retried, the state of the newest retry; none where it is not on record yet."""
-    targets = OperationTarget.objects.using(router.db_for_write(TaskRecord)).filter(
+def _histories(project: str, rows: _Rows) -> QuerySet[TaskRecord, tuple[str, Any, Any, Any]]:
+    """Of each task: the message that is kept, the state of its newest retry, and one that begins.
+
+    Each is looked for by itself, in its index, and a thousand ids need not be sent. As values: of
+    what merely exists databases collect all there is.
+    """
+    this = OuterRef("task_id")
+    kept = primary(TaskPayload).filter(project=project, task_id=this).exclude(sealed=b"")
+    # PostgreSQL does not see by itself that no id is empty, which the index leaves out.
+    runs = primary(TaskRecord).exclude(retry_of="").filter(project=project, retry_of=this)
+    newest = runs.exclude(name=results.REPLAY_TASK).order_by("-id").values("state")[:1]
+    begun = primary(OperationTarget).filter(
         project=project,
-        target__in=list(rows),
+        target=this,
         outcome__in=(_Outcome.ACTING, _Outcome.DONE, _Outcome.UNKNOWN),
         operation__verb=verbs.RETRY.name,
         at__gte=timezone.now() - _A_MOMENT,
     )
-    # Of a long list PostgreSQL does not see by itself that it has no empty text, which the index
-    # leaves out.
-    runs = primary(TaskRecord).exclude(retry_of="").filter(project=project)
-    runs = runs.filter(retry_of__in=list(rows)).exclude(name=results.REPLAY_TASK)
-    begun = targets.exclude(result_id="").values_list("target", Value(""), Value(0))
-    found = runs.values_list("retry_of", "state", "id").union(begun, all=True)
-    return {task_id: state for task_id, state, _ in sorted(found, key=itemgetter(2))}
+    records = primary(TaskRecord).filter(pk__in=lookups.numbers([one.id for one in rows.values()]))
+    return records.values_list(
+        "task_id",
+        Subquery(kept.values("id")[:1]),
+        Subquery(newest),
+        Subquery(begun.exclude(result_id="").values("id")[:1]),
+    )
 
 
-def _cancel(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool) -> None:
+def _cancel(found: Tally, project: str, rows: _Rows, force: bool) -> None:
     for task_id, row in rows.items():
         if row.state in states.FINISHED:
             found.reasons[task_id] = _OVER
@@ -161,7 +188,7 @@ def _cancel(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool
             found.reasons[task_id] = _RUNS
 
 
-def _terminate(found: Tally, project: str, rows: dict[str, TaskRecord], force: bool) -> None:
+def _terminate(found: Tally, project: str, rows: _Rows, force: bool) -> None:
     busy = {row.worker for row in rows.values() if row.state == states.STARTED}
     workers = primary(WorkerRecord).filter(project=project, hostname__in=busy)
     shared = set(workers.filter(pool__in=revoking.SHARED).values_list("hostname", flat=True))
@@ -173,7 +200,7 @@ def _terminate(found: Tally, project: str, rows: dict[str, TaskRecord], force: b
 
 
 #: The verbs whose refusals are told in few queries, and how.
-VERBS: Final[dict[str, Callable[[Tally, str, dict[str, TaskRecord], bool], None]]] = {
+VERBS: Final[dict[str, Callable[[Tally, str, _Rows, bool], None]]] = {
     verbs.RETRY.name: _retry,
     verbs.CANCEL.name: _cancel,
     verbs.TERMINATE.name: _terminate,

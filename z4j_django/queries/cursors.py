@@ -7,7 +7,7 @@ import re
 import struct
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.db.models import Q
@@ -20,9 +20,8 @@ _ID: Final = struct.Struct(">q")
 _TOKEN: Final = re.compile(r"[\w-]{11}|[\w-]{22}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Key:
-    """A row's place in a list.
+class Key(NamedTuple):
+    """A row's place in a list; of a long one there are thousands.
 
     Attributes:
         id: Its number; in the list of an operation's targets, its position.
@@ -198,4 +197,4 @@ class Order:
     def just_before(self, key: Key) -> Key:
         """The place after which ``key`` comes next."""
         number = key.id + (1 if self.down else -1)
-        return replace(key, id=min(max(number, 0), GREATEST_ID))
+        return key._replace(id=min(max(number, 0), GREATEST_ID))

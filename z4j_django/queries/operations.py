@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
@@ -13,10 +13,8 @@ from z4j_django.models import (
     Operation,
     OperationTarget,
     SavedMessage,
-    TaskPayload,
     TaskRecord,
 )
-from z4j_django.models.primary import primary
 from z4j_django.queries import pages, tasks
 from z4j_django.queries.cursors import Cursor, Order
 from z4j_django.queries.index_ranges import IndexRange
@@ -223,17 +221,6 @@ def _groups(operation: Operation, rows: Sequence[OperationTarget]) -> dict[str, 
         return {}
     found = GroupRecord.objects.filter(project=operation.project, group_id__in=ids)
     return {group.group_id: group for group in found}
-
-
-def kept_messages(project: str, task_ids: Iterable[str]) -> set[str]:
-    """Those of ``task_ids`` whose message is kept, so that they can be retried as they were.
-
-    Args:
-        project: Whose tasks.
-        task_ids: A thousand at most.
-    """
-    rows = primary(TaskPayload).filter(project=project, task_id__in=set(task_ids))
-    return set(rows.exclude(sealed=b"").values_list("task_id", flat=True))
 
 
 def with_saved_messages(purges: Sequence[Operation]) -> set[int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from django.db.models import F, Q, Window
+from django.db.models import Case, F, Q, When, Window
 from django.db.models.functions import ExtractMinute, RowNumber
 from django.db.models.lookups import In
 
@@ -80,14 +80,19 @@ class Lately:
 
 def lately(project: str, now: datetime) -> dict[str, Lately]:
     """Each queue that was sampled in the last hour, in one query: some of its samples tell all."""
-    recent = Q(at__gt=now - NOW) | in_minutes(_LINE)
-    mine = QueueSample.objects.filter(recent, project=project, at__gt=now - timedelta(hours=1))
+    is_new = Q(at__gt=now - NOW)
+    mine = QueueSample.objects.filter(
+        is_new | in_minutes(_LINE), project=project, at__gt=now - timedelta(hours=1)
+    )
+    # Of those for the line no moment is shown, and moments take the longest to be read.
+    moments = [Case(When(is_new, then=F(name))) for name in ("at", "oldest_at")]
+    columns = ("queue", moments[0], "depth", "consumers", moments[1], "unknown")
     found: dict[str, Lately] = {}
-    for queue, *values in mine.order_by("at").values_list("queue", *Sample._fields):
+    for queue, *values in mine.order_by("at").values_list(*columns):
         sample, of_queue = Sample(*values), found.setdefault(queue, Lately())
-        if sample.at > now - NOW:
+        if sample.at is not None:
             of_queue.newest = sample
-        if sample.at.minute in _LINE:
+        if sample.at is None or sample.at.minute in _LINE:
             of_queue.depths.append(sample.depth)
     for of_queue in found.values():
         if of_queue.newest is not None:

@@ -34,14 +34,16 @@ def sparkline(values: Sequence[float | None], label: str, outcome: str = "") -> 
         return SafeString("")
     top = max([*known, 0]) or 1
     step = _WIDTH / max(len(values) - 1, 1)
-    parts, pen = [], "M"
-    for place, value in enumerate(values):
-        if value is None:
-            pen = "M"
-            continue
-        height = _HEIGHT - 1 - (_HEIGHT - 2) * max(value, 0) / top
-        parts.append(f"{pen}{place * step:.1f} {height:.1f}")
-        pen = "L"
+    heights = [
+        None if value is None else f"{_HEIGHT - 1 - (_HEIGHT - 2) * max(value, 0) / top:.3g}"
+        for value in values
+    ]
+    parts, before = [], None
+    for place, (height, after) in enumerate(zip(heights, [*heights[1:], None], strict=True)):
+        # Most lines are flat for long, and a page has many of them.
+        if height is not None and not before == height == after:
+            parts.append(f"{'M' if before is None else 'L'}{place * step:.3g} {height}")
+        before = height
     if len(known) == 1:
         parts.append("h1")
     return format_html(
