@@ -67,6 +67,12 @@ _WITH_TASKS = frozenset(
     for verb in (verbs.RETRY, verbs.CANCEL, verbs.TERMINATE, verbs.RETRY_GROUP, verbs.RESTORE)
 )
 
+#: Kinds of targets that have no page of their own here.
+_PLAIN = (
+    OperationTarget.Kind.QUEUE,
+    OperationTarget.Kind.JOURNAL,
+    OperationTarget.Kind.SCHEDULE,
+)
 _COUNTED = ("failed", "unknown", "refused", "done")
 
 
@@ -274,7 +280,7 @@ class OperationAdmin(ActingAdmin):
 
     def _named(self, request: HttpRequest, kind: str, target: str, found: queries.Named) -> str:
         """A target in words that lead to its page, where this user may see it."""
-        if kind in (OperationTarget.Kind.QUEUE, OperationTarget.Kind.JOURNAL):
+        if kind in _PLAIN:
             return formatting.joined(formatting.plain(_(kind)), formatting.plain(target))
         if kind == OperationTarget.Kind.ERROR:
             return formatting.joined(formatting.plain(_("error")), formatting.identifier(target))

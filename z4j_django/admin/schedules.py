@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from z4j_django import states
-from z4j_django.admin import formatting
+from z4j_django.admin import formatting, schedule_pages
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
@@ -63,6 +63,7 @@ class SchedulesPage(Page):
         return {
             "rows": [self._row(one, now, task_url) for one in found.rows],
             "overdue": found.overdue,
+            "beats": schedule_pages.pulse(self.request, now),
             "total": found.total,
             "before": self.model_admin.page_url("schedules", **{"from": before}) if first else "",
             "after": self.model_admin.page_url("schedules", **{"from": last})
@@ -84,6 +85,8 @@ class SchedulesPage(Page):
             "outcome": formatting.pill(newest.state) if newest is not None else "",
             "sent": formatting.moment(one.last_sent),
             "due": formatting.moment(one.due(now)),
+            "buttons": schedule_pages.of_row(admin, self.request, entry),
+            "took": formatting.duration(one.runtime) if one.runtime is not None else "",
             "is_overdue": one.overdue is not None,
             "late": formatting.elapsed(one.overdue.since) if one.overdue is not None else "",
             "evidence": one.overdue.evidence if one.overdue is not None else "",
@@ -94,6 +97,8 @@ def _sign(run: TaskRecord, url: str | None) -> SafeString:
     sign, kind = _SIGNS.get(run.state, (_OPEN, "z4j-quiet"))
     at = formatting.precise(run.sent_at) if run.sent_at else ""
     words = f"{run.state} {at}"
+    if run.operation is not None:
+        words = _("%(run)s, by hand") % {"run": words}
     return format_html(
         '<a class="z4j-sign {}" href="{}" title="{}" aria-label="{}">{}</a>',
         kind,

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError
 
-from z4j_django import permissions
+from z4j_django import permissions, verbs
 from z4j_django.exceptions import Z4JError
 from z4j_django.models import Operation, OperationTarget
 from z4j_django.operations import auditing
@@ -179,7 +179,8 @@ def _in_words(operation: Operation) -> Iterator[str]:
     if operation.total > _SHOWN:
         yield f"... and {operation.total - _SHOWN:,} more; --json prints them all."
     if operation.state == Operation.State.WAITING:
-        yield f"{operation}: a worker does it, {operation.total:,} targets."
+        who = verbs.VERBS[operation.verb].waits_for
+        yield f"{operation}: {who} does it, {operation.total:,} targets."
         return
     counts = _counts(operation)
     yield f"{operation}: {operation.get_state_display().lower()}; {_told(counts)}."
