@@ -64,7 +64,10 @@ _FOLLOWED = timedelta(hours=1)
 #: Verbs that have tasks to follow.
 _WITH_TASKS = frozenset(
     verb.name
-    for verb in (verbs.RETRY, verbs.CANCEL, verbs.TERMINATE, verbs.RETRY_GROUP, verbs.RESTORE)
+    for verb in (
+        *(verbs.RETRY, verbs.CANCEL, verbs.TERMINATE, verbs.RETRY_GROUP, verbs.RESTORE),
+        verbs.RUN_SCHEDULE,
+    )
 )
 
 #: Kinds of targets that have no page of their own here.
