@@ -72,7 +72,7 @@ class OperatingCommand(BaseCommand):
 
     def progress(self) -> Callable[[int, int], None] | None:
         """Shows on a terminal how far it is: called with the targets done, and all of them."""
-        return _Progress(self.stderr).show if self.stderr.isatty() else None
+        return Progress(self.stderr).show if self.stderr.isatty() else None
 
     def finish(self, operation: Operation, options: dict[str, Any]) -> None:
         """Print what came of an operation, and exit with 1 unless all of it was done."""
@@ -153,13 +153,14 @@ def document(operation: Operation) -> dict[str, Any]:
     }
 
 
-class _Progress:
+class Progress:
     """A line that is written anew."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def show(self, done: int, total: int) -> None:
+        """How many are done; nothing of few."""
         if total <= _MANY:
             return
         end = "\n" if done >= total else ""
