@@ -202,6 +202,33 @@ class IgnoreErrorsOptions(Options, frozen=True):
     ] = UNSET
 
 
+class RunScheduleOptions(Options, frozen=True):
+    """With what a schedule's task is run; without any of it as beat would."""
+
+    args: Annotated[
+        list[Any] | UnsetType,
+        option(
+            "Other arguments, all of them. By default the schedule's.",
+            label="Arguments",
+            metavar="JSON",
+            check=_sendable,
+            once=True,
+            items={},
+        ),
+    ] = UNSET
+    kwargs: Annotated[
+        dict[str, Any] | UnsetType,
+        option(
+            "Other keyword arguments, all of them. By default the schedule's.",
+            label="Keyword arguments",
+            metavar="JSON",
+            check=_sendable,
+            once=True,
+            additionalProperties={},
+        ),
+    ] = UNSET
+
+
 class BulkOptions(Options, frozen=True):
     """What many at once may be told besides."""
 

@@ -49,12 +49,8 @@ MAY_PURGE: Final = Permission(
 )
 MAY_RESOLVE_ERRORS: Final = Permission("resolve_error", "Can resolve and ignore errors", "operator")
 MAY_CONTROL_WORKERS: Final = Permission("control_worker", "Can control workers", "admin")
-MAY_CONTROL_SCHEDULES: Final = Permission(
-    "control_schedule", "Can control schedules", "admin", "reserved for the control of schedules"
-)
-MAY_RUN_SCHEDULES: Final = Permission(
-    "run_schedule", "Can run schedules by hand", "operator", "reserved for running schedules"
-)
+MAY_CONTROL_SCHEDULES: Final = Permission("control_schedule", "Can control schedules", "admin")
+MAY_RUN_SCHEDULES: Final = Permission("run_schedule", "Can run schedules by hand", "operator")
 MAY_PAUSE_QUEUES: Final = Permission(
     "pause_queue", "Can pause and resume queues", "operator", "reserved for pausing queues"
 )
@@ -95,6 +91,7 @@ class Verb:
         in_bulk: Whether a filter may name its targets, and a worker do it.
         at_once: Targets that are acted on together.
         dangerous: Whether it can't be taken back.
+        waits_for: Who carries it out, where that is not done at once.
     """
 
     name: str
@@ -109,6 +106,7 @@ class Verb:
     in_bulk: bool = False
     at_once: int = 1
     dangerous: bool = False
+    waits_for: str = "a worker"
 
     @property
     def words(self) -> str:
@@ -233,12 +231,57 @@ DISMISS_JOURNAL: Final = Verb(
     promise="Is off the record.",
 )
 
+ENABLE_SCHEDULE: Final = Verb(
+    name="enable_schedule",
+    noun="schedule",
+    permission=MAY_CONTROL_SCHEDULES,
+    label="Switch on",
+    summary="Switch a schedule on",
+    about="Has beat send it again, from now on: what it would have sent meanwhile is not made up "
+    "for.",
+    more="Only where django-celery-beat keeps it; beat takes note within seconds.",
+)
+DISABLE_SCHEDULE: Final = Verb(
+    name="disable_schedule",
+    noun="schedule",
+    permission=MAY_CONTROL_SCHEDULES,
+    label="Switch off",
+    summary="Switch a schedule off",
+    about="Has beat send it no more, until it is switched on. What it has sent runs on.",
+    more="Only where django-celery-beat keeps it; beat takes note within seconds.",
+)
+RUN_SCHEDULE: Final = Verb(
+    name="run_schedule",
+    noun="schedule",
+    permission=MAY_RUN_SCHEDULES,
+    options=verb_options.RunScheduleOptions,
+    label="Run now",
+    summary="Run a schedule's task now, once",
+    about="Publishes its task as beat would: with its arguments, queue, priority, expiry and "
+    "headers. When beat sends it next stays as it is.",
+    more="The new id is the target's `result_id`; the task's record names the schedule, and the "
+    "operation as what published it.",
+)
+SKIP_NEXT_RUN: Final = Verb(
+    name="skip_next_run",
+    noun="schedule",
+    permission=MAY_RUN_SCHEDULES,
+    label="Skip the next run",
+    summary="Have beat leave out a schedule's next run",
+    waits_for="beat",
+    about="Beat takes the next run for done and sends nothing; the one after it comes at its "
+    "usual time. Until then the operation waits, and can be aborted.",
+    more="It is over when beat has left the run out, or could not any more. It takes a beat that "
+    "runs with this app, which learns of it within some 10 seconds.",
+)
+
 #: All there are, by their names.
 VERBS: Final[dict[str, Verb]] = {
     verb.name: verb
     for verb in (
         *(RETRY, CANCEL, TERMINATE, RETRY_GROUP, PURGE_QUEUE, RESTORE),
         *(RESOLVE_ERRORS, IGNORE_ERRORS, REOPEN_ERRORS, DISMISS_JOURNAL),
+        *(RUN_SCHEDULE, SKIP_NEXT_RUN, ENABLE_SCHEDULE, DISABLE_SCHEDULE),
     )
 }
 

@@ -48,6 +48,7 @@ def agent_config() -> Config:
         find_directory=_find_directory,
         project=settings.PROJECT,
         sink="z4j_django.store.writer:database_sink",
+        skips="z4j_django.operations.skips:exchange",
         describe_app=describe_celery_app,
         framework="django",
         hand_over=hand_over,

@@ -164,6 +164,11 @@ def tries(schedules: None) -> dict[str, Try]:
         "GET attention/": get("attention"),
         "GET schedules/": get("schedules"),
         "GET schedules/{id}/": get("schedules", 1),
+        "GET schedules/timetable/": get("schedules", "timetable"),
+        **{
+            f"POST schedules/{{schedule}}/{word}/": post("schedules", "nightly", word)
+            for word in ("run", "skip_next_run", "enable", "disable")
+        },
         "GET operations/": get("operations"),
         "POST operations/": post("operations", verb="retry", filter="state:FAILURE"),
         "POST operations/preview/": post("operations", "preview", filter="state:FAILURE"),

@@ -249,6 +249,8 @@ class VerbPage(ActingPage):
 def told(operation: Operation) -> tuple[int, str]:
     """What came of an operation, as a message with its level."""
     shown = formatting.verb(operation.verb)
+    if operation.verb == verbs.SKIP_NEXT_RUN.name and operation.finished_at is None:
+        return messages.INFO, _("%(operation)s: beat carries it out.") % {"operation": shown}
     if operation.finished_at is None:
         words = _("%(operation)s: a worker carries it out, %(total)s in all.")
         total = formatting.count(operation.total)

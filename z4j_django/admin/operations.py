@@ -64,9 +64,18 @@ _FOLLOWED = timedelta(hours=1)
 #: Verbs that have tasks to follow.
 _WITH_TASKS = frozenset(
     verb.name
-    for verb in (verbs.RETRY, verbs.CANCEL, verbs.TERMINATE, verbs.RETRY_GROUP, verbs.RESTORE)
+    for verb in (
+        *(verbs.RETRY, verbs.CANCEL, verbs.TERMINATE, verbs.RETRY_GROUP, verbs.RESTORE),
+        verbs.RUN_SCHEDULE,
+    )
 )
 
+#: Kinds of targets that have no page of their own here.
+_PLAIN = (
+    OperationTarget.Kind.QUEUE,
+    OperationTarget.Kind.JOURNAL,
+    OperationTarget.Kind.SCHEDULE,
+)
 _COUNTED = ("failed", "unknown", "refused", "done")
 
 
@@ -285,7 +294,7 @@ class OperationAdmin(ActingAdmin):
 
     def _named(self, request: HttpRequest, kind: str, target: str, found: queries.Named) -> str:
         """A target in words that lead to its page, where this user may see it."""
-        if kind in (OperationTarget.Kind.QUEUE, OperationTarget.Kind.JOURNAL):
+        if kind in _PLAIN:
             return formatting.joined(formatting.plain(_(kind)), formatting.plain(target))
         if kind == OperationTarget.Kind.ERROR:
             return formatting.joined(formatting.plain(_("error")), formatting.identifier(target))

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from z4j_django.admin import formatting, links
+from z4j_django.admin import formatting, links, schedule_pages
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
@@ -53,6 +53,7 @@ class SchedulesPage(Page):
             "off": self._off(task_url) if last >= found.total else [],
             "rows": [self._row(one, now, task_url) for one in found.rows],
             "overdue": found.overdue,
+            "beats": schedule_pages.pulse(self.request, now),
             "total": found.total,
             "before": self.model_admin.page_url("schedules", **{"from": before}) if first else "",
             "after": self.model_admin.page_url("schedules", **{"from": last})
@@ -71,6 +72,7 @@ class SchedulesPage(Page):
                 "rhythm": schedules.words(one)[:120],
                 "runs": [formatting.sign(run, task_url(run)) for run in runs[one.name]],
                 "sent": formatting.moment(one.last_run_at),
+                "buttons": schedule_pages.of_off(self.model_admin, self.request, one.name),
             }
             for one in found
         ]
@@ -93,6 +95,8 @@ class SchedulesPage(Page):
             "outcome": formatting.pill(newest.state) if newest is not None else "",
             "sent": formatting.moment(one.last_sent),
             "due": formatting.moment(one.due(now)),
+            "buttons": schedule_pages.of_row(self.model_admin, self.request, entry),
+            "took": formatting.duration(one.runtime) if one.runtime is not None else "",
             "is_overdue": one.overdue is not None,
             "late": formatting.elapsed(one.overdue.since) if one.overdue is not None else "",
             "evidence": one.overdue.evidence if one.overdue is not None else "",

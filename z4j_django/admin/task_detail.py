@@ -155,7 +155,9 @@ class TaskDetail:
         pid, _at, host = task.origin.partition("@")
         name: SafeString | None = None
         if task.schedule:
-            name = format_html(_("the schedule {}"), formatting.plain(task.schedule))
+            by_hand = task.operation_verb == verbs.RUN_SCHEDULE.name
+            words = _("the schedule {}, by hand") if by_hand else _("the schedule {}")
+            name = format_html(words, formatting.plain(task.schedule))
         elif task.operation_verb and self._admin.may_view(self._request, Operation):
             name = self._operation()
         elif family.parent is not None and family.parent.record is not None:

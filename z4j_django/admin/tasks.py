@@ -16,6 +16,7 @@ from z4j_django.admin import (
     fragments,
     links,
     saved_views,
+    schedule_pages,
     searching,
     task_pages,
     task_types,
@@ -61,6 +62,7 @@ class TaskAdmin(ActingAdmin):
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
             self.page("<str:object_id>/workflow/", "workflow", workflow_pages.WorkflowPage),
             self.page("schedules/", "schedules", SchedulesPage),
+            *schedule_pages.urls(self),
         ]
         return [*own, *super().get_urls()]
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import celery
 from celery import signals
 
-from z4j_django.agent import events
+from z4j_django.agent import events, skipping
 from z4j_django.agent.signal_handlers import Recorder, SignalHandlers, never_raises
 
 #: Seconds between two signs of life in the journal.
@@ -45,10 +45,13 @@ class BeatSignals(SignalHandlers):
 
     Args:
         recorder: Where the events go.
+        skips: What tells which runs are to be left out, see ``skipping.load``.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, skips: str = "") -> None:
         super().__init__(recorder)
+        self._path = skips
+        self._skips: skipping.Skips | None = None
         self._hostname = ""
         #: Until when, by the monotonic clock, beat has no need to look at its schedule.
         self._due = 0.0
@@ -62,19 +65,38 @@ class BeatSignals(SignalHandlers):
     def beat_init(self, sender: Any, **kwargs: Any) -> None:
         """Beat is about to begin, as a program or beside a worker."""
         scheduler = sender.scheduler
-        scheduler.apply_async = _naming(scheduler.apply_async)
+        scheduler.apply_async = _naming(self._skipping(scheduler))
         scheduler.tick = self._watching(scheduler.tick)
         self._hostname = f"{events.BEAT}@{socket.gethostname()}"
         self._say(events.WORKER_ONLINE, pool=events.BEAT, version=f"celery {celery.__version__}")
         self._due = time.monotonic() + LOOK
         threading.Thread(target=self._run, name="z4j-beat", daemon=True).start()
         atexit.register(self.stop)
+        if (exchange := skipping.load(self._path)) is not None:
+            self._skips = skipping.Skips(exchange)
+            self._skips.start()
 
     def stop(self) -> None:
         """Say that beat ends."""
         if self._hostname and not self._stop.is_set():
             self._stop.set()
             self._say(events.WORKER_OFFLINE)
+
+    def _skipping(self, scheduler: Any) -> Callable[..., Any]:
+        """What publishes for an entry, unless that run is to be left out; beat keeps its time."""
+        publish = scheduler.apply_async
+
+        @functools.wraps(publish)
+        def skipping_some(
+            entry: Any, producer: Any = None, advance: bool = True, **kwargs: Any
+        ) -> Any:
+            if self._skips is None or not self._skips.leaves_out(skipping.name_of(entry)):
+                return publish(entry, producer=producer, advance=advance, **kwargs)
+            if advance:
+                scheduler.reserve(entry)
+            return None
+
+        return skipping_some
 
     def _watching(self, tick: Callable[..., Any]) -> Callable[..., Any]:
         """A look at the schedule that leaves word of when the next is due."""

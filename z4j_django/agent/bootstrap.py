@@ -53,7 +53,7 @@ class Agent:
         self._signal_handlers = (
             TaskSignals(self, Sampling(config.sampling), config.payload_limit),
             WorkerSignals(self),
-            BeatSignals(self),
+            BeatSignals(self, config.skips),
         )
         self._process = Process()
         self._wanted: bool | None = None

@@ -28,6 +28,8 @@ class Config:
     hand_over: Callable[[], bytes] = bytes
     #: Which release of the project this process runs. Asked once, when the first event comes.
     find_release: Callable[[], str] = str
+    #: Tells beat which runs of its schedule to leave out: ``module:attribute``, see ``skipping``.
+    skips: str = ""
     shipping: Literal["process", "thread", "external"] = "process"
     #: Bytes of the journal past which the oldest closed segments go.
     max_bytes: int = shipper.MAX_BYTES

@@ -232,6 +232,12 @@ GROUP_ID: Final = InPath(
 )
 ERROR_ID: Final = InPath("error_id", "The error's id: 16 hexadecimal digits.", format="z4j-error")
 QUEUE: Final = InPath("name", "The queue's name.", format="z4j-queue")
+SCHEDULE_NAME: Final = InPath(
+    "schedule",
+    "The schedule's name: of the periodic task, or of the entry of `beat_schedule`. A slash in it "
+    "is written as `%2F`.",
+    format="z4j-schedule",
+)
 JOURNAL: Final = InPath(
     "journal",
     "The journal's host and directory, with a colon between them. A slash is written as `%2F`.",

@@ -27,6 +27,7 @@ from z4j_django.api.views import (
     schema,
     statistics,
     tasks,
+    timetable,
     workers,
 )
 
@@ -58,6 +59,7 @@ urlpatterns = [
     *statistics.urlpatterns,
     *queues.urlpatterns,
     *workers.urlpatterns,
+    *timetable.urlpatterns,
     *schedules.urlpatterns,
     re_path(r"^[\s\S]*\Z", UnknownView.as_view()),
 ]

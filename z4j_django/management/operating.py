@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError
 
-from z4j_django import permissions
+from z4j_django import permissions, verbs
 from z4j_django.exceptions import Z4JError
 from z4j_django.models import Operation, OperationTarget
 from z4j_django.operations import auditing
@@ -72,7 +72,7 @@ class OperatingCommand(BaseCommand):
 
     def progress(self) -> Callable[[int, int], None] | None:
         """Shows on a terminal how far it is: called with the targets done, and all of them."""
-        return _Progress(self.stderr).show if self.stderr.isatty() else None
+        return Progress(self.stderr).show if self.stderr.isatty() else None
 
     def finish(self, operation: Operation, options: dict[str, Any]) -> None:
         """Print what came of an operation, and exit with 1 unless all of it was done."""
@@ -153,13 +153,14 @@ def document(operation: Operation) -> dict[str, Any]:
     }
 
 
-class _Progress:
+class Progress:
     """A line that is written anew."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def show(self, done: int, total: int) -> None:
+        """How many are done; nothing of few."""
         if total <= _MANY:
             return
         end = "\n" if done >= total else ""
@@ -179,7 +180,8 @@ def _in_words(operation: Operation) -> Iterator[str]:
     if operation.total > _SHOWN:
         yield f"... and {operation.total - _SHOWN:,} more; --json prints them all."
     if operation.state == Operation.State.WAITING:
-        yield f"{operation}: a worker does it, {operation.total:,} targets."
+        who = verbs.VERBS[operation.verb].waits_for
+        yield f"{operation}: {who} does it, {operation.total:,} targets."
         return
     counts = _counts(operation)
     yield f"{operation}: {operation.get_state_display().lower()}; {_told(counts)}."

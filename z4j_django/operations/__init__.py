@@ -26,7 +26,16 @@ from z4j_django import permissions, verbs
 from z4j_django.control.queue_depths import count_messages
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation
-from z4j_django.operations import auditing, errors, groups, journals, queues, restoring, tasks
+from z4j_django.operations import (
+    auditing,
+    errors,
+    groups,
+    journals,
+    queues,
+    restoring,
+    schedules,
+    tasks,
+)
 from z4j_django.operations.bulk_operations import abort, bulk, preview
 from z4j_django.options import meant
 
@@ -35,6 +44,8 @@ __all__ = [
     "bulk",
     "cancel",
     "count_messages",
+    "disable_schedule",
+    "enable_schedule",
     "ignore_errors",
     "perform",
     "preview",
@@ -44,6 +55,8 @@ __all__ = [
     "restore",
     "retry",
     "retry_group",
+    "run_schedule",
+    "skip_next_run",
     "terminate",
 ]
 
@@ -60,8 +73,8 @@ def perform(
 
     Args:
         verb: One of ``verbs.VERBS``.
-        target: What it acts on: ids of tasks or errors, the id of a group, the name of a queue or
-            journal.
+        target: What it acts on: ids of tasks or errors, the id of a group, the name of a queue,
+            journal or schedule.
         options: The verb's, by their names; all of them are meant.
         actor: Who asks.
         **how: ``project`` and ``surface``; for queues ``progress``.
@@ -80,6 +93,7 @@ _OTHERS: Final[dict[str, Callable[..., Operation]]] = {
     verbs.RESTORE.name: restoring.restore,
     verbs.DISMISS_JOURNAL.name: journals.dismiss,
     **{verb.name: functools.partial(errors.perform, verb.name) for verb in verbs.of("error")},
+    **schedules.HANDLERS,
 }
 
 
@@ -236,3 +250,57 @@ def reopen_errors(
 ) -> Operation:
     """Take back that errors are resolved or ignored."""
     return perform("reopen_errors", error_ids, {}, actor=actor, project=project, surface=surface)
+
+
+def run_schedule(
+    name: str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+    **options: Any,
+) -> Operation:
+    """Publish a schedule's task now, as beat would; when beat sends it next stays as it is.
+
+    ``result_id`` of the target is the task's id. Its record names the schedule and the operation.
+    Options: :class:`z4j_django.verb_options.RunScheduleOptions`.
+    """
+    how: dict[str, Any] = {"project": project, "surface": surface}
+    return perform("run_schedule", name, meant(options), actor=actor, **how)
+
+
+def skip_next_run(
+    name: str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Have beat leave out a schedule's next run, and keep its time.
+
+    The operation waits until beat has done so; :func:`abort` takes it back. A beat with this app
+    has to run, which learns of it within some 10 seconds.
+    """
+    return perform("skip_next_run", name, {}, actor=actor, project=project, surface=surface)
+
+
+def enable_schedule(
+    name: str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Switch on a periodic task of django-celery-beat, from now on."""
+    return perform("enable_schedule", name, {}, actor=actor, project=project, surface=surface)
+
+
+def disable_schedule(
+    name: str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Switch off a periodic task of django-celery-beat, until it is switched on."""
+    return perform("disable_schedule", name, {}, actor=actor, project=project, surface=surface)

@@ -22,10 +22,11 @@ from z4j_django.operations import (
     reissuing,
     repeating,
     revoking,
+    shown_options,
     signatures,
 )
 from z4j_django.options import Options
-from z4j_django.secrets import masking, placeholders, redaction
+from z4j_django.secrets import masking, placeholders
 from z4j_django.values import SHORT, UNSTORABLE
 
 #: Tasks that can be acted on without the permission to act on many.
@@ -267,16 +268,13 @@ def _ids(task_ids: Iterable[str] | str, actor: permissions.Actor | None = None) 
 
 def _recorded(read: Options, project: str | None, ids: Sequence[str]) -> dict[str, Any]:
     """The options as the audit trail shows them: of arguments, a redacted copy."""
-    shown = read.as_json()
-    if "kwargs" in shown:
-        shown["kwargs"] = redaction.redact(shown["kwargs"], rules=settings.redaction)
-    if "args" in shown:
-        positions = _secret_positions(shown["args"], project, ids)
-        shown["args"] = redaction.redact_args(shown["args"], positions, rules=settings.redaction)
+    own = settings.PROJECT if project is None else project
+    has_args = bool(getattr(read, "args", None))
+    found = shown_options.shown(read, _names(own, ids) if has_args else ())
     for name, hidden in (("args", [masking.MASK]), ("kwargs", {masking.MASK: masking.MASK})):
-        if name in shown and _are_chosen(name, project, ids):
-            shown[name] = hidden
-    return shown
+        if name in found and _are_chosen(name, project, ids):
+            found[name] = hidden
+    return found
 
 
 def _are_chosen(name: str, project: str | None, ids: Sequence[str]) -> bool:
@@ -287,16 +285,6 @@ def _are_chosen(name: str, project: str | None, ids: Sequence[str]) -> bool:
         for part in found
         for recorded in part.values_list(name, flat=True)
     )
-
-
-def _secret_positions(args: Sequence[Any], project: str | None, ids: Sequence[str]) -> list[str]:
-    """The names of those positional parameters that are secret for any of the tasks."""
-    positions = [""] * len(args)
-    for task in _names(settings.PROJECT if project is None else project, ids) if args else ():
-        for place, name in enumerate(bodies.parameter_names(_find_app(), task, len(args))):
-            if masking.is_secret_name(name[: masking.NAME_LENGTH], settings.redaction):
-                positions[place] = name
-    return positions
 
 
 def _names(project: str, ids: Sequence[str]) -> set[str]:

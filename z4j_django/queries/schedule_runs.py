@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from z4j_django.models import ConditionRecord, TaskRecord
+from z4j_django.agent import events
+from z4j_django.models import ConditionRecord, TaskRecord, WorkerRecord
 from z4j_django.queries import holding, index_ranges, timetable
 from z4j_django.queries.timetable import Entry
 
@@ -15,6 +16,10 @@ from z4j_django.queries.timetable import Entry
 RUNS: Final = 8
 #: Schedules of one page.
 LIMIT: Final = 100
+#: What is read of a run; one that was published by an operation was run by hand.
+_COLUMNS: Final = ("project", "task_id", "schedule", "state", "sent_at", "runtime", "operation")
+#: Beats of one project.
+BEATS: Final = 10
 #: The condition that tells which should have run.
 OVERDUE: Final = "schedule_overdue"
 
@@ -35,9 +40,16 @@ class Schedule:
 
     @property
     def last_sent(self) -> datetime | None:
-        """When it last published a task, as far as anybody knows."""
-        known = [run.sent_at for run in self.runs[-1:]] + [self.entry.last_run_at]
+        """When beat last published its task, as far as anybody knows."""
+        own = [run.sent_at for run in self.runs if run.operation is None]
+        known = [*own, self.entry.last_run_at]
         return max((at for at in known if at is not None), default=None)
+
+    @property
+    def runtime(self) -> float | None:
+        """How long the newest of them that ended ran, in seconds."""
+        ended = (run.runtime for run in reversed(self.runs) if run.runtime is not None)
+        return next(ended, None)
 
     def due(self, now: datetime) -> datetime | None:
         """When it is due next; where it is overdue, when it was."""
@@ -64,9 +76,9 @@ class Page:
     overdue: int
 
 
-def page(project: str, now: datetime, first: int = 0) -> Page:
-    """The schedules from a place on, :data:`LIMIT` at most."""
-    entries = timetable.entries()
+def page(project: str, now: datetime, first: int = 0, name: str = "") -> Page:
+    """The schedules from a place on, :data:`LIMIT` at most; or only the one of a name."""
+    entries = [one for one in timetable.entries() if not name or one.name == name]
     held = holding.of_kind(OVERDUE, project) if entries else ()
     return part(project, now, entries, held, slice(first, first + LIMIT))
 
@@ -99,6 +111,17 @@ def part(
     return Page(shown, len(every), sum(one.overdue is not None for one in every))
 
 
+def beats(project: str) -> list[WorkerRecord]:
+    """The beats of a project, those that were heard of last first."""
+    mine = WorkerRecord.objects.filter(project=project, pool=events.BEAT)
+    return list(mine.order_by("-online", "-last_seen")[:BEATS])
+
+
+def last_by_beat(project: str, entry: Entry) -> datetime | None:
+    """When beat last published an entry's task, as far as anybody knows."""
+    return Schedule(entry, _runs(project, [entry.name])[::-1]).last_sent
+
+
 def _place(one: Schedule, now: datetime) -> tuple[bool, float, str]:
     due = one.due(now)
     return one.overdue is None, due.timestamp() if due else float("inf"), one.entry.name
@@ -111,9 +134,7 @@ def newest(project: str, names: Sequence[str], limit: int = RUNS) -> dict[str, l
         return found
     # The index has none without a schedule.
     mine = TaskRecord.objects.filter(project=project, retry_of="").exclude(schedule="")
-    rows = index_ranges.newest_rows(
-        mine.only("schedule", "state", "sent_at"), "schedule", names, limit
-    )
+    rows = index_ranges.newest_rows(mine.only(*_COLUMNS), "schedule", names, limit)
     for run in sorted(rows, key=lambda run: run.pk):
         found[run.schedule].append(run)
     return found

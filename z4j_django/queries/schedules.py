@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from django.apps import apps
+from django.db import router
 from django.db.models import QuerySet, prefetch_related_objects
+from django.utils import timezone
 
 from z4j_django.conf import settings
 from z4j_django.secrets import redaction
@@ -52,6 +54,26 @@ def fill(rows: Sequence[Any]) -> None:
 def find(number: int) -> Any:
     """The periodic task of this number; None where there is none."""
     return every().filter(pk=number).first()
+
+
+def rows_named(name: str) -> QuerySet[Any]:
+    """The periodic task of this name, where they are written."""
+    model = apps.get_model(APP, "PeriodicTask")
+    found: QuerySet[Any] = model._default_manager.using(router.db_for_write(model))
+    return found.filter(name=name)
+
+
+def named(name: str) -> Any:
+    """The periodic task of this name; None where there is none."""
+    row = rows_named(name).first()
+    # MySQL takes a text for the same in capitals, or with spaces at its end.
+    return row if row is not None and row.name == name else None
+
+
+def note_change(alias: str) -> None:
+    """Have beat read the periodic tasks again, which watches for this."""
+    changes = apps.get_model(APP, "PeriodicTasks")._default_manager.using(alias)
+    changes.update_or_create(ident=1, defaults={"last_update": timezone.now()})
 
 
 def of_task(name: str, limit: int) -> list[Any]:

@@ -63,6 +63,7 @@ class Entry:
         since: When it became what it is, where that is known: it owes nothing of before.
         last_run_at: When beat sent it last, where beat keeps that in the database.
         expires: When it ends.
+        is_kept: Whether django-celery-beat keeps it, and not the app's settings.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Entry:
     since: datetime | None = None
     last_run_at: datetime | None = None
     expires: datetime | None = None
+    is_kept: bool = False
 
 
 def entries() -> list[Entry]:
@@ -156,7 +158,8 @@ def _of_tables(alias: str) -> Iterator[tuple[str, Entry | None]]:
             continue
         known = [at for at in (moment(changed), moment(start)) if at is not None]
         since = max(known, default=None)
-        yield name, Entry(name, task, recurrence, since, moment(last_run_at), moment(expires))
+        ran, ends = moment(last_run_at), moment(expires)
+        yield name, Entry(name, task, recurrence, since, ran, ends, is_kept=True)
 
 
 def _recurrence(every: int | None, period: str, *when: Any) -> Recurrence | None:

@@ -72,7 +72,9 @@ def write_facts(row: TaskRow, message: events.Message, rules: masking.Rules) -> 
         row.kwargs = as_json(redaction.redact(kwargs, rules=rules))
 
 
-def write_state(row: TaskRow, event: events.TaskEvent, pid: int, rules: masking.Rules) -> None:
+def write_state(
+    row: TaskRow, event: events.TaskEvent, pid: int | None, rules: masking.Rules
+) -> None:
     """Write down the state that an event leaves its task in, and what belongs to it."""
     row.state = state = state_of(event.kind, bool(event.retries))
     row.retries = min(max(event.retries, 0), RETRIES)

@@ -93,11 +93,12 @@ class Fold:
         """Merge events that one process wrote."""
         project = clean(header.project, 64)
         release = self.releases.see(found, header, project)
+        pid = header.pid or None  # of what was imported there is none
         for event in found:
             if isinstance(event, events.TaskEvent):
-                self._add_task_event(event, project, header.pid, release)
+                self._add_task_event(event, project, pid, release)
             elif isinstance(event, events.WorkerEvent):
-                self._add_worker_event(event, project, header.pid)
+                self._add_worker_event(event, project, pid)
             elif isinstance(event, events.SampledEvent):
                 self.counts.add_sampled(event, project)
             else:
@@ -123,7 +124,7 @@ class Fold:
         return life
 
     def _add_task_event(
-        self, event: events.TaskEvent, project: str, pid: int, release: int | None
+        self, event: events.TaskEvent, project: str, pid: int | None, release: int | None
     ) -> None:
         task_id = identifier(event.task_id)
         life = self._life(project, task_id)
@@ -281,7 +282,7 @@ class Fold:
         if row.last_seen is None or at > row.last_seen:
             row.last_seen = at
 
-    def _add_worker_event(self, event: events.WorkerEvent, project: str, pid: int) -> None:
+    def _add_worker_event(self, event: events.WorkerEvent, project: str, pid: int | None) -> None:
         row = self._worker(project, event.hostname)
         online = event.kind != events.WORKER_OFFLINE
         # Else nobody would hear of a worker after one whose clock was far ahead.

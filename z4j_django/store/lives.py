@@ -24,7 +24,7 @@ _RETRIES: Final = describing.RETRIES
 #: Seconds of a time limit are numbers of the database, too.
 _LONGEST: Final = 2**31 - 1
 
-Origin: TypeAlias = tuple[int, int | None, int | None]
+Origin: TypeAlias = tuple[int | None, int | None, int | None]
 
 
 class Life(msgspec.Struct, gc=False):
@@ -34,7 +34,7 @@ class Life(msgspec.Struct, gc=False):
     message: events.Message | None = None
     last: events.TaskEvent | None = None
     #: Of the process that wrote ``last``: its pid and its release; and which error ``last`` is.
-    origin: Origin = (0, None, None)
+    origin: Origin = (None, None, None)
 
     def add_facts(self, order: int, message: events.Message) -> None:
         """Hear what a source says of the message."""

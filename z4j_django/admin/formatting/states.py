@@ -29,6 +29,8 @@ def sign(run: TaskRecord, url: str | None) -> SafeString:
     """How a run ended, as one character; its words are in the title, and for readers."""
     shown, kind = _SIGNS.get(run.state, (_OPEN, "z4j-quiet"))
     words = f"{run.state} {precise(run.sent_at) if run.sent_at else ''}".rstrip()
+    if run.operation is not None:
+        words = _("%(run)s, by hand") % {"run": words}
     if url is None:
         return format_html(
             '<span class="z4j-sign {}" role="img" title="{}" aria-label="{}">{}</span>',

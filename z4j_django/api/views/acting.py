@@ -19,6 +19,7 @@ from z4j_django.api.parameters import (
     JOURNAL,
     PROJECT,
     QUEUE,
+    SCHEDULE_NAME,
     TASK_ID,
     Parameter,
 )
@@ -56,6 +57,7 @@ _NOUNS: Final[dict[str, _Noun]] = {
     "queue": _Noun("queues", QUEUE),
     "error": _Noun("errors", ERROR_ID, ErrorGroup, _error),
     "journal": _Noun("journals", JOURNAL),
+    "schedule": _Noun("schedules", SCHEDULE_NAME),
 }
 
 
