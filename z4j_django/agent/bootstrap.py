@@ -12,7 +12,7 @@ from typing import Any, Final
 from celery import signals
 
 from z4j_django import __version__, logs
-from z4j_django.agent import events, forks, journal, losses, shipping
+from z4j_django.agent import events, forks, journal, losses, progress, shipping
 from z4j_django.agent.beat_signals import BeatSignals
 from z4j_django.agent.config import Config
 from z4j_django.agent.journal import Journal
@@ -50,8 +50,10 @@ class Agent:
         self._tally: losses.Tally | None = None
         #: Of a kind that a signal's handler may take once more.
         self._lock = threading.RLock()
+        tasks = TaskSignals(self, Sampling(config.sampling), config.payload_limit)
+        self._progress = progress.Progress(self, tasks.running)
         self._signal_handlers = (
-            TaskSignals(self, Sampling(config.sampling), config.payload_limit),
+            tasks,
             WorkerSignals(self),
             BeatSignals(self),
         )
@@ -69,6 +71,7 @@ class Agent:
         """Listen to Celery's signals from here on."""
         global _installed
         _installed = self
+        progress.listen(self._progress)
         for handlers in self._signal_handlers:
             handlers.connect()
         signals.worker_init.connect(self._on_worker_init, weak=False, dispatch_uid="z4j.init")

@@ -144,7 +144,7 @@ class Fold:
             life.add_facts(
                 lives.facts_order(source, attempt, time), events.Message(name=event.name)
             )
-        if event.observed and event.kind == events.TASK_SENT:
+        if event.kind == events.TASK_PROGRESS or event.observed and event.kind == events.TASK_SENT:
             return
         self.counts.add(event, life.row, attempt, at)
         self.timeline.append(

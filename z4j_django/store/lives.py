@@ -33,6 +33,7 @@ class Life(msgspec.Struct, gc=False):
     row: TaskRow
     message: events.Message | None = None
     last: events.TaskEvent | None = None
+    progress: events.Progress | None = None
     #: Of the process that wrote ``last``: its pid and its release; and which error ``last`` is.
     origin: Origin = (0, None, None)
 
@@ -49,8 +50,12 @@ class Life(msgspec.Struct, gc=False):
             row.attempt = attempt
             row.state_order = -1
             row.received_at = row.started_at = row.eta = row.expires = row.time_limit = None
+            self.progress = row.progress = row.progress_at = None
         if attempt == row.attempt:
-            _merge_moments(row, event, moment(event.at))
+            at = moment(event.at)
+            _merge_moments(row, event, at)
+            if event.progress is not None and (row.progress_at is None or at > row.progress_at):
+                row.progress_at, self.progress = at, event.progress
             order = _state_place(event.kind, event.retries > 0, event.requeued) | time << 4
             if order > row.state_order:
                 row.state_order = order
@@ -71,6 +76,9 @@ class Life(msgspec.Struct, gc=False):
             pid, self.row.release, self.row.error = self.origin
             describing.write_state(self.row, self.last, pid, rules)
             self.last = None
+        if self.progress is not None:
+            self.row.progress = describing.progress(self.progress, rules)
+            self.progress = None
 
 
 def attempt_of(event: events.TaskEvent) -> int:
