@@ -7,7 +7,6 @@ first time.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -145,17 +144,17 @@ class OfTask:
 
 def offer() -> None:
     """Give all tasks ``self.z4j``, those too that have an option of this name."""
-
-    def made(cls: type[Task], **kwargs: Any) -> None:
-        super(Task, cls).__init_subclass__(**kwargs)
-        _give(cls)
-
     if isinstance(getattr(Task, "z4j", None), OfTask):
         return
     Task.z4j = OfTask()
-    Task.__init_subclass__ = classmethod(made)  # type: ignore[assignment]  # mypy: no method at all
+    Task.__init_subclass__ = classmethod(_made)
     for kind in _descendants(Task):
         _give(kind)
+
+
+def _made(kind: Any, /, **kwargs: Any) -> None:
+    super(Task, kind).__init_subclass__(**kwargs)
+    _give(kind)
 
 
 def _give(kind: type[Task]) -> None:

@@ -62,8 +62,8 @@ class Life(msgspec.Struct, gc=False):
                 self.last = event
                 self.origin = origin
         if attempt == 0:
-            at = moment(event.at) if event.kind == events.TASK_SENT else sent_at(event)
-            row.sent_at = _earlier(row.sent_at, at)
+            sent = moment(event.at) if event.kind == events.TASK_SENT else sent_at(event)
+            row.sent_at = _earlier(row.sent_at, sent)
         if event.kind == events.TASK_RECEIVED and not event.observed:
             row.deliveries += 1
 
@@ -81,7 +81,7 @@ class Life(msgspec.Struct, gc=False):
             self.progress = None
 
 
-def attempt_of(event: events.TaskEvent) -> int:
+def attempt_of(event: events.TaskEvent | events.LogEvent) -> int:
     """The number that orders a task's attempts."""
     if not event.nesting and 0 <= event.retries <= _RETRIES:
         return event.retries

@@ -155,6 +155,12 @@ PAYLOADS: Final = Merge(
     rules=dict.fromkeys(("sealed", "size", "created_at"), STANDS),
 )
 
+#: The newest word of an attempt stands.
+LOGS: Final = Merge(
+    key=("project", "task_id", "attempt"),
+    rules=dict.fromkeys(("lines", "dropped", "at"), "CASE WHEN n.at > o.at THEN {n} ELSE {o} END"),
+)
+
 #: A segment's cursor where there is none yet; and where a batch has moved it.
 NEW_CURSORS: Final = Merge(
     key=("segment",),
