@@ -55,9 +55,7 @@ def desk(make_scene: SceneMaker) -> Iterator[Desk]:
         for pool in POOLS:
             options = ("-P", pool, "-c", "2", "-Q", f"{scene.queue}.{pool}", "-I", f"{APP}.words")
             scene.worker(*options, name=pool, environment=environment)
-        operator, viewer = (
-            site.sign_up(name, f"z4j {name}") for name in ("operator", "viewer")
-        )
+        operator, viewer = (site.sign_up(name, f"z4j {name}") for name in ("operator", "viewer"))
         yield Desk(scene, operator, viewer)
 
 

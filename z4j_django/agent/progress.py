@@ -14,6 +14,7 @@ import msgspec
 from celery import signals
 from celery._state import get_current_task
 from celery.app.task import Task
+from celery.exceptions import SoftTimeLimitExceeded
 
 from z4j_django.agent import events, messages
 from z4j_django.agent.sampling import ALL
@@ -79,9 +80,7 @@ class Progress(SignalHandlers):
         if told.waiting is None:
             return
         (current, total, text), told.waiting = told.waiting, None
-        said = events.Progress(
-            _number(current), _number(total), (text if type(text) is str else str(text))[:SHORT]
-        )
+        said = events.Progress(_number(current), _number(total), _text(text))
         start = told.run.start
         self.recorder.record(
             events.TaskEvent(
@@ -102,9 +101,20 @@ def _number(value: Any) -> float | None:
     """What can be drawn as a part of a bar; nothing for anything else."""
     try:
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:  # whatever the project's own number does
         return None
     return number if math.isfinite(number) else None
+
+
+def _text(value: Any) -> str:
+    try:
+        return (value if type(value) is str else str(value))[:SHORT]
+    except SoftTimeLimitExceeded:
+        raise
+    except Exception:  # likewise
+        return ""
 
 
 #: Of the agent of this process, if it has one.

@@ -101,8 +101,8 @@ def _ask(task: TaskRecord) -> dict[str, Any]:
 def _told(reply: dict[str, Any], task: TaskRecord) -> Stack:
     if frames := tuple(_frames(reply.get("frames"))):
         return Stack(frames)
-    if (reason := reply.get("none")) in _WORDS:
-        return Stack(sentence=_WORDS[reason])
+    if sentence := _WORDS.get(str(reply.get("none"))):
+        return Stack(sentence=sentence)
     words = _OLDER if reply else _NO_ANSWER
     return Stack(sentence=words.format(worker=task.worker))
 
