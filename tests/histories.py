@@ -54,6 +54,9 @@ def lives(draw: st.DrawFn, task_id: str = "task") -> list[events.TaskEvent]:
             add(events.TASK_RECEIVED, retries, host, message=message, time_limit=limit)
             if draw(st.booleans()):
                 add(events.TASK_STARTED, retries, host)
+                for _ in range(draw(st.integers(0, 2))):
+                    said = events.Progress(clock, 100.0, f"so far {len(life)}")
+                    add(events.TASK_PROGRESS, retries, host, progress=said)
             end = draw(st.sampled_from([None, *_SILENT_ENDS, *_FAILED_ENDS, events.TASK_RETRY]))
             failure = events.Failure("ValueError", f"no {clock}", "Traceback …")
             if end is not None:

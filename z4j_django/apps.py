@@ -8,7 +8,7 @@ from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.translation import gettext_lazy
 
 from z4j_django import logs, wiring
-from z4j_django.agent import bootstrap
+from z4j_django.agent import bootstrap, progress
 from z4j_django.conf import settings
 
 logger = logs.logger(__name__)
@@ -25,6 +25,7 @@ class Z4JConfig(AppConfig):
         """Register the checks, and let the agent listen unless it is switched off."""
         from z4j_django import checks, permissions, tasks  # noqa: F401  # these register
 
+        progress.offer()
         pre_migrate.connect(permissions.note_known, sender=self, dispatch_uid="z4j_django.known")
         post_migrate.connect(permissions.make_roles, sender=self, dispatch_uid="z4j_django.roles")
         try:

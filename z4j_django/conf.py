@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 from typing import Any, Final, Literal
 
 import msgspec
@@ -20,6 +22,18 @@ ENVIRONMENT_VARIABLES: Final = (
     "RAILWAY_ENVIRONMENT_NAME",
     "VERCEL_ENV",
     "ENVIRONMENT",
+)
+#: Signals that neither Celery nor Python uses; SIGUSR1 and SIGUSR2 are Celery's. Those that mean
+#: an end, a child, a terminal or a fault are left out. Who has no handler ignores the first two.
+_FREE_SIGNALS: Final = (
+    "SIGURG",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPROF",
+    "SIGVTALRM",
+    "SIGPWR",
+    "SIGRTMIN",
+    "SIGRTMAX",
 )
 
 
@@ -72,6 +86,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     REDACT: Redact = Redact()
     #: Keep the timeline of each task (``TaskEvent``), not only its merged record.
     TIMELINE: bool = True
+    #: The least level of the log records of tasks that are kept, such as ``WARNING``; or none.
+    LOGS: str | None = None
+    #: The signal by which a process of a pool writes down its stack; ``None`` for no such stacks.
+    STACK_SIGNAL: str | None = "SIGURG"
     #: How long records are kept, by state; without it, for ever.
     RETENTION: dict[str, Any] | None = None
     #: Thresholds of the conditions by their keys; ``False`` for one that is not looked at.
@@ -107,6 +125,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def payload_limit(self) -> int | None:
         """Bytes of a body that is kept; ``None`` where no message is."""
         return self.PAYLOAD_MAX_BYTES if self.PAYLOAD == "on" else None
+
+    @property
+    def log_level(self) -> int | None:
+        """``LOGS`` as a number.
+
+        Raises:
+            ValueError: If there is no such level.
+        """
+        if self.LOGS is None:
+            return None
+        level = logging.getLevelNamesMapping().get(self.LOGS)
+        if not level:
+            raise ValueError(
+                f"Z4J['LOGS'] is {self.LOGS!r}; it is the name of a level, such as 'WARNING'."
+            )
+        return level
 
     @property
     def redaction(self) -> masking.Rules:
@@ -153,8 +187,15 @@ def _load() -> Settings:
     try:
         settings.retention  # noqa: B018  # is told here, not in the shipper
         settings.redaction  # noqa: B018
+        settings.log_level  # noqa: B018
     except ValueError as error:
         raise ImproperlyConfigured(str(error)) from None
+    free = [name for name in _FREE_SIGNALS if hasattr(signal, name)]
+    if settings.STACK_SIGNAL not in (None, *free):
+        raise ImproperlyConfigured(
+            f"Z4J['STACK_SIGNAL'] is {settings.STACK_SIGNAL!r}; it is None, or a signal that "
+            f"neither Celery nor Python uses: {', '.join(free)}."
+        )
     if settings.BULK_LIMIT < 1:
         raise ImproperlyConfigured("Z4J['BULK_LIMIT'] must be at least 1.")
     if settings.JOURNAL_MAX_BYTES < 16 * 1024**2:

@@ -59,7 +59,7 @@ def can(actor: Actor, verb: str) -> bool:
 
     Args:
         actor: A user, or a program's name.
-        verb: One of ``verbs.VERBS``, or ``bulk``.
+        verb: One of ``verbs.VERBS``, or of ``verbs.BESIDES``.
     """
     if isinstance(actor, str):
         return bool(actor)
@@ -121,8 +121,8 @@ def key_of(actor: Actor) -> str:
 
 
 def verbs_of(actor: Actor) -> frozenset[str]:
-    """The verbs that ``actor`` may do; ``bulk`` is one of them."""
-    return frozenset(verb for verb in (*verbs.VERBS, "bulk") if can(actor, verb))
+    """The verbs that ``actor`` may do, and what is done besides."""
+    return frozenset(verb for verb in (*verbs.VERBS, *verbs.BESIDES) if can(actor, verb))
 
 
 #: Our permissions that were there before a ``migrate``, by the database.

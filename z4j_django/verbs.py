@@ -55,7 +55,10 @@ MAY_PAUSE_QUEUES: Final = Permission(
     "pause_queue", "Can pause and resume queues", "operator", "reserved for pausing queues"
 )
 MAY_SEE_STACKS: Final = Permission(
-    "see_stack", "Can see what a running task does", "operator", "reserved for stacks of tasks"
+    "see_stack",
+    "Can see what a running task does",
+    "operator",
+    "to look at the stack of a running task, with `view_taskrecord`",
 )
 #: All there are beside Django's own, in the order of the docs.
 PERMISSIONS: Final = (
@@ -301,10 +304,15 @@ def choices() -> list[tuple[str, str]]:
     return [(verb.name, verb.words) for verb in VERBS.values()]
 
 
+#: What else somebody does, and what it wants: many at once, besides their verb; and to look at the
+#: stack of a running task, which is no operation.
+BESIDES: Final = {"bulk": MAY_RUN_BULK, "stack": MAY_SEE_STACKS}
+
+
 def codename(verb: str) -> str:
-    """The permission that a verb wants; ``bulk`` is what many at once want besides.
+    """The permission that a verb wants, or what is done besides.
 
     Raises:
         KeyError: If there is no such verb.
     """
-    return MAY_RUN_BULK.codename if verb == "bulk" else VERBS[verb].permission.codename
+    return (BESIDES.get(verb) or VERBS[verb].permission).codename

@@ -57,6 +57,8 @@ def agent_config() -> Config:
         max_bytes=settings.JOURNAL_MAX_BYTES,
         sampling=settings.sampling,
         payload_limit=settings.payload_limit,
+        log_level=settings.log_level,
+        stack_signal=settings.STACK_SIGNAL or "",
         under_tests=settings.enabled is True,
     )
 

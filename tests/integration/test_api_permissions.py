@@ -45,6 +45,7 @@ WANTED = {
     "GET health/": ("view_journalrecord", "view_journalloss"),
     "GET tasks/{task_id}/graph/": ("view_taskrecord", "view_grouprecord"),
     "GET groups/{group_id}/graph/": ("view_taskrecord", "view_grouprecord"),
+    "GET tasks/{task_id}/stack/": ("view_taskrecord", "see_stack"),
     "GET schema/": (),
     "GET docs/": (),
     "POST operations/": ("run_bulk", "retry_task", "view_taskrecord"),

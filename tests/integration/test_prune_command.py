@@ -38,7 +38,9 @@ class TestCommand:
         task("old", 8)
         task("failed", 8, states.FAILURE)
         said = command()
-        assert said.startswith("Deleted 1 tasks (SUCCESS 1), 2 events, 0 payloads, 0 groups, ")
+        assert said.startswith(
+            "Deleted 1 tasks (SUCCESS 1), 2 events, 0 payloads, 0 logs, 0 groups, "
+        )
         assert (
             "0 errors, 0 operations, 0 workers, 0 journals, 0 losses, 0 samples, 0 conditions, "
             "0 cursors, 0 statistics, in " in said
@@ -57,7 +59,7 @@ class TestCommand:
         task("old", 8)
         said = command("--older-than", "7d", "--dry-run")
         assert said.startswith(
-            "Would delete 1 tasks (SUCCESS 1), 2 events, 0 payloads, 0 errors, 0 op"
+            "Would delete 1 tasks (SUCCESS 1), 2 events, 0 payloads, 0 logs, 0 errors"
         )
         assert "Groups go after the last of their members; they are not counted here." in said
         assert left() == {"old"}
@@ -73,6 +75,7 @@ class TestCommand:
             "tasks": {"SUCCESS": 1},
             "events": 2,
             "payloads": 0,
+            "logs": 0,
             "groups": 0,
             "errors": 0,
             "operations": 0,

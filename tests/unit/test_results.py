@@ -113,16 +113,16 @@ def says(app: celery.Celery, meta: Any, state: str = "PROGRESS") -> results.Prog
 class TestProgress:
     def test_it_is_what_a_state_of_the_projects_own_says(self) -> None:
         app = make_app()
-        assert says(app, {"current": 3, "total": 8}) == results.Progress(3, 8)
-        assert says(app, {"current": 2.5, "total": 10, "more": "x"}, "IMPORTING") == (
-            results.Progress(2.5, 10)
-        )
+        meta = {"current": 3, "total": 8}
+        assert says(app, meta) == results.Progress(3, 8, "PROGRESS", meta)
+        meta = {"current": 2.5, "total": 10, "more": "x"}
+        assert says(app, meta, "IMPORTING") == results.Progress(2.5, 10, "IMPORTING", meta)
         assert results.progress(app, "another", 5.0) is None
 
     def test_what_lies_beyond_its_ends_is_at_its_ends(self) -> None:
         app = make_app()
-        assert says(app, {"current": 9, "total": 8}) == results.Progress(8, 8)
-        assert says(app, {"current": -9, "total": 8}) == results.Progress(0, 8)
+        found = [says(app, {"current": current, "total": 8}) for current in (9, -9)]
+        assert [one and one.current for one in found] == [8, 0]
 
     @pytest.mark.parametrize(
         "meta",
@@ -142,8 +142,15 @@ class TestProgress:
             {"current": 3, "total": 8, "rest": "x" * 100_000},
         ],
     )
-    def test_what_is_none_is_none(self, meta: Any) -> None:
-        assert says(make_app(), meta) is None
+    def test_what_is_none_is_no_bar(self, meta: Any) -> None:
+        found = says(make_app(), meta)
+        assert found is None or (found.total, found.meta.keys()) == (None, meta.keys())
+
+    def test_of_celerys_own_states_only_a_bar_is_shown(self) -> None:
+        app = make_app()
+        assert says(app, {"pid": 7, "hostname": "w"}, states.STARTED) is None
+        meta = {"pid": 7, "current": 1, "total": 2}
+        assert says(app, meta, states.STARTED) == results.Progress(1, 2)
 
     def test_a_result_that_looks_like_one_is_none(self) -> None:
         assert says(make_app(), {"current": 3, "total": 8}, states.SUCCESS) is None

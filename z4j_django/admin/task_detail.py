@@ -13,12 +13,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from z4j_django import states, verbs, wiring
-from z4j_django.admin import formatting, tracebacks, trails, workflow_pages
+from z4j_django import permissions, states, verbs, wiring
+from z4j_django.admin import formatting, task_rows, tracebacks, trails, workflow_pages
 from z4j_django.admin.readonly import UNNAMED, Fact, ReadOnlyAdmin, facts
+from z4j_django.conf import settings
 from z4j_django.control import results
 from z4j_django.models import ErrorGroup, GroupRecord, Operation, TaskRecord, WorkerRecord
-from z4j_django.queries import events, releases, status, tasks
+from z4j_django.queries import events, releases, status, task_logs, tasks
+from z4j_django.secrets import redaction
 from z4j_django.values import error_id
 
 #: Seconds that a part of the page waits for the result backend.
@@ -56,7 +58,9 @@ class TaskDetail:
             "retried": self._retried(family),
             "buttons": trails.task_buttons(self._admin, self._request, task),
             "error": self._error(),
-            "progress": self._progress() if with_progress else "",
+            **self._progress(asks=with_progress),
+            "log": self._log(),
+            "stack_url": self._stack_url(),
             **self._pace(),
             "sent": self._sent(family),
             "payload": self._payload(),
@@ -106,16 +110,52 @@ class TaskDetail:
         address = address or self._admin.list_url(TaskRecord, q=f"error:{error_id(task.error)}")
         return {"alike": words % {"count": shown}, "alike_url": address}
 
-    def _progress(self) -> SafeString | str:
-        """How far it says it is, where it runs and says so in time."""
-        if self._task.state != states.STARTED:
-            return ""
+    def _progress(self, *, asks: bool) -> dict[str, Any]:
+        """How far it says it is: to us, or else to the result backend, in time, while it runs."""
+        if shown := task_rows.progress_line(self._task, self._now):
+            return {"progress": shown}
+        if not asks or self._task.state != states.STARTED:
+            return {}
         try:
             app = wiring.find_celery_app().app
             found = results.progress(app, self._task.task_id, _TIMEOUT)
         except Exception:  # whatever the backend raises: the page is about the task
+            return {}
+        if found is None:
+            return {}
+        bar = formatting.progress(found.current, found.total) if found.total else ""
+        meta = redaction.redact(found.meta, rules=settings.redaction) if found.meta else None
+        return {
+            "progress": bar,
+            "own_state": formatting.text(found.state) if found.state else "",
+            "meta": formatting.pretty_json(meta) if meta else "",
+        }
+
+    def _log(self) -> dict[str, Any] | None:
+        """What it wrote to its log, where any of it is kept."""
+        if not self._task.log_kept:
+            return None
+        found = task_logs.log(self._task)
+        lines = [
+            {
+                "at": formatting.full_moment(line.at),
+                "level": line.level,
+                "is_bad": line.level in ("ERROR", "CRITICAL"),
+                "logger": formatting.text(line.logger),
+                "text": line.text,
+                "retries": str(line.retries),
+            }
+            for line in found.lines
+        ]
+        left_out = formatting.count(found.left_out) if found.left_out else ""
+        return {"lines": lines, "left_out": left_out}
+
+    def _stack_url(self) -> str:
+        """Where to see what it does now, for those who may, while it runs."""
+        runs = self._task.state == states.STARTED
+        if not runs or not permissions.can(self._request.user, "stack"):
             return ""
-        return formatting.progress(found.current, found.total) if found else ""
+        return self._admin.page_url("stack", self._task.pk) or ""
 
     def _pace(self) -> dict[str, Any]:
         pace = tasks.pace(self._task, self._now)

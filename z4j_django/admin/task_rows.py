@@ -13,10 +13,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from z4j_django import states
 from z4j_django.admin import formatting
 from z4j_django.admin.readonly import UNNAMED
 from z4j_django.models import TaskRecord
-from z4j_django.queries import tasks
+from z4j_django.queries import progress, tasks
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def rows(admin: Any, records: Iterable[TaskRecord]) -> Iterator[Row]:
             checkbox=_checkbox(task),
             state=formatting.pill(task.state),
             name=admin.link(admin.url(task), formatting.name(task.name or str(UNNAMED))),
-            below=_below(task),
+            below=_below(task, now),
             queue=formatting.name(task.queue),
             worker=formatting.name(task.worker),
             sent=formatting.moment(task.sent_at, now),
@@ -71,14 +72,34 @@ def _length(seconds: float | None, since: datetime | None, now: datetime) -> Saf
     return format_html("{}", "" if seconds is None else formatting.duration(seconds))
 
 
-def _below(task: TaskRecord) -> SafeString:
-    """What stands under the name: the id, what the state does not say, and the exception."""
+def _below(task: TaskRecord, now: datetime) -> SafeString:
+    """What stands under the name: the id, what the state does not say, and what the task said."""
     parts = [formatting.identifier(task.task_id)]
     if status := formatting.status(task):
         parts.append(formatting.mark(status))
+    if task.state == states.STARTED and (told := progress_line(task, now)):
+        parts.append(told)
     if error := error_line(task):
         parts.append(format_html('<bdi class="z4j-error-line" title="{}">{}</bdi>', error, error))
     return formatting.joined(*parts)
+
+
+def progress_line(task: TaskRecord, now: datetime) -> SafeString:
+    """How far a task says it is, in a line: a bar, its text, and how long it will take."""
+    told = progress.of(task, now)
+    if told is None:
+        return SafeString("")
+    parts: list[SafeString] = []
+    if told.current is not None and told.total:
+        parts.append(formatting.progress(told.current, told.total))
+    elif told.current is not None:
+        parts.append(format_html("{}", formatting.count(told.current)))
+    if told.text:
+        parts.append(format_html('<bdi class="z4j-says" title="{}">{}</bdi>', told.text, told.text))
+    if told.left is not None:
+        left = _("about %(time)s left") % {"time": formatting.span(told.left)}
+        parts.append(format_html('<span class="z4j-quiet">{}</span>', left))
+    return format_html('<span class="z4j-told">{}</span>', formatting.joined(*parts))
 
 
 def error_line(task: Any) -> str:

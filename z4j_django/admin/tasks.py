@@ -29,6 +29,7 @@ from z4j_django.admin.forecasts import Forecast
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED
 from z4j_django.admin.schedules import SchedulesPage
+from z4j_django.admin.stack_page import StackPage
 from z4j_django.admin.task_detail import TaskDetail
 from z4j_django.admin.task_list import TaskChangeList
 from z4j_django.models import TaskRecord
@@ -61,6 +62,7 @@ class TaskAdmin(ActingAdmin):
             self.page("types/one/", "type", task_types.TaskTypePage),
             self.page("<str:object_id>/edit/", "edit", task_pages.EditPage),
             self.page("<str:object_id>/workflow/", "workflow", workflow_pages.WorkflowPage),
+            self.page("<str:object_id>/stack/", "stack", StackPage),
             self.page("schedules/", "schedules", SchedulesPage),
             *schedule_pages.urls(self),
         ]

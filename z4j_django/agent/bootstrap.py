@@ -12,12 +12,13 @@ from typing import Any, Final
 from celery import signals
 
 from z4j_django import __version__, logs
-from z4j_django.agent import events, forks, journal, losses, shipping
+from z4j_django.agent import events, forks, journal, losses, progress, shipping, stacks, task_logs
 from z4j_django.agent.beat_signals import BeatSignals
 from z4j_django.agent.config import Config
 from z4j_django.agent.journal import Journal
 from z4j_django.agent.process import Process, is_embedded, is_pool_child
 from z4j_django.agent.sampling import Sampling
+from z4j_django.agent.signal_handlers import SignalHandlers
 from z4j_django.agent.task_signals import TaskSignals
 from z4j_django.agent.worker_signals import WorkerSignals
 
@@ -50,11 +51,16 @@ class Agent:
         self._tally: losses.Tally | None = None
         #: Of a kind that a signal's handler may take once more.
         self._lock = threading.RLock()
-        self._signal_handlers = (
-            TaskSignals(self, Sampling(config.sampling), config.payload_limit),
+        tasks = TaskSignals(self, Sampling(config.sampling), config.payload_limit)
+        self._progress = progress.Progress(self, tasks.running)
+        self._signal_handlers: list[SignalHandlers] = [
+            tasks,
             WorkerSignals(self),
             BeatSignals(self, config.skips),
-        )
+            stacks.Stacks(self, tasks.running, config.stack_signal, config.find_directory),
+        ]
+        if config.log_level is not None:
+            self._signal_handlers.append(task_logs.TaskLogs(self, tasks.running, config.log_level))
         self._process = Process()
         self._wanted: bool | None = None
         self._is_worker = False
@@ -69,6 +75,7 @@ class Agent:
         """Listen to Celery's signals from here on."""
         global _installed
         _installed = self
+        progress.listen(self._progress)
         for handlers in self._signal_handlers:
             handlers.connect()
         signals.worker_init.connect(self._on_worker_init, weak=False, dispatch_uid="z4j.init")

@@ -39,3 +39,7 @@ class Config:
     sampling: Mapping[str, float | None] = field(default_factory=dict)
     #: Bytes of a message's body that is kept for a retry; ``None`` to keep no message at all.
     payload_limit: int | None = originals.LIMIT
+    #: The least level of the log records of tasks that are kept; ``None`` to keep none.
+    log_level: int | None = None
+    #: The signal by which a pool's child writes down its stack; empty for none.
+    stack_signal: str = ""

@@ -14,11 +14,12 @@ import msgspec
 from z4j_django.values import FIRST_MOMENT, LAST_MOMENT
 
 #: Version of the journal's lines. A reader leaves newer ones to a newer reader.
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 TASK_SENT: Final = "task_sent"
 TASK_RECEIVED: Final = "task_received"
 TASK_STARTED: Final = "task_started"
+TASK_PROGRESS: Final = "task_progress"
 TASK_SUCCEEDED: Final = "task_succeeded"
 TASK_FAILED: Final = "task_failed"
 TASK_RETRY: Final = "task_retry"
@@ -162,6 +163,14 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     traceback: str = ""
 
 
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """How far a running task says it is."""
+
+    current: float | None = None
+    total: float | None = None
+    text: str = ""
+
+
 class TaskEvent(
     msgspec.Struct, frozen=True, omit_defaults=True, gc=False, tag_field="of", tag="task"
 ):
@@ -188,6 +197,7 @@ class TaskEvent(
     time_limit: int | None = None
     result: msgspec.Raw = NULL
     failure: Failure | None = None
+    progress: Progress | None = None
     #: Whether the message went back to the queue, or may: a rejection or a purge that is no end,
     #: or the send of what was purged.
     requeued: bool = False
@@ -221,6 +231,27 @@ class SampledEvent(
     at: Moment
 
 
+class LogLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a task wrote to a logger."""
+
+    at: Moment
+    level: str
+    logger: str
+    text: str
+
+
+class LogEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of", tag="log"):
+    """The newest lines of an attempt's log: they take the place of those told before."""
+
+    task_id: str
+    at: Moment
+    retries: int = 0
+    nesting: int = 0
+    lines: Sequence[LogLine] = ()
+    #: Lines before these, which were more than is kept.
+    dropped: int = 0
+
+
 class LossEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of", tag="loss"):
     """Events that are on record nowhere; so that silence is not taken for health."""
 
@@ -231,7 +262,7 @@ class LossEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="of",
     detail: str = ""
 
 
-Event = TaskEvent | WorkerEvent | SampledEvent | LossEvent
+Event = TaskEvent | WorkerEvent | SampledEvent | LogEvent | LossEvent
 
 #: A process could not write them.
 UNWRITTEN: Final = "unwritten"
@@ -278,7 +309,10 @@ def bared(event: Event) -> Event:
         )
     if isinstance(event, SampledEvent):
         return SampledEvent(_plain(event.name), event.at)
-    message, failure = event.message, event.failure
+    if isinstance(event, LogEvent):
+        lines = [LogLine(line.at, _plain(line.level), "", REFUSED) for line in event.lines]
+        return msgspec.structs.replace(event, task_id=_plain(event.task_id), lines=lines)
+    message, failure, progress = event.message, event.failure, event.progress
     return msgspec.structs.replace(
         event,
         task_id=_plain(event.task_id),
@@ -289,6 +323,7 @@ def bared(event: Event) -> Event:
         original=None,
         result=NULL if event.result == NULL else _encode_raw(REFUSED),
         failure=failure and Failure(_plain(failure.type), REFUSED),
+        progress=progress and Progress(progress.current, progress.total, REFUSED),
         detail=REFUSED if event.detail else "",
     )
 

@@ -49,7 +49,7 @@ def describe(exception: Any, einfo: Any) -> Failure:
     return Failure(
         type=name,
         message=message or said(text, name, type(exception).__qualname__) or summary(exception),
-        traceback=text if len(text) <= TRACEBACK else _middle_cut(text),
+        traceback=middle_cut(text, TRACEBACK),
     )
 
 
@@ -58,7 +58,7 @@ def describe_raised(exception: BaseException) -> Failure:
     name, message = _type_name(exception), summary(exception)
     frames = "".join(traceback.format_tb(exception.__traceback__))
     text = f"Traceback (most recent call last):\n{frames}{name}: {message}".removesuffix(": ")
-    return Failure(name, message, text if len(text) <= TRACEBACK else _middle_cut(text))
+    return Failure(name, message, middle_cut(text, TRACEBACK))
 
 
 def summary(exception: Any) -> str:
@@ -101,7 +101,10 @@ def _type_name(exception: Any) -> str:
     return str(kind.__qualname__)[:SHORT]
 
 
-def _middle_cut(text: str) -> str:
-    half = TRACEBACK // 2
+def middle_cut(text: str, limit: int) -> str:
+    """A text as it is, or where it is longer its head and its tail."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
     left_out = len(text) - 2 * half
     return f"{text[:half]}\n… {left_out:,} characters left out …\n{text[-half:]}"

@@ -59,6 +59,8 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     clock: float
     #: What of it to record.
     keep: str
+    #: The thread that runs it, or the green one.
+    thread: int
 
 
 def delivered(

@@ -69,6 +69,7 @@ class Sampling:
 
 def _own_share(task: Any) -> float | None:
     option = getattr(task, "z4j", None)
+    option = getattr(option, "option", option)  # as ``progress.OfTask`` keeps it
     if option is False:
         return None
     share = option.get("sample") if isinstance(option, Mapping) else None

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from z4j_django.agent import events
 
 
@@ -31,6 +33,9 @@ def never_raises(handler: Callable[..., None]) -> Callable[..., None]:
             return
         try:
             handler(self, **kwargs)
+        except SoftTimeLimitExceeded as error:  # it is for the task, wherever it comes
+            self.recorder.lost(error)
+            raise
         except Exception as error:  # counted, and the task goes on
             self.recorder.lost(error)
 

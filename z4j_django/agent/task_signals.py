@@ -58,7 +58,7 @@ class TaskSignals(PublishSignals):
         #: The run of this thread that Celery failed around.
         self._internal = threading.local()
         #: The tasks that run in this process.
-        self._running: dict[str, messages.Run] = {}
+        self.running: dict[str, messages.Run] = {}
         #: Requests in this worker's hands: a hard time limit tells no more than the id.
         self._requests = held_requests.HeldRequests()
         #: Requests whose failure is on record; a hard time limit is signalled twice.
@@ -130,7 +130,8 @@ class TaskSignals(PublishSignals):
         else:
             keep = messages.kept(stamped)
         start = messages.of_run(events.TASK_STARTED, now, task_id, task, request, message)
-        self._running[task_id] = messages.Run(start, time.monotonic(), keep)
+        thread = threading.get_ident()
+        self.running[task_id] = messages.Run(start, time.monotonic(), keep, thread)
         if keep == ALL:
             self.recorder.record(start)
 
@@ -139,7 +140,7 @@ class TaskSignals(PublishSignals):
         self, sender: Any, task_id: str, task: Any, retval: Any, state: str | None, **kwargs: Any
     ) -> None:
         """The task's code is done. Failures and retries have signals of their own."""
-        run = self._running.pop(task_id, None)
+        run = self.running.pop(task_id, None)
         if state == states.SUCCESS:
             result, _ = encode_value(retval)
             self._end(events.TASK_SUCCEEDED, task_id, task, run, result=result)
@@ -163,14 +164,14 @@ class TaskSignals(PublishSignals):
         if self._was_internal(task_id):
             return  # Celery 5.7 tells an internal error once more as a failure
         request = self._requests.get(task_id)
-        if request is not None and task_id not in self._running:
+        if request is not None and task_id not in self.running:
             if request in self._failed:
                 return
             self._failed.add(request)
         if isinstance(exception, exceptions.Reject):
             return  # Celery 5.7 tells a rejection as a failure too; task_postrun has told it
         failure = describe(exception, einfo)
-        self._end(events.TASK_FAILED, task_id, sender, self._running.get(task_id), failure=failure)
+        self._end(events.TASK_FAILED, task_id, sender, self.running.get(task_id), failure=failure)
 
     @never_raises
     def task_retry(
@@ -184,7 +185,7 @@ class TaskSignals(PublishSignals):
             events.TASK_RETRY,
             request.id,
             sender,
-            self._running.get(request.id),
+            self.running.get(request.id),
             failure=failure,
             detail="" if failure is not None else detail,
             request=request,
@@ -242,7 +243,7 @@ class TaskSignals(PublishSignals):
             events.TASK_FAILED,
             task_id,
             sender,
-            self._running.get(task_id),
+            self.running.get(task_id),
             request=Context(request) if request else None,
             failure=failure,
             detail="internal error",

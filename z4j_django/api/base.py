@@ -63,6 +63,11 @@ def missing(model: str) -> str:
     return f"The permission {permissions.view_permission(model)} is missing."
 
 
+def _lacks(verb: str) -> str:
+    codename = verbs.codename(verb) if verb else ""
+    return f"The permission {permissions.APP_LABEL}.{codename} is missing."
+
+
 class Permitted(BasePermission):
     """Asks ``permissions``, as the admin and the operations do."""
 
@@ -102,6 +107,7 @@ class View(APIView):
         reads: The model whose view permission a GET wants, in lower case; with its app's label
             and a dot before it where it is none of ours.
         also: A model whose view permission everybody needs besides, if any.
+        looks: What of ``verbs.BESIDES`` a GET wants besides, if any.
         verb: The verb of ``permissions`` that a POST wants.
         endpoints: What it takes and answers, by method in lower case.
         asked: The parameters of the path and of the query, as the endpoint reads them.
@@ -109,6 +115,7 @@ class View(APIView):
 
     reads: ClassVar[str] = ""
     also: ClassVar[str] = ""
+    looks: ClassVar[str] = ""
     verb: ClassVar[str] = ""
     endpoints: ClassVar[Mapping[str, Endpoint]] = {}
     asked: dict[str, Any]
@@ -153,9 +160,10 @@ class View(APIView):
         if request.method in SAFE:
             if not self.reads or not permissions.can_view(actor, self.reads):
                 return missing(self.reads)
+            if self.looks and not permissions.can(actor, self.looks):
+                return _lacks(self.looks)
         elif not self.verb or not permissions.can(actor, self.verb):
-            codename = verbs.codename(self.verb) if self.verb else ""
-            return f"The permission {permissions.APP_LABEL}.{codename} is missing."
+            return _lacks(self.verb)
         if self.also and not permissions.can_view(actor, self.also):
             return missing(self.also)
         return None

@@ -12,6 +12,7 @@ import celery
 from celery.exceptions import SoftTimeLimitExceeded
 from kombu.connection import Connection
 
+from z4j_django.agent import stacks
 from z4j_django.control.connecting import open_connection
 from z4j_django.timeouts import within
 
@@ -121,6 +122,40 @@ def revoke(
     return replies
 
 
+def stack(app: celery.Celery, hostname: str, task_id: str, *, timeout: float) -> dict[str, Any]:
+    """What a worker answers when it is asked what a task does, see ``agent.stacks``.
+
+    A child of a pool may have ended the task, and begun another, before it wrote its stack down. So
+    the worker is asked once more whether it still runs the task.
+
+    Args:
+        app: The project's app.
+        hostname: The worker that runs it.
+        task_id: The task.
+        timeout: Seconds in which the worker may answer, either time.
+
+    Returns:
+        Its answer; empty where there is none.
+
+    Raises:
+        TimeoutError: If the broker does not answer in time.
+        Exception: Whatever the transport raises where it refuses.
+    """
+
+    def asked(command: str, arguments: dict[str, Any]) -> Any:
+        only = [hostname]
+        answers = _broadcast(app, command, arguments, timeout, only, destination=only)
+        return next((told for name, told in answers if name == hostname), None)
+
+    reply = asked(stacks.COMMAND, {"task_id": task_id})
+    if not isinstance(reply, dict) or "frames" not in reply:
+        return reply if isinstance(reply, dict) else {}
+    after = asked("query_task", {"ids": [task_id]})
+    told = after.get(task_id) if isinstance(after, dict) else None
+    still = after is None or (isinstance(told, list | tuple) and told[:1] in ([ACTIVE], (ACTIVE,)))
+    return reply if still else {"none": stacks.OVER}
+
+
 class _Deadline:
     """Has a connection listen until all who are expected have answered, and a grace longer.
 
@@ -160,6 +195,7 @@ def _broadcast(
     timeout: float,
     expected: Collection[str],
     grace: float = 0.0,
+    destination: Sequence[str] | None = None,
 ) -> Iterator[tuple[str, Any]]:
     """Who answered, and what; twice where two workers have one name."""
 
@@ -169,6 +205,7 @@ def _broadcast(
             found: Sequence[Any] = app.control.broadcast(
                 command,
                 arguments=arguments,
+                destination=destination,
                 connection=connection,
                 reply=True,
                 timeout=timeout,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import celery
@@ -30,15 +30,19 @@ _PROGRESS_LIMIT: Final = 100_000
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running task says it is.
+    """What a running task says of itself.
 
     Attributes:
         current: How much is done.
-        total: Of how much, more than none.
+        total: Of how much, more than none; ``None`` where it does not say so.
+        state: A state of the project's own, if it is in one.
+        meta: What it said with that.
     """
 
     current: float
-    total: float
+    total: float | None
+    state: str = ""
+    meta: dict[Any, Any] = field(default_factory=dict)
 
 
 def stored(app: celery.Celery, task_id: str) -> Any:
@@ -91,7 +95,7 @@ def missing(app: celery.Celery, task_ids: Iterable[str], timeout: float) -> list
 
 
 def progress(app: celery.Celery, task_id: str, timeout: float) -> Progress | None:
-    """How far a task is, where it said so by ``update_state(meta={"current": …, "total": …})``.
+    """What a task said by ``update_state(state=…, meta={"current": …, "total": …})``.
 
     Nothing is unpickled for it: it is told where the backend keeps JSON.
 
@@ -139,10 +143,12 @@ def _progress(state: Any, meta: Any) -> Progress | None:
     """What the meta of a state of the project's own says; Celery's own states have results."""
     if state in states.FINISHED or not isinstance(meta, dict):
         return None
+    own = str(state) if meta and state not in states.RANK else ""
+    rest = meta if own else {}
     current, total = (_number(meta.get(name)) for name in ("current", "total"))
     if current is None or not total or total < 0:
-        return None
-    return Progress(min(max(current, 0.0), total), total)
+        return Progress(0.0, None, own, rest) if own else None
+    return Progress(min(max(current, 0.0), total), total, own, rest)
 
 
 def _number(value: Any) -> float | None:

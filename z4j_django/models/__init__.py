@@ -4,6 +4,7 @@ from z4j_django.models.cursor import JournalCursor
 from z4j_django.models.error import ErrorGroup, ErrorRelease
 from z4j_django.models.group import GroupRecord
 from z4j_django.models.journal import JournalLoss, JournalRecord
+from z4j_django.models.log import TaskLog
 from z4j_django.models.operation import Operation, OperationTarget, SavedMessage
 from z4j_django.models.payload import TaskPayload
 from z4j_django.models.release import Release
@@ -32,6 +33,7 @@ __all__ = [
     "StatisticsDelta",
     "StatisticsRoster",
     "TaskEvent",
+    "TaskLog",
     "TaskPayload",
     "TaskRecord",
     "WorkerRecord",

@@ -92,6 +92,14 @@ class TaskRecord(models.Model):
         "where it has no other.",
     )
 
+    progress = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="How far its newest attempt said it is: `current`, of `total`, and a `text`, "
+        "masked.",
+    )
+    progress_at = models.DateTimeField(null=True, blank=True, help_text="When it said so last.")
+
     root_id = IdentifierField(
         max_length=255, blank=True, default="", help_text="The first task of its workflow."
     )

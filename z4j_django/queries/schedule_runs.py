@@ -119,7 +119,7 @@ def beats(project: str) -> list[WorkerRecord]:
 
 def last_by_beat(project: str, entry: Entry) -> datetime | None:
     """When beat last published an entry's task, as far as anybody knows."""
-    return Schedule(entry, _runs(project, [entry.name])[::-1]).last_sent
+    return Schedule(entry, newest(project, [entry.name])[entry.name]).last_sent
 
 
 def _place(one: Schedule, now: datetime) -> tuple[bool, float, str]:

@@ -18,6 +18,7 @@ from z4j_django.models import (
     GroupRecord,
     Operation,
     Release,
+    TaskLog,
     TaskPayload,
     TaskRecord,
     WorkerRecord,
@@ -128,8 +129,8 @@ def detailed(queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
     """``queryset`` with what other tables say of a task, for a page of one.
 
     Each row gets ``worker_key``; ``error_key`` and ``error_count`` of the group of its error;
-    ``release_known``, the name of its release; ``message_kept``; ``operation_verb`` and
-    ``operation_actor``. What is not on record is ``None``.
+    ``release_known``, the name of its release; ``message_kept`` and ``log_kept``;
+    ``operation_verb`` and ``operation_actor``. What is not on record is ``None``.
     """
     of_project = {"project": OuterRef("project")}
     worker = WorkerRecord.objects.filter(**of_project, hostname=OuterRef("worker"))
@@ -143,6 +144,7 @@ def detailed(queryset: QuerySet[TaskRecord]) -> QuerySet[TaskRecord]:
         error_count=Subquery(error.values("count")),
         release_known=Subquery(release.values("name")),
         message_kept=Exists(message.exclude(sealed=b"")),
+        log_kept=Exists(TaskLog.objects.filter(**of_project, task_id=OuterRef("task_id"))),
         operation_verb=Subquery(operation.values("verb")),
         operation_actor=Subquery(operation.values("actor")),
     )

@@ -21,6 +21,7 @@ RETRIES: Final = 2**31 - 1
 _STATE_OF: Final = {
     events.TASK_RECEIVED: states.RECEIVED,
     events.TASK_STARTED: states.STARTED,
+    events.TASK_PROGRESS: states.STARTED,
     events.TASK_SUCCEEDED: states.SUCCESS,
     events.TASK_FAILED: states.FAILURE,
     events.TASK_RETRY: states.RETRY,
@@ -92,6 +93,12 @@ def write_state(
         row.traceback = redaction.redact_text(failure.traceback, TRACEBACK, rules)
     if state == states.REVOKED:
         row.exception_message = redaction.redact_text(event.detail, SHORT, rules)
+
+
+def progress(told: events.Progress, rules: masking.Rules) -> str:
+    """How far a task says it is."""
+    text = redaction.redact_text(told.text, SHORT, rules)
+    return as_json({"current": told.current, "total": told.total, "text": text})
 
 
 def detail(event: events.TaskEvent, rules: masking.Rules) -> str:

@@ -31,6 +31,7 @@ from z4j_django.store import describing, lives
 from z4j_django.store.counting import Counts
 from z4j_django.store.error_rows import Errors
 from z4j_django.store.lives import Life
+from z4j_django.store.log_rows import LogRow, Logs
 from z4j_django.store.release_rows import Releases
 from z4j_django.store.rows import NAMED, GroupRow, LossRow, TaskRow, TimelineRow, WorkerRow
 from z4j_django.values import (
@@ -59,6 +60,8 @@ class Fold:
         originals: By project and task id: an attempt, its time, and its message; the first.
         losses: What was lost on the way, in the order of the journal.
         errors: The failures, by their causes.
+        logs: What tasks wrote to their loggers.
+        log_rows: The same as rows, once it is settled.
         releases: The releases that it comes of.
         skipped: Lines of each segment that could not be read.
         counts: What goes into the statistics.
@@ -76,6 +79,8 @@ class Fold:
         self.originals: dict[tuple[str, str], tuple[int, float, events.Original]] = {}
         self.losses: list[LossRow] = []
         self.errors = Errors(self._now)
+        self.logs = Logs()
+        self.log_rows: list[LogRow] = []
         self.releases = Releases(self._now)
         self.skipped: dict[str, int] = {}
         self.counts = Counts(self._now)
@@ -101,6 +106,8 @@ class Fold:
                 self._add_worker_event(event, project, pid)
             elif isinstance(event, events.SampledEvent):
                 self.counts.add_sampled(event, project)
+            elif isinstance(event, events.LogEvent):
+                self.logs.add(event, project)
             else:
                 self._add_loss(event, header)
 
@@ -115,6 +122,7 @@ class Fold:
         for life in self._lives.values():
             life.settle(self._rules)
         self.errors.settle(self._rules)
+        self.log_rows = self.logs.rows(self._rules)
         self.counts.settle()
 
     def _life(self, project: str, task_id: str) -> Life:
@@ -148,7 +156,8 @@ class Fold:
             life.add_facts(
                 lives.facts_order(source, attempt, order), events.Message(name=event.name)
             )
-        if event.observed and event.kind == events.TASK_SENT:
+        is_known = event.observed and event.kind == events.TASK_SENT
+        if is_known or event.kind == events.TASK_PROGRESS:
             return
         self.counts.add(event, life.row, attempt, at)
         self.timeline.append(

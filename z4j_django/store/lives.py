@@ -33,6 +33,7 @@ class Life(msgspec.Struct, gc=False):
     row: TaskRow
     message: events.Message | None = None
     last: events.TaskEvent | None = None
+    progress: events.Progress | None = None
     #: Of the process that wrote ``last``: its pid and its release; and which error ``last`` is.
     origin: Origin = (None, None, None)
 
@@ -49,16 +50,20 @@ class Life(msgspec.Struct, gc=False):
             row.attempt = attempt
             row.state_order = -1
             row.received_at = row.started_at = row.eta = row.expires = row.time_limit = None
+            self.progress = row.progress = row.progress_at = None
         if attempt == row.attempt:
-            _merge_moments(row, event, moment(event.at))
+            at = moment(event.at)
+            _merge_moments(row, event, at)
+            if event.progress is not None and (row.progress_at is None or at > row.progress_at):
+                row.progress_at, self.progress = at, event.progress
             order = _state_place(event.kind, event.retries > 0, event.requeued) | time << 4
             if order > row.state_order:
                 row.state_order = order
                 self.last = event
                 self.origin = origin
         if attempt == 0:
-            at = moment(event.at) if event.kind == events.TASK_SENT else sent_at(event)
-            row.sent_at = _earlier(row.sent_at, at)
+            sent = moment(event.at) if event.kind == events.TASK_SENT else sent_at(event)
+            row.sent_at = _earlier(row.sent_at, sent)
         if event.kind == events.TASK_RECEIVED and not event.observed:
             row.deliveries += 1
 
@@ -71,9 +76,12 @@ class Life(msgspec.Struct, gc=False):
             pid, self.row.release, self.row.error = self.origin
             describing.write_state(self.row, self.last, pid, rules)
             self.last = None
+        if self.progress is not None:
+            self.row.progress = describing.progress(self.progress, rules)
+            self.progress = None
 
 
-def attempt_of(event: events.TaskEvent) -> int:
+def attempt_of(event: events.TaskEvent | events.LogEvent) -> int:
     """The number that orders a task's attempts."""
     if not event.nesting and 0 <= event.retries <= _RETRIES:
         return event.retries

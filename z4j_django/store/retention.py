@@ -38,6 +38,7 @@ CURSOR_AGE: Final = 30 * 86400.0
 OTHERS: Final = (
     "events",
     "payloads",
+    "logs",
     "groups",
     "errors",
     "operations",
@@ -49,6 +50,9 @@ OTHERS: Final = (
     "cursors",
     "statistics",
 )
+
+#: What goes with tasks, by the table.
+_OF_TASKS: Final = {"events": "TaskEvent", "payloads": "TaskPayload", "logs": "TaskLog"}
 
 # MariaDB makes a join of a longer list, and reads the whole table for it.
 _AT_ONCE: Final = 500
@@ -164,17 +168,16 @@ class _Run:
             yield from self._others("payloads", "TaskPayload", old, "project", "task_id")
 
     def tasks(self) -> Iterator[None]:
-        """Tasks with their events and their messages."""
+        """Tasks with their events, their messages and their logs."""
         if not self.policy.tasks:
             return
         cutoff = self.now - _shortest(self.policy)
         for window in self._windows("TaskRecord", _TASK):
             old = sorted((row for row in window if self._is_old(row)), key=lambda row: row.task_id)
             if old:
-                found, events, payloads = deleting.patiently(self._take, old)
+                found, others = deleting.patiently(self._take, old)
                 self.tally.tasks += found
-                self.tally.others["events"] += events
-                self.tally.others["payloads"] += payloads
+                self.tally.others += others
                 self.tally.busy += len(old) - found.total()
             self.tally.place = window[-1].pk
             yield
@@ -284,30 +287,26 @@ class _Run:
             yield window
             last = window[-1].pk
 
-    def _take(self, old: Sequence[Any]) -> tuple[Counter[str], int, int]:
-        """Tasks by state, events, and messages, that go; sorted, they are locked as writers do."""
+    def _take(self, old: Sequence[Any]) -> tuple[Counter[str], Counter[str]]:
+        """Tasks by state, and what goes with them; sorted, they are locked as writers do."""
         found: Counter[str] = Counter()
-        events = payloads = 0
+        others: Counter[str] = Counter()
         with nullcontext() if self.dry_run else deleting.short_transaction():
             for part in deleting.parts(old, _AT_ONCE):
                 still = part if self.dry_run else self._still_old(part)
                 found.update(row.state for row in still)
                 ids = [row.task_id for row in still]
-                timeline = deleting.rows_of("TaskEvent").filter(
-                    task_id__in=ids, project=self.project
-                )
-                events += timeline.count() if self.dry_run else deleting.delete(timeline)
-                messages = deleting.rows_of("TaskPayload").filter(
-                    task_id__in=ids, project=self.project
-                )
-                if self.dry_run and self.policy.payloads:  # those are counted already
-                    messages = messages.exclude(self._before("created_at", self.policy.payloads))
-                payloads += messages.count() if self.dry_run else deleting.delete(messages)
+                for noun, model in _OF_TASKS.items():
+                    rows = deleting.rows_of(model).filter(task_id__in=ids, project=self.project)
+                    # Those that are old themselves are counted already.
+                    if noun == "payloads" and self.dry_run and self.policy.payloads:
+                        rows = rows.exclude(self._before("created_at", self.policy.payloads))
+                    others[noun] += rows.count() if self.dry_run else deleting.delete(rows)
                 if not self.dry_run:
                     deleting.delete(
                         deleting.rows_of("TaskRecord").filter(pk__in=[row.pk for row in still])
                     )
-        return found, events, payloads
+        return found, others
 
     def _still_old(self, found: Sequence[Any]) -> list[Any]:
         rows = deleting.rows_of("TaskRecord").filter(pk__in=[row.pk for row in found])

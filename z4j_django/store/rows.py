@@ -48,6 +48,8 @@ class TaskRow(msgspec.Struct, gc=False, omit_defaults=True):
     eta: float | None = None
     expires: float | None = None
     time_limit: int | None = None
+    progress: str | None = None
+    progress_at: float | None = None
     # state
     state: str = states.PENDING
     retries: int = 0

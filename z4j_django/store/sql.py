@@ -37,6 +37,11 @@ MOMENT: Final = (
     "CASE WHEN n.attempt > o.attempt THEN {n} WHEN n.attempt < o.attempt THEN {o} "
     "WHEN {o} IS NULL OR {n} > {o} THEN {n} ELSE {o} END"
 )
+#: What an attempt said last of how far it is. One process tells no two of one moment.
+PROGRESS: Final = (
+    "CASE WHEN n.attempt > o.attempt THEN {n} WHEN n.attempt < o.attempt THEN {o} "
+    "WHEN o.progress_at IS NULL OR n.progress_at > o.progress_at THEN {n} ELSE {o} END"
+)
 #: The pair of a chord's body goes together; the greater id stands.
 BODY: Final = "CASE WHEN n.body_id > o.body_id THEN {n} ELSE {o} END"
 #: A chord's size stands before that of a group, then the greater.
@@ -97,6 +102,8 @@ TASKS: Final = Merge(
         "eta": MOMENT,
         "expires": MOMENT,
         "time_limit": MOMENT,
+        "progress": PROGRESS,
+        "progress_at": PROGRESS,
         "state": STATE,
         "retries": STATE,
         "worker": STATE,
@@ -146,6 +153,12 @@ WORKERS: Final = Merge(
 PAYLOADS: Final = Merge(
     key=("project", "task_id"),
     rules=dict.fromkeys(("sealed", "size", "created_at"), STANDS),
+)
+
+#: The newest word of an attempt stands.
+LOGS: Final = Merge(
+    key=("project", "task_id", "attempt"),
+    rules=dict.fromkeys(("lines", "dropped", "at"), "CASE WHEN n.at > o.at THEN {n} ELSE {o} END"),
 )
 
 #: A segment's cursor where there is none yet; and where a batch has moved it.

@@ -258,6 +258,7 @@ class DatabaseSink:
         if self.timeline:
             sql.insert(connection, _model("TaskEvent"), _TIMELINE, fold.timeline)
         sql.insert(connection, _model("JournalLoss"), _LOSS, fold.losses)
+        sql.upsert(connection, _model("TaskLog"), sql.LOGS, fold.log_rows)
         error_groups.write(connection, fold)
         statistics.add(connection, fold.counts, fold.errors)
 

@@ -17,7 +17,7 @@ from z4j_django.api import base, fields
 from z4j_django.api.pagination import Page
 from z4j_django.conf import settings
 from z4j_django.models import TaskEvent, TaskRecord
-from z4j_django.queries import events, releases, status, tasks
+from z4j_django.queries import events, releases, status, task_logs, tasks
 from z4j_django.values import error_id
 
 
@@ -64,7 +64,7 @@ class TaskSerializer(fields.Record):
             *("exchange", "routing_key", "priority", "worker", "pid", "args", "kwargs", "result"),
             *("exception_type", "exception_message", "traceback", "retries", "deliveries"),
             *("eta", "expires", "sent_at", "received_at", "started_at", "finished_at", "runtime"),
-            "time_limit",
+            *("time_limit", "progress", "progress_at"),
             *("root_id", "parent_id", "group_id", "group_index", "chord_id", "schedule"),
             *("origin", "retry_of", "operation", "error", "release"),
         )
@@ -143,6 +143,50 @@ class EventListSerializer(serializers.Serializer[Any]):
     notes = serializers.ListField(
         child=serializers.CharField(), help_text="Why there may be none: that none are kept."
     )
+
+
+class LineSerializer(serializers.Serializer[Any]):
+    """A line of a log."""
+
+    at = fields.Moment(help_text="When it was written.")
+    level = serializers.CharField(help_text="Its level, such as `WARNING`.")
+    logger = serializers.CharField(help_text="The logger that it was written to.")
+    text = serializers.CharField(help_text="What it says, masked, with the traceback that it had.")
+    retries = serializers.IntegerField(
+        help_text="How often the task had been retried by itself when it wrote it."
+    )
+
+
+class LogSerializer(serializers.Serializer[Any]):
+    """What a task wrote to its log."""
+
+    results = LineSerializer(
+        source="lines",
+        many=True,
+        help_text=f"Its newest lines, {task_logs.LINES_LIMIT} and 64 KiB at most.",
+    )
+    left_out = serializers.IntegerField(help_text="How many lines are known to come before these.")
+    notes = serializers.ListField(
+        child=serializers.CharField(), help_text="Why there may be none: that none are kept."
+    )
+
+
+class FrameSerializer(serializers.Serializer[Any]):
+    """A function that was called."""
+
+    path = serializers.CharField(help_text="The file of its code.")
+    line = serializers.IntegerField(help_text="The number of the line at which it is.")
+    function = serializers.CharField(help_text="Its name.")
+    source = serializers.CharField(
+        help_text="The line itself, masked; empty where it is not known."
+    )
+
+
+class StackSerializer(serializers.Serializer[Any]):
+    """What a running task does."""
+
+    frames = FrameSerializer(many=True, help_text="The calls, the innermost last, 100 at most.")
+    sentence = serializers.CharField(help_text="Why there are none; empty where there are.")
 
 
 #: The fields of one task; and of a list: the large ones are to be asked for.

@@ -15,7 +15,8 @@ from z4j_django.api.serializers import tasks as serializers
 from z4j_django.api.terms import ORDERING, TERMS
 from z4j_django.conf import settings
 from z4j_django.models import TaskRecord
-from z4j_django.queries import changes, events, operations
+from z4j_django.operations import stacks
+from z4j_django.queries import changes, events, operations, task_logs
 from z4j_django.queries import filter as filters
 
 #: Which fields of a list of tasks.
@@ -29,6 +30,7 @@ _SINCE: Final = Parameter(
 )
 #: What makes no sense of a list of changes.
 _OF_PAGES: Final = (ORDERING, *pagination.PAGE)
+_NO_LOGS: Final = "No logs of tasks are kept (Z4J['LOGS'])."
 _NO_TIMELINE: Final = "The timeline is switched off (Z4J['TIMELINE'])."
 
 
@@ -130,6 +132,48 @@ class EventsView(_TaskView):
         return self.answer({**vars(events.timeline(self.find())), "notes": notes})
 
 
+class LogsView(_TaskView):
+    """``tasks/{task_id}/logs/``."""
+
+    endpoints: ClassVar = {
+        "get": Endpoint(
+            "tasks_logs",
+            "What a task wrote to its log",
+            "The newest lines of it, in the order in which they were written.",
+            parameters=(TASK_ID, PROJECT),
+            answer=serializers.LogSerializer,
+            problems=(404,),
+        )
+    }
+
+    def get(self, request: Request, task_id: str) -> Response:
+        """The lines."""
+        notes = [] if settings.log_level is not None else [_NO_LOGS]
+        return self.answer({**vars(task_logs.log(self.find())), "notes": notes})
+
+
+class StackView(_TaskView):
+    """``tasks/{task_id}/stack/``."""
+
+    looks = "stack"
+    endpoints: ClassVar = {
+        "get": Endpoint(
+            "tasks_stack",
+            "What a running task does now",
+            "The Python stack of the process that runs it, which its worker is asked for: files, "
+            "lines and functions, and no values. It takes up to five seconds.",
+            parameters=(TASK_ID, PROJECT),
+            answer=serializers.StackSerializer,
+            problems=(404,),
+        )
+    }
+
+    def get(self, request: Request, task_id: str) -> Response:
+        """The stack."""
+        task = self.find(("state", "worker"))
+        return self.answer(stacks.look(task, actor=base.actor_of(request)))
+
+
 def _changes(request: Request, asked: filters.Filter, names: tuple[str, ...]) -> dict[str, Any]:
     """The tasks that have changed since a token was given out."""
     reason = "It does not go with since, which has no pages and no order."
@@ -181,5 +225,7 @@ def _notes(asked: filters.Filter, looked_through: int | None) -> list[str]:
 urlpatterns = [
     path("tasks/", TasksView.as_view(), name="tasks"),
     path("tasks/<z4j:task_id>/events/", EventsView.as_view(), name="task-events"),
+    path("tasks/<z4j:task_id>/logs/", LogsView.as_view(), name="task-logs"),
+    path("tasks/<z4j:task_id>/stack/", StackView.as_view(), name="task-stack"),
     path("tasks/<z4j:task_id>/", TaskView.as_view(), name="task"),
 ]
