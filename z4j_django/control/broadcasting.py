@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -52,6 +53,13 @@ class _Deadline:
         return self._drain(**{**kwargs, "timeout": left})
 
 
+def patience(app: celery.Celery, seconds: float) -> float:
+    """Seconds to wait, where a transport that looks for messages every so often takes longer."""
+    with app.connection_for_write() as connection:
+        polls = getattr(connection.transport, "polling_interval", None) or 0.0
+    return seconds + 6 * float(polls)
+
+
 def has_remote_control(app: celery.Celery) -> bool:
     """Whether the broker's transport carries messages to all workers."""
     with app.connection_for_write() as connection:
@@ -95,7 +103,7 @@ def to_some(
     hostnames: Collection[str],
     *,
     seconds: float,
-    expected: Collection[str] | None = None,
+    twins: bool = False,
 ) -> dict[str, list[Any]]:
     """Tell workers a command by their names, or ask them.
 
@@ -105,7 +113,7 @@ def to_some(
         arguments: Its.
         hostnames: The workers.
         seconds: The time that it may take in all, however the broker behaves.
-        expected: Those of them that are waited for; by default all.
+        twins: Whether to wait a little longer, for a second worker of one name.
 
     Returns:
         What was answered, by hostname; more than one answer where several workers have one name,
@@ -117,10 +125,10 @@ def to_some(
         Exception: Whatever the transport raises where it refuses.
     """
     until = time.monotonic() + seconds * _CLOSING
-    awaited = hostnames if expected is None else expected
 
     def listening(connection: Connection) -> _Deadline:
-        return _Deadline(connection, max(until - time.monotonic(), 0.0), awaited, _TWINS)
+        left = max(until - time.monotonic(), 0.0)
+        return _Deadline(connection, left, hostnames, _TWINS if twins else 0.0)
 
     # By default it stops after as many answers as there are names.
     given = {"arguments": arguments, "timeout": seconds, "limit": sys.maxsize}
@@ -140,10 +148,21 @@ def _heard(
 ) -> Sequence[Any]:
     with open_connection(app, given["timeout"]) as connection:
         deadline = listening(connection)
-        found: Sequence[Any] | None = app.control.broadcast(
+        found: Sequence[Any] | None = _own(app.control).broadcast(
             command, connection=connection, reply=True, callback=deadline.hear, **given
         )
     return found or ()
+
+
+def _own(control: Any) -> Any:
+    """Celery's control, but it publishes on the connection that it is given.
+
+    Celery would take one of the app's pool, which has other timeouts, and may have none left.
+    """
+    own = copy.copy(control)
+    own.mailbox = copy.copy(own.mailbox)
+    own.mailbox.producer_pool = None
+    return own
 
 
 def _told(answers: Sequence[Any]) -> Iterator[tuple[str, Any]]:

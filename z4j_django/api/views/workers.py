@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Final, get_args
 
 from django.urls import path
 from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from z4j_django.api import fields, generic, pagination
+from z4j_django import operations, verbs
+from z4j_django.api import bodies, fields, generic, operating, pagination, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import HOSTNAME, PROJECT, Flag, Text
 from z4j_django.api.serializers.tasks import TaskSerializer
 from z4j_django.models import WorkerRecord
+from z4j_django.options import described
 from z4j_django.queries import liveness, workers
 
 
@@ -71,10 +75,15 @@ class WorkerDetail(WorkerSerializer):
         fields = (*WorkerSerializer.Meta.fields, "tasks_url", "recent_tasks")
 
 
+#: Members of a body that are no options of its verb.
+_BESIDE: Final = set(described(bodies.Workers))
+
+
 class WorkersView(generic.List):
-    """``workers/``."""
+    """``workers/``; all that is done to workers wants one permission."""
 
     reads = "workerrecord"
+    verb = verbs.PING.name
     endpoints: ClassVar = {
         "get": Endpoint(
             "workers_list",
@@ -93,8 +102,32 @@ class WorkersView(generic.List):
                 *pagination.PAGE,
             ),
             answer=pagination.page_of(WorkerSerializer, "workers"),
-        )
+        ),
+        "post": operating.endpoint(
+            "workers_steer",
+            "Do something to several workers, or to all",
+            "To those that are named, or to all that are online on record at this moment. Each has "
+            "an outcome of its own.",
+            PROJECT,
+            body=bodies.worker_forms(),
+            problems=(409,),
+        ),
     }
+
+    def post(self, request: Request) -> Response:
+        """Do it."""
+        members = dict(operating.members_of(request))
+        verb = members.pop("verb", None)
+        known = [one.name for one in verbs.of("worker")]
+        if verb not in known:
+            reason = f"This has to be one of: {', '.join(known)}."
+            raise problems.Invalid([{"name": "verb", "reason": reason}])
+        chosen = bodies.workers_of(members)
+        given = {name: one for name, one in members.items() if name not in _BESIDE}
+        how: dict[str, Any] = {"project": self.asked["project"], "surface": "api"}
+        with operating.refusals_to(request):
+            operation = operations.perform(verb, chosen, given, actor=request.user, **how)
+        return operating.answer(request, operation, single=False)
 
     def wanted(self) -> generic.Wanted:
         """Those of a project, by the parameters."""
