@@ -19,6 +19,11 @@ def reply_of(told: Any) -> str:
     return str(told.get("error") or told.get("ok") or "")
 
 
+def error_of(told: Any) -> str:
+    """What went wrong in a worker, in its own words; nothing where nothing did."""
+    return str(told.get("error") or "") if isinstance(told, dict) and set(told) == {"error"} else ""
+
+
 def pool(stats: Any) -> str:
     """What kind of pool a worker has, by its statistics."""
     module = str(part(stats, "pool").get("implementation", "")).partition(":")[0]

@@ -21,11 +21,11 @@ from z4j_django.queries import limits
 logger = logs.logger("z4j_django.operations")
 
 #: Seconds that all of it may take; and the shares of them in which the workers may say how they
-#: stand, reply, and show what came of it: then silence is an answer.
+#: stand, and reply; and after which the silence of one that was to end tells that it does.
 TIMEOUT: Final = 5.0
-_ASKING: Final = 0.4
-_TELLING: Final = 0.3
-_LOOKING: Final = 0.2
+_ASKING: Final = 0.5
+_TELLING: Final = 0.4
+_ENDING: Final = 0.2
 #: Seconds between two looks at what came of it.
 _PAUSE: Final = 0.1
 _EXCEPTION: Final = re.compile(r"(\w+)\((?P<quote>['\"])(?P<text>.*)(?P=quote),?\)", re.DOTALL)
@@ -63,7 +63,7 @@ class _Worker:
     @property
     def is_over(self) -> bool:
         """Whether there is nothing more to look for."""
-        return self.is_seen or bool(self.looks and _is_error(self.reply))
+        return self.is_seen or bool(self.looks and answers.error_of(self.reply))
 
 
 class Steering:
@@ -85,6 +85,7 @@ class Steering:
         self._seconds = broadcasting.patience(self._app, TIMEOUT)
         self._until = time.monotonic() + self._seconds
         self._outcomes: _Outcomes = {}
+        self._ends = kind.is_end
 
     def outcomes(self) -> list[auditing.Outcome]:
         """Do it; what came of each."""
@@ -155,16 +156,25 @@ class Steering:
         """Tell those that are left, and look until it shows of each, or the time is over."""
         left = self._left()
         self._note_limits(left)
+        replies: dict[str, list[Any]] = {}
         try:
-            replies = self._asked(lambda one: (one.effect.command, one.effect.arguments), _TELLING)
+            share = _ENDING if self._ends else _TELLING
+            replies = self._asked(lambda one: (one.effect.command, one.effect.arguments), share)
         except Exception as error:  # the trail must say what happened to each target
+            if self._ends and isinstance(error, TimeoutError):
+                self._look_at(left, replies)  # one that ends gives no reply
+                return
             words = f"Whether it was told is unknown: {type(error).__name__}: {error}"
             self._outcomes |= dict.fromkeys(left, auditing.unknown(words))
             return
+        self._look_at(left, replies)
+
+    def _look_at(self, left: Mapping[str, _Worker], replies: Mapping[str, Sequence[Any]]) -> None:
+        """See what came of those that were told."""
         for name, one in left.items():
             one.reply = next(iter(replies.get(name, [])), None)
             reply = answers.reply_of(one.reply)
-            if not _is_error(one.reply) and one.effect.was_so(reply):
+            if not answers.error_of(one.reply) and one.effect.was_so(reply):
                 self._outcomes[name] = auditing.refused(f"It says: {reply}.")
         self._look()
         self._outcomes |= {name: _outcome(one, self._seconds) for name, one in self._left().items()}
@@ -174,8 +184,11 @@ class Steering:
         while not all(one.is_over for one in self._left().values()):
             if time.monotonic() + _PAUSE >= self._until:
                 return
+            share = _ENDING if self._ends else 1.0
             try:
-                found = self._asked(lambda one: (one.effect.looks, self._look_for(one)), _LOOKING)
+                found = self._asked(lambda one: (one.effect.looks, self._look_for(one)), share)
+            except TimeoutError:
+                continue
             except Exception:  # then it was not seen
                 logger.exception("Workers could not be asked again.")
                 return
@@ -224,17 +237,14 @@ class Steering:
 
 def _outcome(one: _Worker, seconds: float) -> auditing.Outcome:
     effect, reply = one.effect, answers.reply_of(one.reply)
-    if _is_error(one.reply):
+    if answers.error_of(one.reply):
         left = effect.left(one.before, one.after) if one.after is not None else ""
         return auditing.refused(" ".join(filter(None, (_in_words(reply, one), left))))
     if one.is_seen:
         return auditing.done(effect.words(one.before, one.after))
     said = f"It says: {reply}" if reply else "It did not reply"
-    return auditing.unknown(f"{said}; nothing of it was to be seen within {seconds:g} s.")
-
-
-def _is_error(reply: Any) -> bool:
-    return isinstance(reply, dict) and bool(reply.get("error"))
+    words = f"{said}; nothing of it was to be seen within {seconds:g} s. {effect.slow}"
+    return auditing.unknown(words.strip())
 
 
 def _in_words(error: str, one: _Worker) -> str:

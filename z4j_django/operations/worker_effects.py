@@ -26,6 +26,7 @@ class Effect:
         asks: The command that shows how a worker stands.
         is_question: Whether it is nothing but that command.
         is_end: Whether it shows in that a worker answers no more.
+        slow: Why it may show later.
         options: The verb's.
         own: What limits were before some were set by hand, by their names; None where none were.
     """
@@ -34,6 +35,7 @@ class Effect:
     asks = "stats"
     is_question: ClassVar = False
     is_end: ClassVar = False
+    slow = ""
 
     def __init__(self, options: Any, own: Mapping[str, Any] | None = None) -> None:
         self.options = options
@@ -139,7 +141,10 @@ class _Autoscale(Effect):
 
 
 class _Restart(Effect):
+    """Celery tells the processes to end, and each looks when it has been given one more task."""
+
     command = verbs.POOL_RESTART.name
+    slow = "Each of its processes ends when it has run one more task."
 
     def refusal(self, before: Any) -> str:
         if not answers.processes(before):
@@ -147,14 +152,16 @@ class _Restart(Effect):
         return ""
 
     def is_seen(self, before: Any, after: Any) -> bool:
-        return bool(answers.processes(after)) and not set(answers.processes(before)) & set(
-            answers.processes(after)
-        )
+        return bool(self._new(before, after))
 
     def words(self, before: Any, after: Any) -> str:
-        return (
-            f"All of its {counted(len(answers.processes(after)), 'process', 'processes')} are new."
-        )
+        new, count = len(self._new(before, after)), len(answers.processes(after))
+        if new == count:
+            return f"All of its {counted(count, 'process', 'processes')} are new."
+        return f"New of its {count} processes: {new}. {self.slow}"
+
+    def _new(self, before: Any, after: Any) -> set[Any]:
+        return set(answers.processes(after)).difference(answers.processes(before))
 
 
 class _Shutdown(Effect):

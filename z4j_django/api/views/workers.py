@@ -17,7 +17,7 @@ from z4j_django.api.parameters import HOSTNAME, PROJECT, Flag, Text
 from z4j_django.api.serializers.tasks import TaskSerializer
 from z4j_django.models import WorkerRecord
 from z4j_django.options import described
-from z4j_django.queries import liveness, workers
+from z4j_django.queries import liveness, pages, worker_status, workers
 
 
 class _Presence(serializers.ChoiceField):
@@ -48,13 +48,29 @@ class WorkerSerializer(fields.Record):
         help_text="`online`; `silent`, where it said nothing for two minutes, and never goodbye; "
         "`offline`, where it said goodbye.",
     )
+    status = serializers.ChoiceField(
+        get_args(worker_status.Word),
+        source="status.word",
+        read_only=True,
+        help_text="How it stands: `online`; `busy`, where all of its slots are held; `not "
+        "consuming`, where it takes nothing though it could; `silent`, and after ten minutes "
+        "`gone`, where it said no goodbye; `stopped`, where it did.",
+    )
+    evidence = serializers.CharField(
+        source="status.evidence", read_only=True, help_text="What says so."
+    )
+    used = serializers.IntegerField(
+        read_only=True,
+        help_text="How many of its slots are held, as far as is told: of the newest tasks that "
+        "run.",
+    )
     queues = _Queues(help_text=WorkerRecord._meta.get_field("queues").help_text)
 
     class Meta:  # noqa: D106
         model = WorkerRecord
         fields: tuple[str, ...] = (
-            *("url", "row", "project", "hostname", "presence", "pid", "pool", "concurrency"),
-            *("queues", "version", "started_at", "last_seen", "stopped_at"),
+            *("url", "row", "project", "hostname", "presence", "status", "evidence", "pid", "pool"),
+            *("concurrency", "used", "queues", "version", "started_at", "last_seen", "stopped_at"),
         )
 
 
@@ -88,7 +104,8 @@ class WorkersView(generic.List):
         "get": Endpoint(
             "workers_list",
             "List workers",
-            "The workers on record, those that came last first. With `q` or `online` a page may "
+            "The workers on record, those that came last first; without `online` those of which "
+            "anything was heard within a day. With `q` or `online` a page may "
             "have fewer rows than asked for, or none, and still a next one: it looks through a "
             "bounded number of workers.",
             parameters=(
@@ -133,7 +150,15 @@ class WorkersView(generic.List):
         """Those of a project, by the parameters."""
         asked = self.asked
         found = workers.wanted(asked["project"], asked["q"], asked["online"])
+        if asked["online"] is None:
+            found = found.exclude(liveness.left_long_ago(timezone.now()))
         return found, generic.EVERYTHING
+
+    def page(self) -> pages.Page[Any]:
+        """With how each stands."""
+        page = super().page()
+        worker_status.tell(page.rows, timezone.now())
+        return page
 
 
 class WorkerView(generic.Detail):
@@ -161,6 +186,7 @@ class WorkerView(generic.Detail):
     def beside(self, found: WorkerRecord) -> dict[str, Any]:
         """What it did lately, for whoever may view tasks."""
         sees = self.sees("taskrecord")
+        worker_status.tell([found], timezone.now())
         return {"recent_tasks": workers.recent_tasks(found) if sees else None}
 
 
