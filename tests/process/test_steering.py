@@ -102,7 +102,7 @@ def test_pools_grow_shrink_and_start_anew(on_redis: Fleet) -> None:
     assert "Each of its processes ends when it has run one more task." in anew[1]
     assert anew[0] == ("done" if anew[1].startswith("New of") else "unknown"), anew
     on_redis.scene.publish_many("print(json.dumps([tasks.add.delay(1, 2).id for _ in range(8)]))")
-    wait_until(lambda: not before & set(children(forks)), PATIENCE, "new processes")
+    wait_until(lambda: set(children(forks)) - before, PATIENCE, "a new process")
 
 
 @pytest.mark.parametrize("name", ["forks", "threads"])

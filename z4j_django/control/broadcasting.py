@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
@@ -16,9 +17,9 @@ from z4j_django.timeouts import within
 
 #: Seconds in which the second of two workers with one name may answer, after the first has.
 _TWINS: Final = 0.2
-#: Of the time in all, what is left for closing: so that silence of the workers is told from the
+#: Of the time in all, the part in which workers are heard: so that their silence is told from the
 #: broker's.
-_CLOSING: Final = 0.9
+_HEARING: Final = 0.9
 
 
 class _Deadline:
@@ -35,11 +36,16 @@ class _Deadline:
         # A transport that polls is late by up to an interval, and so is the worker.
         polls = getattr(connection.transport, "polling_interval", None) or 0.0
         self._grace = grace and grace + 2 * polls
+        #: Set once nobody is listened to any more; the connection may take a second to close.
+        self.over = threading.Event()
+        #: What was answered by then.
+        self.heard: list[Any] = []
         self._drain: Callable[..., Any] = connection.drain_events
         connection.drain_events = self.drain  # type: ignore[method-assign]  # ours alone, until closed
 
     def hear(self, answer: Any) -> None:
         """Cross off who answered."""
+        self.heard.append(answer)
         if self._missing and isinstance(answer, dict):
             self._missing.difference_update(answer)
             if not self._missing:
@@ -48,9 +54,13 @@ class _Deadline:
     def drain(self, **kwargs: Any) -> Any:
         """Wait for the next answer, as long as there is time."""
         left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return self._drain(**{**kwargs, "timeout": left})
+        try:
+            if left <= 0:
+                raise TimeoutError
+            return self._drain(**{**kwargs, "timeout": left})
+        except TimeoutError:  # the transport's own, too
+            self.over.set()
+            raise
 
 
 def patience(app: celery.Celery, seconds: float) -> float:
@@ -124,17 +134,34 @@ def to_some(
             unknown then.
         Exception: Whatever the transport raises where it refuses.
     """
-    until = time.monotonic() + seconds * _CLOSING
+    until = time.monotonic() + seconds * _HEARING
+    over, heard, ended = threading.Event(), list[Any](), dict[str, Any]()
 
     def listening(connection: Connection) -> _Deadline:
         left = max(until - time.monotonic(), 0.0)
-        return _Deadline(connection, left, hostnames, _TWINS if twins else 0.0)
+        deadline = _Deadline(connection, left, hostnames, _TWINS if twins else 0.0)
+        deadline.over, deadline.heard = over, heard
+        return deadline
 
     # By default it stops after as many answers as there are names.
     given = {"arguments": arguments, "timeout": seconds, "limit": sys.maxsize}
     given["destination"] = list(hostnames)
+
+    def run() -> None:
+        try:
+            ended["found"] = _heard(app, command, listening, given)
+        except Exception as error:  # it is raised again
+            ended["error"] = error
+        finally:
+            over.set()
+
+    threading.Thread(target=run, name="z4j-broadcast", daemon=True).start()
+    if not over.wait(seconds):
+        raise TimeoutError(f"no answer within {seconds:g} s")
+    if "error" in ended:
+        raise ended["error"]
     answers: dict[str, list[Any]] = {}
-    for hostname, told in _told(within(seconds, lambda: _heard(app, command, listening, given))):
+    for hostname, told in _told(ended.get("found", list(heard))):
         if hostname in hostnames:
             answers.setdefault(hostname, []).append(told)
     return answers

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import celery
+from celery.app.defaults import SETTING_KEYS
 
 from z4j_django.conf import settings
 from z4j_django.control import answers, broadcasting
@@ -26,6 +27,8 @@ NAMES: Final = 1_000
 #: Characters of a text.
 _TEXT: Final = 255
 _CONF: Final = redaction.Budget(nodes=2_000, depth=6, text=64 * 1024, string=1024)
+#: What the names of Celery's settings begin with among Django's.
+_NAMESPACE: Final = "celery_"
 #: Of the agent in the worker; one without it, or with an older one, does not know it.
 _PROCESSES: Final = "z4j_processes"
 #: What is asked, with which arguments.
@@ -167,8 +170,11 @@ def _registered(told: Any) -> dict[str, Any]:
 
 
 def _conf(told: Any) -> Any:
+    """Celery's own settings; where they are Django's, all of those are among what is told."""
     found = told if isinstance(told, dict) else {}
-    return redaction.redact(dict(sorted(found.items())), budget=_CONF, rules=settings.redaction)
+    names = {str(name): str(name).lower().removeprefix(_NAMESPACE) for name in found}
+    known = {short: found[name] for name, short in names.items() if short in SETTING_KEYS}
+    return redaction.redact(dict(sorted(known.items())), budget=_CONF, rules=settings.redaction)
 
 
 def _queues(told: Any) -> list[dict[str, Any]]:
