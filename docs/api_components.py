@@ -29,12 +29,6 @@ _BOUNDS: Final = {
     "min_length": "minLength",
     "max_length": "maxLength",
 }
-#: Tasks are named by their ids, or by a filter with what belongs to it. Said by what may not be:
-#: of a oneOf, generators of clients make no model.
-_NOT_IN_ONE_WAY: Final = [
-    *({"required": ["task_ids", name]} for name in ("filter", "until", "asked_at")),
-    {"not": {"anyOf": [{"required": ["task_ids"]}, {"required": ["filter"]}]}},
-]
 _INT32: Final = 2**31 - 1
 
 
@@ -63,7 +57,7 @@ class Components:
 
     def body(self, kind: Any) -> Schema:
         """A reference to the options of a body; several by verb are one of them."""
-        if isinstance(kind, Mapping):
+        if not isinstance(kind, type):
             return self._one_of(kind)
         name = f"{kind.__name__.removesuffix('Options')}Request"
         self.found[name] = {"description": inspect.getdoc(kind), **options.schema(kind)}
@@ -73,9 +67,10 @@ class Components:
         """What a reference stands for."""
         return self.found[schema["$ref"].rpartition("/")[2]]
 
-    def _one_of(self, forms: Mapping[str, Any]) -> Schema:
-        references = {verb: self._bulk(verb, kinds) for verb, kinds in forms.items()}
-        self.found["BulkRequest"] = {
+    def _one_of(self, forms: Any) -> Schema:
+        references = {verb: self._form(forms, verb) for verb in forms.kinds}
+        name = f"{forms.name}Request"
+        self.found[name] = {
             "oneOf": list(references.values()),
             "discriminator": {
                 "propertyName": "verb",
@@ -83,19 +78,20 @@ class Components:
             },
             "required": ["verb"],
         }
-        return _reference("BulkRequest")
+        return _reference(name)
 
-    def _bulk(self, verb: str, kinds: tuple[type[options.Options], ...]) -> Schema:
-        made = options.schema(*kinds, in_bulk=True)
+    def _form(self, forms: Any, verb: str) -> Schema:
+        made = options.schema(*forms.kinds[verb], in_bulk=True)
         chosen = {"type": "string", "enum": [verb], "description": "What is done to them."}
         properties = {"verb": chosen, **made["properties"]}
-        name = f"Bulk{verb.title().replace('_', '')}Request"
+        name = f"{forms.name}{verb.title().replace('_', '')}Request"
+        words = verb.replace("_", " ").capitalize()
         self.found[name] = {
-            "description": f"{verb.capitalize()} many tasks.",
+            "description": f"{words} many {forms.noun}.",
             **made,
             "properties": properties,
-            "required": ["verb"],
-            "not": {"anyOf": [*made.get("not", {"anyOf": []})["anyOf"], *_NOT_IN_ONE_WAY]},
+            "required": ["verb", *made.get("required", ())],
+            "not": {"anyOf": [*made.get("not", {"anyOf": []})["anyOf"], *forms.not_together]},
         }
         return _reference(name)
 

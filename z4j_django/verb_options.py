@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+import re
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
 from z4j_django import json_text
 from z4j_django.options import Moment, Options, Seconds, option
 from z4j_django.secrets import placeholders
-from z4j_django.values import GREATEST_ID, RELEASE_LENGTH, SHORT
+from z4j_django.values import GREATEST_ID, LONGEST_DELAY, RELEASE_LENGTH, SHORT
 
 
 def _queue_name(name: str) -> str:
@@ -32,6 +33,26 @@ def _sendable(value: Any) -> str:
 _Queue = Annotated[
     str, Meta(min_length=1, max_length=SHORT, extra_json_schema={"format": "z4j-queue"})
 ]
+
+
+def _rate(text: str) -> str:
+    if _RATE.fullmatch(text.strip()):
+        return ""
+    return "A rate is a number, with /s, /m or /h behind it for a second, a minute or an hour."
+
+
+def _task_name(name: str) -> str:
+    if not name.isprintable() or not name.strip():
+        return "A task's name can be printed."
+    return ""
+
+
+#: As Celery reads it.
+_RATE: Final = re.compile(r"\d{1,9}(\.\d{1,6})?(/[smh])?", re.ASCII)
+_TaskName = Annotated[str, Meta(min_length=1, max_length=SHORT)]
+_Slots = Annotated[int, Meta(ge=1, le=1_000)]
+_Limit = Annotated[float, Meta(ge=0.1, le=LONGEST_DELAY)]
+_Name = Annotated[str, Meta(min_length=1, max_length=SHORT)]
 
 
 class NoOptions(Options, frozen=True):
@@ -227,6 +248,91 @@ class RunScheduleOptions(Options, frozen=True):
             additionalProperties={},
         ),
     ] = UNSET
+
+
+class PoolOptions(Options, frozen=True):
+    """By how much a pool grows or shrinks."""
+
+    n: Annotated[
+        _Slots, option("How many processes or greenlets.", label="Number", metavar="N")
+    ] = 1
+
+
+class AutoscaleOptions(Options, frozen=True):
+    """Between which sizes a pool scales itself."""
+
+    max: Annotated[_Slots, option("The most processes or greenlets.", label="At most", metavar="N")]
+    min: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000)] | UnsetType,
+        option("The fewest. By default as before.", label="At least", metavar="N"),
+    ] = UNSET
+
+
+class CancelConsumerOptions(Options, frozen=True):
+    """The queue that a worker is to leave alone."""
+
+    queue: Annotated[_Queue, option("The queue's name.", metavar="NAME", check=_queue_name)]
+
+
+class AddConsumerOptions(CancelConsumerOptions, frozen=True):
+    """The queue that a worker is to take tasks from."""
+
+    exchange: Annotated[
+        _Name | UnsetType,
+        option("Its exchange. By default the one of its name.", metavar="NAME", check=_queue_name),
+    ] = UNSET
+    exchange_type: Annotated[
+        Literal["direct", "topic"], option("The exchange's type.", metavar="TYPE")
+    ] = "direct"
+    routing_key: Annotated[
+        _Name | UnsetType,
+        option(
+            "What binds it to the exchange. By default its name.",
+            metavar="KEY",
+            check=_queue_name,
+        ),
+    ] = UNSET
+
+
+class RateLimitOptions(Options, frozen=True):
+    """How often tasks of one name may begin."""
+
+    apart: ClassVar = (("rate", "reset"),)
+
+    task: Annotated[_TaskName, option("The name of the tasks.", metavar="NAME", check=_task_name)]
+    rate: Annotated[
+        _Name | UnsetType,
+        option(
+            "How many may begin in each worker: `10/s`, `10/m` or `10/h`; `0` for as many as come.",
+            metavar="RATE",
+            check=_rate,
+        ),
+    ] = UNSET
+    reset: Annotated[
+        bool, option("Back to the task's own, as it was before one was set by hand.")
+    ] = False
+
+
+class TimeLimitOptions(Options, frozen=True):
+    """How long tasks of one name may run."""
+
+    apart: ClassVar = (("hard", "reset"), ("soft", "reset"))
+
+    task: Annotated[_TaskName, option("The name of the tasks.", metavar="NAME", check=_task_name)]
+    hard: Annotated[
+        _Limit | UnsetType,
+        option("Seconds after which its process is killed. By default never.", metavar="S"),
+    ] = UNSET
+    soft: Annotated[
+        _Limit | UnsetType,
+        option(
+            "Seconds after which `SoftTimeLimitExceeded` is raised in it. By default never.",
+            metavar="S",
+        ),
+    ] = UNSET
+    reset: Annotated[
+        bool, option("Back to the task's own, as they were before some were set by hand.")
+    ] = False
 
 
 class BulkOptions(Options, frozen=True):

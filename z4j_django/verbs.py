@@ -7,6 +7,7 @@ options, and the tables of the docs. What carries it out stands in ``operations`
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -117,6 +118,9 @@ class Verb:
         return self.name.replace("_", " ").capitalize()
 
 
+#: How long one waits for workers.
+_ANSWERS: Final = "The workers have 5 seconds to answer."
+
 RETRY: Final = Verb(
     name="retry",
     noun="task",
@@ -151,7 +155,7 @@ TERMINATE: Final = Verb(
     summary="Terminate a task",
     about="Sends a signal to the process that runs it, in the middle of whatever it does. What "
     "has not begun will not begin.",
-    more="The workers have 5 seconds to answer.",
+    more=_ANSWERS,
     promise="Its process is sent the signal.",
     in_bulk=True,
     at_once=100,
@@ -277,6 +281,110 @@ SKIP_NEXT_RUN: Final = Verb(
     more="It is over when beat has left the run out, or could not any more. It takes a beat that "
     "runs with this app, which learns of it within some 10 seconds.",
 )
+_steering: Final = functools.partial(
+    Verb, noun="worker", permission=MAY_CONTROL_WORKERS, more=_ANSWERS
+)
+PING: Final = _steering(
+    name="ping",
+    label="Ping",
+    summary="See whether a worker answers",
+    about="Asks whether it is there.",
+    promise="Is asked.",
+)
+POOL_GROW: Final = _steering(
+    name="pool_grow",
+    options=verb_options.PoolOptions,
+    label="Grow the pool",
+    summary="Add processes or greenlets to a worker's pool",
+    about="Lasts until the worker ends. A pool of threads can't, nor can a solo one, nor one that "
+    "scales itself.",
+    promise="Its pool grows.",
+)
+POOL_SHRINK: Final = _steering(
+    name="pool_shrink",
+    options=verb_options.PoolOptions,
+    label="Shrink the pool",
+    summary="Take processes or greenlets from a worker's pool",
+    about="Those that run nothing end. Lasts until the worker ends.",
+    promise="Its pool shrinks.",
+)
+AUTOSCALE: Final = _steering(
+    name="autoscale",
+    options=verb_options.AutoscaleOptions,
+    label="Autoscale",
+    summary="Say between which sizes a worker's pool scales itself",
+    about="For workers that were started with `--autoscale`. Lasts until the worker ends.",
+    promise="Scales between these.",
+)
+ADD_CONSUMER: Final = _steering(
+    name="add_consumer",
+    options=verb_options.AddConsumerOptions,
+    label="Take from a queue",
+    summary="Have a worker take tasks from one more queue",
+    about="Lasts until the worker ends. A queue that is not there is made.",
+    promise="Takes from the queue.",
+)
+CANCEL_CONSUMER: Final = _steering(
+    name="cancel_consumer",
+    options=verb_options.CancelConsumerOptions,
+    label="Leave a queue",
+    summary="Have a worker take no more tasks from a queue",
+    about="What it took already it still runs. Lasts until the worker ends; others that take from "
+    "the queue go on.",
+    promise="Takes nothing more from the queue.",
+)
+RATE_LIMIT: Final = _steering(
+    name="rate_limit",
+    options=verb_options.RateLimitOptions,
+    label="Limit the rate",
+    summary="Say how often tasks of one name may begin in a worker",
+    about="Lasts until the worker ends, or until it is reset; it is shown on the pages of the "
+    "worker and of the task until then.",
+    promise="Keeps to the rate.",
+)
+TIME_LIMIT: Final = _steering(
+    name="time_limit",
+    options=verb_options.TimeLimitOptions,
+    label="Limit the time",
+    summary="Say how long tasks of one name may run in a worker",
+    about="For those that begin from now on. Lasts until the worker ends, or until it is reset; it "
+    "is shown on the pages of the worker and of the task until then.",
+    promise="Keeps to the limits.",
+)
+POOL_RESTART: Final = _steering(
+    name="pool_restart",
+    label="Restart the pool",
+    summary="End the processes of a worker's pool, and start new ones",
+    about="What they run is lost, unless it is acknowledged late. Wants `worker_pool_restarts` in "
+    "the worker's configuration, and a pool of processes.",
+    promise="Its processes are new ones.",
+    dangerous=True,
+)
+SHUTDOWN: Final = _steering(
+    name="shutdown",
+    label="Shut down",
+    summary="Have a worker end",
+    about="A warm shutdown: it takes nothing more, ends what it runs, and then itself. Whether "
+    "anything starts it again is up to what started it.",
+    more="Celery knows a soft and a cold shutdown by signals only, and not from afar. "
+    "The workers have 5 seconds to answer.",
+    promise="Ends.",
+    dangerous=True,
+)
+ENABLE_EVENTS: Final = _steering(
+    name="enable_events",
+    label="Enable events",
+    summary="Have a worker send Celery's own events of its tasks",
+    about="For other programs that listen to them; the record here needs none.",
+    promise="Sends events.",
+)
+DISABLE_EVENTS: Final = _steering(
+    name="disable_events",
+    label="Disable events",
+    summary="Have a worker send none of Celery's own events of its tasks",
+    about="They cost it time; the record here needs none.",
+    promise="Sends no events.",
+)
 
 #: All there are, by their names.
 VERBS: Final[dict[str, Verb]] = {
@@ -285,6 +393,8 @@ VERBS: Final[dict[str, Verb]] = {
         *(RETRY, CANCEL, TERMINATE, RETRY_GROUP, PURGE_QUEUE, RESTORE),
         *(RESOLVE_ERRORS, IGNORE_ERRORS, REOPEN_ERRORS, DISMISS_JOURNAL),
         *(RUN_SCHEDULE, SKIP_NEXT_RUN, ENABLE_SCHEDULE, DISABLE_SCHEDULE),
+        *(PING, POOL_GROW, POOL_SHRINK, AUTOSCALE, ADD_CONSUMER, CANCEL_CONSUMER),
+        *(RATE_LIMIT, TIME_LIMIT, POOL_RESTART, SHUTDOWN, ENABLE_EVENTS, DISABLE_EVENTS),
     )
 }
 

@@ -9,10 +9,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from z4j_django.queries import filter as queries
+from z4j_django.queries import liveness
 from z4j_django.queries.filter import words
 from z4j_django.queries.index_ranges import IndexRange
 
@@ -145,12 +147,14 @@ class OnlineFilter(admin.SimpleListFilter):
     parameter_name = "online"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Yes and no."""
-        return [("yes", _("Yes")), ("no", _("No"))]
+        """Yes, no, and those of long ago as well."""
+        return [("yes", _("Yes")), ("no", _("No")), ("all", _("Also of long ago"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows that are, or are not, online; all for any other word."""
+        """The rows that are, or are not, online; else those that were heard of within a day."""
         chosen = self.value()
-        if chosen not in ("yes", "no"):
+        if chosen == "all":
             return queryset
+        if chosen not in ("yes", "no"):
+            return queryset.exclude(liveness.left_long_ago(timezone.now()))
         return queryset.filter(online=chosen == "yes")

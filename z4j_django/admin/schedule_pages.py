@@ -16,7 +16,7 @@ from z4j_django.admin.trails import Button
 from z4j_django.conf import settings
 from z4j_django.models import Operation
 from z4j_django.operations import schedules
-from z4j_django.queries import liveness, schedule_runs
+from z4j_django.queries import liveness, schedule_runs, worker_status
 from z4j_django.queries import schedules as queries
 from z4j_django.queries.timetable import Entry
 
@@ -100,7 +100,7 @@ def pulse(request: HttpRequest, now: datetime) -> list[dict[str, Any]]:
             "name": links.linked(
                 links.record_url(request, "workerrecord", one.pk), formatting.name(one.hostname)
             ),
-            "standing": workers.standing(one, 0, now),
+            "standing": workers.standing(worker_status.of(one, 0, now)),
             "seen": formatting.moment(liveness.last_word(one)),
         }
         for one in schedule_runs.beats(settings.PROJECT)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -22,22 +21,32 @@ from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED, ReadOnlyAdmin, facts
 from z4j_django.agent import events
 from z4j_django.models import ConditionRecord, TaskRecord, WorkerRecord
-from z4j_django.queries import liveness, releases, unfinished, workers
+from z4j_django.queries import liveness, releases, worker_status, workers
 from z4j_django.queries.index_ranges import IndexRange
 
+_NOT_CONSUMING: Final = worker_status.NOT_CONSUMING
 #: Queues that are named of one worker.
 _QUEUES = 20
 
 
-def standing(worker: WorkerRecord, used: int, now: datetime) -> SafeString:
-    """What a worker does, in a word, by the last that was heard of it."""
-    presence = liveness.presence(worker, now)
-    if presence != "online" or worker.pool == events.BEAT:
-        words = {"online": _("online"), "silent": _("silent"), "offline": _("offline")}
-        return formatting.pill(words[presence], colour=presence)
-    if worker.concurrency and used >= worker.concurrency:
-        return formatting.pill(_("busy"), colour="started")
-    return formatting.pill(_("working") if used else _("idle"), colour="online")
+#: The colour of each word, as some other state has it.
+_COLOURS: Final[dict[str, str]] = {
+    "online": "online",
+    "busy": "started",
+    "not consuming": "failure",
+    "silent": "silent",
+    "gone": "failure",
+    "stopped": "offline",
+}
+
+
+def standing(status: worker_status.Status) -> SafeString:
+    """How a worker stands, in a word; what says so stands behind it."""
+    return format_html(
+        '<span title="{}">{}</span>',
+        status.evidence,
+        formatting.pill(status.word, colour=_COLOURS[status.word]),
+    )
 
 
 @admin.register(WorkerRecord)
@@ -57,15 +66,13 @@ class WorkerAdmin(ReadOnlyAdmin):
 
     def decorate(self, request: HttpRequest, rows: list[Any]) -> list[Any]:
         """The rows, each with how many tasks it runs."""
-        used = {project: _used(project) for project in {row.project for row in rows}}
-        for row in rows:
-            row.used = used[row.project][row.hostname]
+        worker_status.tell(rows, timezone.now())
         return rows
 
     @admin.display(description=gettext_lazy("state"))
     def shown_state(self, worker: Any) -> str:
         """What it does, in a word."""
-        return standing(worker, worker.used, timezone.now())
+        return standing(worker.status)
 
     @admin.display(description=gettext_lazy("worker"))
     def shown_hostname(self, worker: WorkerRecord) -> str:
@@ -107,8 +114,11 @@ class WorkerAdmin(ReadOnlyAdmin):
             project=worker.project, subject=worker.hostname, is_open=True
         )
         is_beat = worker.pool == events.BEAT
+        takes_nothing = next((one.evidence for one in held if one.key == _NOT_CONSUMING), "")
+        stands = worker_status.of(worker, len(running), now, takes_nothing)
         return {
-            "standing": standing(worker, len(running), now),
+            "standing": standing(stands),
+            "evidence": stands.evidence,
             "slots": "" if is_beat else formatting.slots(len(running), worker.concurrency),
             "is_beat": is_beat,
             "last_word": formatting.moment(liveness.last_word(worker)),
@@ -178,10 +188,6 @@ class WorkerAdmin(ReadOnlyAdmin):
             links.linked(links.queue_url(request, str(one)), formatting.name(str(one)))
             for one in told[:_QUEUES]
         ]
-
-
-def _used(project: str) -> Counter[str]:
-    return Counter(task.worker for task in unfinished.running(project)[0])
 
 
 def _releases(recent: list[TaskRecord]) -> str:

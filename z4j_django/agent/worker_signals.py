@@ -44,7 +44,8 @@ class WorkerSignals(SignalHandlers):
     @never_raises
     def worker_init(self, sender: Any, **kwargs: Any) -> None:
         """A worker is being made; its steps are still to be put together."""
-        from z4j_django.agent import presence  # much code that only a worker needs
+        # Much code that only a worker needs.
+        from z4j_django.agent import presence, process_usage  # noqa: F401 - it registers itself
 
         if self._presence is None:
             self._presence = presence.step(self._consumer_started, self._consumer_stopped)

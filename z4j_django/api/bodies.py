@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
@@ -10,11 +11,15 @@ from msgspec import UNSET, Meta, UnsetType
 from z4j_django import options, verb_options, verbs
 from z4j_django.conf import settings
 from z4j_django.exceptions import OptionsError
+from z4j_django.operations import workers
 from z4j_django.options import Moment, Options, option
 from z4j_django.values import GREATEST_ID, SHORT
 
 _Id = Annotated[
     str, Meta(min_length=1, max_length=SHORT, extra_json_schema={"format": "z4j-task-id"})
+]
+_Hostname = Annotated[
+    str, Meta(min_length=1, max_length=SHORT, extra_json_schema={"format": "z4j-worker"})
 ]
 _Filter = Annotated[
     str, Meta(min_length=1, max_length=2_000, extra_json_schema={"format": "z4j-filter"})
@@ -80,8 +85,62 @@ def targets_of(members: Mapping[str, Any]) -> Targets:
     return found
 
 
-def bulk_forms() -> dict[str, tuple[type[Options], ...]]:
-    """What the body of each verb that can be done in bulk has in it, beside the verb."""
-    return {
+class Workers(Options, frozen=True):
+    """Which workers something is done to."""
+
+    hostnames: Annotated[
+        Annotated[list[_Hostname], Meta(min_length=1, max_length=workers.LIMIT)] | UnsetType,
+        option("The workers, by the names that they give themselves."),
+    ] = UNSET
+    all: Annotated[bool, option("Or all of them that are online on record at this moment.")] = False
+
+
+def workers_of(members: Mapping[str, Any]) -> list[str] | None:
+    """The workers that a body names; None for all.
+
+    Raises:
+        OptionsError: If it does in no way, or in two.
+    """
+    found = options.part(Workers, members)
+    if (found.hostnames is UNSET) == (not found.all):
+        raise OptionsError({"hostnames": "Give either hostnames or all."})
+    return workers.ALL if found.all else options.given(found.hostnames)
+
+
+@dataclass(frozen=True)
+class Forms:
+    """A body that has another form by the verb that it names.
+
+    Attributes:
+        name: Of the forms.
+        noun: What they are for.
+        kinds: What each has in it beside the verb, by the verb.
+        not_together: JSON schemas that what names the targets may not match.
+    """
+
+    name: str
+    noun: str
+    kinds: Mapping[str, tuple[type[Options], ...]]
+    not_together: tuple[Mapping[str, Any], ...]
+
+
+def bulk_forms() -> Forms:
+    """The bodies of each verb that can be done in bulk."""
+    kinds: dict[str, tuple[type[Options], ...]] = {
         verb.name: (Targets, verb_options.BulkOptions, verb.options) for verb in verbs.in_bulk()
     }
+    # By their ids, or by a filter with what belongs to it. Said by what may not be: of a oneOf,
+    # generators of clients make no model.
+    apart = tuple({"required": ["task_ids", name]} for name in ("filter", "until", "asked_at"))
+    return Forms("Bulk", "tasks", kinds, (*apart, _neither("task_ids", "filter")))
+
+
+def worker_forms() -> Forms:
+    """The bodies of each verb that is done to workers."""
+    kinds = {verb.name: (Workers, verb.options) for verb in verbs.of("worker")}
+    both = {"required": ["hostnames", "all"], "properties": {"all": {"const": True}}}
+    return Forms("Steer", "workers", kinds, (both, _neither("hostnames", "all")))
+
+
+def _neither(*names: str) -> dict[str, Any]:
+    return {"not": {"anyOf": [{"required": [name]} for name in names]}}

@@ -11,10 +11,11 @@ from z4j_django.conditions.base import Condition, Finding, Thresholds, of_subjec
 from z4j_django.conditions.scene import Hand, Scene
 from z4j_django.models import WorkerRecord
 from z4j_django.options import option
+from z4j_django.queries import liveness
 from z4j_django.values import counted, duration
 
 #: Seconds of silence after which a worker counts as gone.
-AFTER: Final = 600.0
+AFTER: Final = liveness.GONE_AFTER.total_seconds()
 
 
 class Limits(Thresholds, frozen=True, kw_only=True):

@@ -35,29 +35,42 @@ from z4j_django.operations import (
     restoring,
     schedules,
     tasks,
+    workers,
 )
 from z4j_django.operations.bulk_operations import abort, bulk, preview
 from z4j_django.options import meant
 
 __all__ = [
     "abort",
+    "add_consumer",
+    "autoscale",
     "bulk",
     "cancel",
+    "cancel_consumer",
     "count_messages",
+    "disable_events",
     "disable_schedule",
+    "enable_events",
     "enable_schedule",
     "ignore_errors",
     "perform",
+    "ping",
+    "pool_grow",
+    "pool_restart",
+    "pool_shrink",
     "preview",
     "purge_queue",
+    "rate_limit",
     "reopen_errors",
     "resolve_errors",
     "restore",
     "retry",
     "retry_group",
     "run_schedule",
+    "shutdown",
     "skip_next_run",
     "terminate",
+    "time_limit",
 ]
 
 
@@ -74,7 +87,7 @@ def perform(
     Args:
         verb: One of ``verbs.VERBS``.
         target: What it acts on: ids of tasks or errors, the id of a group, the name of a queue,
-            journal or schedule.
+            journal or schedule, names of workers; of these None is all that are online on record.
         options: The verb's, by their names; all of them are meant.
         actor: Who asks.
         **how: ``project`` and ``surface``; for queues ``progress``.
@@ -94,6 +107,7 @@ _OTHERS: Final[dict[str, Callable[..., Operation]]] = {
     verbs.DISMISS_JOURNAL.name: journals.dismiss,
     **{verb.name: functools.partial(errors.perform, verb.name) for verb in verbs.of("error")},
     **schedules.HANDLERS,
+    **{verb.name: functools.partial(workers.perform, verb.name) for verb in verbs.of("worker")},
 }
 
 
@@ -304,3 +318,39 @@ def disable_schedule(
 ) -> Operation:
     """Switch off a periodic task of django-celery-beat, until it is switched on."""
     return perform("disable_schedule", name, {}, actor=actor, project=project, surface=surface)
+
+
+def _steering(verb: verbs.Verb) -> Callable[..., Operation]:
+    """The public function of a verb that acts on workers."""
+
+    def steer(
+        hostnames: Iterable[str] | str | None,
+        *,
+        actor: permissions.Actor,
+        project: str | None = None,
+        surface: auditing.Surface = "python",
+        **options: Any,
+    ) -> Operation:
+        how: dict[str, Any] = {"project": project, "surface": surface}
+        return perform(verb.name, hostnames, meant(options), actor=actor, **how)
+
+    steer.__name__ = steer.__qualname__ = verb.name
+    steer.__doc__ = (
+        f"{verb.summary}.\n\n{verb.about}\n\nNone for the names is all workers that are online on "
+        f"record.\nOptions: :class:`z4j_django.verb_options.{verb.options.__name__}`."
+    )
+    return steer
+
+
+add_consumer = _steering(verbs.ADD_CONSUMER)
+autoscale = _steering(verbs.AUTOSCALE)
+cancel_consumer = _steering(verbs.CANCEL_CONSUMER)
+disable_events = _steering(verbs.DISABLE_EVENTS)
+enable_events = _steering(verbs.ENABLE_EVENTS)
+ping = _steering(verbs.PING)
+pool_grow = _steering(verbs.POOL_GROW)
+pool_restart = _steering(verbs.POOL_RESTART)
+pool_shrink = _steering(verbs.POOL_SHRINK)
+rate_limit = _steering(verbs.RATE_LIMIT)
+shutdown = _steering(verbs.SHUTDOWN)
+time_limit = _steering(verbs.TIME_LIMIT)

@@ -12,6 +12,10 @@ from z4j_django.models import WorkerRecord
 
 #: A worker that says nothing for so long, and never said goodbye, counts as silent.
 SILENT_AFTER: Final = timedelta(minutes=2)
+#: One that is silent for so long counts as gone.
+GONE_AFTER: Final = timedelta(minutes=10)
+#: Workers of which nothing was heard for so long are on no list, unless it asks for them.
+LISTED_FOR: Final = timedelta(days=1)
 
 #: The condition that it is a worker: a beat is heard of as one is, and runs no tasks.
 RUNS_TASKS: Final = ~Q(pool=events.BEAT)
@@ -37,3 +41,9 @@ def last_word(worker: WorkerRecord) -> datetime | None:
 def silent(now: datetime) -> Q:
     """The condition that a worker's presence is ``silent``."""
     return Q(online=True) & (Q(last_seen=None) | Q(last_seen__lt=now - SILENT_AFTER))
+
+
+def left_long_ago(now: datetime) -> Q:
+    """The condition that nothing was heard of a worker for as long as lists show it."""
+    since = now - LISTED_FOR
+    return Q(last_seen__lt=since) | Q(last_seen=None, online=False, stopped_at__lt=since)

@@ -14,7 +14,17 @@ from z4j_django.conditions import attention
 from z4j_django.conditions.scene import Scene
 from z4j_django.conf import settings
 from z4j_django.models import ErrorGroup, TaskRecord
-from z4j_django.queries import errors, health, pulse, queues, releases, timetable, unfinished, usual
+from z4j_django.queries import (
+    errors,
+    health,
+    pulse,
+    queues,
+    releases,
+    timetable,
+    unfinished,
+    usual,
+    worker_status,
+)
 from z4j_django.queries.timetable import Entry
 from z4j_django.values import INTERNAL
 
@@ -71,6 +81,12 @@ class Reading(Scene):
     def used(self) -> Mapping[str, int]:
         """How many tasks each worker runs."""
         return Counter(one.worker for one in self.running)
+
+    @property
+    def takes_nothing(self) -> Mapping[str, str]:
+        """What says of workers that they take nothing, of the conditions that are shown."""
+        key = worker_status.NOT_CONSUMING
+        return {one.subject: one.evidence for one in self.attention.open if one.key == key}
 
     @cached_property
     def longest(self) -> Sequence[TaskRecord]:

@@ -25,7 +25,7 @@ from z4j_django.admin.queues import cells
 from z4j_django.admin.room.reading import ROWS, Reading
 from z4j_django.admin.workers import standing
 from z4j_django.models import ErrorGroup, TaskRecord, WorkerRecord
-from z4j_django.queries import errors, health, liveness, queue_table, schedule_runs
+from z4j_django.queries import errors, health, liveness, queue_table, schedule_runs, worker_status
 from z4j_django.queries.filter import terms
 from z4j_django.queries.schedule_runs import Schedule
 
@@ -84,12 +84,13 @@ def workers(reading: Reading, request: HttpRequest) -> Table:
 
 def _worker(reading: Reading, request: HttpRequest, worker: WorkerRecord) -> dict[str, Any]:
     used = reading.used.get(worker.hostname, 0)
+    takes_nothing = reading.takes_nothing.get(worker.hostname, "")
     return {
         "name": linked(
             record_url(request, "workerrecord", worker.pk), formatting.name(worker.hostname)
         ),
         "slots": formatting.slots(used, worker.concurrency),
-        "status": standing(worker, used, reading.now),
+        "status": standing(worker_status.of(worker, used, reading.now, takes_nothing)),
         "seen": formatting.moment(worker.last_seen),
     }
 

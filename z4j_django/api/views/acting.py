@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,7 @@ from z4j_django.api import base, generic, operating, problems
 from z4j_django.api.parameters import (
     ERROR_ID,
     GROUP_ID,
+    HOSTNAME,
     JOURNAL,
     PROJECT,
     QUEUE,
@@ -23,7 +25,7 @@ from z4j_django.api.parameters import (
     TASK_ID,
     Parameter,
 )
-from z4j_django.models import ErrorGroup, GroupRecord, TaskRecord
+from z4j_django.models import ErrorGroup, GroupRecord, TaskRecord, WorkerRecord
 from z4j_django.models.primary import primary
 from z4j_django.values import of_error_id
 
@@ -58,6 +60,7 @@ _NOUNS: Final[dict[str, _Noun]] = {
     "error": _Noun("errors", ERROR_ID, ErrorGroup, _error),
     "journal": _Noun("journals", JOURNAL),
     "schedule": _Noun("schedules", SCHEDULE_NAME),
+    "worker": _Noun("workers", HOSTNAME, WorkerRecord),
 }
 
 
@@ -101,7 +104,7 @@ def routes() -> list[Any]:
 
 def _route(verb: verbs.Verb) -> Any:
     noun = _NOUNS[verb.noun]
-    word = verb.name.removesuffix("s").removesuffix(f"_{verb.noun}")
+    word = re.sub(f"_{verb.noun}s?$", "", verb.name)
     on_record = noun.model is not None
     endpoint = operating.endpoint(
         f"{noun.address}_{word}",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Final, get_args
 
 from django.urls import path
 from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from z4j_django.api import fields, generic, pagination
+from z4j_django import operations, verbs
+from z4j_django.api import bodies, fields, generic, operating, pagination, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import HOSTNAME, PROJECT, Flag, Text
 from z4j_django.api.serializers.tasks import TaskSerializer
 from z4j_django.models import WorkerRecord
-from z4j_django.queries import liveness, workers
+from z4j_django.options import described
+from z4j_django.queries import liveness, pages, worker_status, workers
 
 
 class _Presence(serializers.ChoiceField):
@@ -44,13 +48,29 @@ class WorkerSerializer(fields.Record):
         help_text="`online`; `silent`, where it said nothing for two minutes, and never goodbye; "
         "`offline`, where it said goodbye.",
     )
+    status = serializers.ChoiceField(
+        get_args(worker_status.Word),
+        source="status.word",
+        read_only=True,
+        help_text="How it stands: `online`; `busy`, where all of its slots are held; `not "
+        "consuming`, where it takes nothing though it could; `silent`, and after ten minutes "
+        "`gone`, where it said no goodbye; `stopped`, where it did.",
+    )
+    evidence = serializers.CharField(
+        source="status.evidence", read_only=True, help_text="What says so."
+    )
+    used = serializers.IntegerField(
+        read_only=True,
+        help_text="How many of its slots are held, as far as is told: of the newest tasks that "
+        "run.",
+    )
     queues = _Queues(help_text=WorkerRecord._meta.get_field("queues").help_text)
 
     class Meta:  # noqa: D106
         model = WorkerRecord
         fields: tuple[str, ...] = (
-            *("url", "row", "project", "hostname", "presence", "pid", "pool", "concurrency"),
-            *("queues", "version", "started_at", "last_seen", "stopped_at"),
+            *("url", "row", "project", "hostname", "presence", "status", "evidence", "pid", "pool"),
+            *("concurrency", "used", "queues", "version", "started_at", "last_seen", "stopped_at"),
         )
 
 
@@ -71,15 +91,21 @@ class WorkerDetail(WorkerSerializer):
         fields = (*WorkerSerializer.Meta.fields, "tasks_url", "recent_tasks")
 
 
+#: Members of a body that are no options of its verb.
+_BESIDE: Final = set(described(bodies.Workers))
+
+
 class WorkersView(generic.List):
-    """``workers/``."""
+    """``workers/``; all that is done to workers wants one permission."""
 
     reads = "workerrecord"
+    verb = verbs.PING.name
     endpoints: ClassVar = {
         "get": Endpoint(
             "workers_list",
             "List workers",
-            "The workers on record, those that came last first. With `q` or `online` a page may "
+            "The workers on record, those that came last first; without `online` those of which "
+            "anything was heard within a day. With `q` or `online` a page may "
             "have fewer rows than asked for, or none, and still a next one: it looks through a "
             "bounded number of workers.",
             parameters=(
@@ -93,14 +119,46 @@ class WorkersView(generic.List):
                 *pagination.PAGE,
             ),
             answer=pagination.page_of(WorkerSerializer, "workers"),
-        )
+        ),
+        "post": operating.endpoint(
+            "workers_steer",
+            "Do something to several workers, or to all",
+            "To those that are named, or to all that are online on record at this moment. Each has "
+            "an outcome of its own.",
+            PROJECT,
+            body=bodies.worker_forms(),
+            problems=(409,),
+        ),
     }
+
+    def post(self, request: Request) -> Response:
+        """Do it."""
+        members = dict(operating.members_of(request))
+        verb = members.pop("verb", None)
+        known = [one.name for one in verbs.of("worker")]
+        if verb not in known:
+            reason = f"This has to be one of: {', '.join(known)}."
+            raise problems.Invalid([{"name": "verb", "reason": reason}])
+        chosen = bodies.workers_of(members)
+        given = {name: one for name, one in members.items() if name not in _BESIDE}
+        how: dict[str, Any] = {"project": self.asked["project"], "surface": "api"}
+        with operating.refusals_to(request):
+            operation = operations.perform(verb, chosen, given, actor=request.user, **how)
+        return operating.answer(request, operation, single=False)
 
     def wanted(self) -> generic.Wanted:
         """Those of a project, by the parameters."""
         asked = self.asked
         found = workers.wanted(asked["project"], asked["q"], asked["online"])
+        if asked["online"] is None:
+            found = found.exclude(liveness.left_long_ago(timezone.now()))
         return found, generic.EVERYTHING
+
+    def page(self) -> pages.Page[Any]:
+        """With how each stands."""
+        page = super().page()
+        worker_status.tell(page.rows, timezone.now())
+        return page
 
 
 class WorkerView(generic.Detail):
@@ -128,6 +186,7 @@ class WorkerView(generic.Detail):
     def beside(self, found: WorkerRecord) -> dict[str, Any]:
         """What it did lately, for whoever may view tasks."""
         sees = self.sees("taskrecord")
+        worker_status.tell([found], timezone.now())
         return {"recent_tasks": workers.recent_tasks(found) if sees else None}
 
 
