@@ -164,6 +164,7 @@ class LiveSerializer(serializers.Serializer[Any]):
         help_text="The queues that it takes tasks from.",
     )
     conf = serializers.DictField(
+        child=serializers.JSONField(),
         source="said.conf",
         default=None,
         allow_null=True,
