@@ -296,8 +296,8 @@ POOL_GROW: Final = _steering(
     options=verb_options.PoolOptions,
     label="Grow the pool",
     summary="Add processes or greenlets to a worker's pool",
-    about="Lasts until the worker ends. A pool of threads can't, nor can a solo one, nor one that "
-    "scales itself.",
+    about="Adds processes or greenlets, until the worker ends. A pool of threads can't, nor can a "
+    "solo one, nor one that scales itself.",
     promise="Its pool grows.",
 )
 POOL_SHRINK: Final = _steering(
@@ -305,7 +305,8 @@ POOL_SHRINK: Final = _steering(
     options=verb_options.PoolOptions,
     label="Shrink the pool",
     summary="Take processes or greenlets from a worker's pool",
-    about="Those that run nothing end. Lasts until the worker ends.",
+    about="Ends processes or greenlets that run nothing, until the worker ends; one at least "
+    "stays.",
     promise="Its pool shrinks.",
 )
 AUTOSCALE: Final = _steering(
@@ -313,7 +314,8 @@ AUTOSCALE: Final = _steering(
     options=verb_options.AutoscaleOptions,
     label="Autoscale",
     summary="Say between which sizes a worker's pool scales itself",
-    about="For workers that were started with `--autoscale`. Lasts until the worker ends.",
+    about="Sets the sizes between which its pool scales itself, until the worker ends. For workers "
+    "that were started with `--autoscale`.",
     promise="Scales between these.",
 )
 ADD_CONSUMER: Final = _steering(
@@ -321,7 +323,7 @@ ADD_CONSUMER: Final = _steering(
     options=verb_options.AddConsumerOptions,
     label="Take from a queue",
     summary="Have a worker take tasks from one more queue",
-    about="Lasts until the worker ends. A queue that is not there is made.",
+    about="It takes from one more queue, until the worker ends. A queue that is not there is made.",
     promise="Takes from the queue.",
 )
 CANCEL_CONSUMER: Final = _steering(
@@ -329,8 +331,8 @@ CANCEL_CONSUMER: Final = _steering(
     options=verb_options.CancelConsumerOptions,
     label="Leave a queue",
     summary="Have a worker take no more tasks from a queue",
-    about="What it took already it still runs. Lasts until the worker ends; others that take from "
-    "the queue go on.",
+    about="It takes nothing more from a queue, until the worker ends. What it took already it "
+    "still runs; others that take from the queue go on.",
     promise="Takes nothing more from the queue.",
 )
 RATE_LIMIT: Final = _steering(
@@ -338,8 +340,8 @@ RATE_LIMIT: Final = _steering(
     options=verb_options.RateLimitOptions,
     label="Limit the rate",
     summary="Say how often tasks of one name may begin in a worker",
-    about="Lasts until the worker ends, or until it is reset; it is shown on the pages of the "
-    "worker and of the task until then.",
+    about="Bounds how many tasks of one name begin in it, until the worker ends, or until it is "
+    "reset; it is shown on the pages of the worker and of the task until then.",
     promise="Keeps to the rate.",
 )
 TIME_LIMIT: Final = _steering(
@@ -347,16 +349,17 @@ TIME_LIMIT: Final = _steering(
     options=verb_options.TimeLimitOptions,
     label="Limit the time",
     summary="Say how long tasks of one name may run in a worker",
-    about="For those that begin from now on. Lasts until the worker ends, or until it is reset; it "
-    "is shown on the pages of the worker and of the task until then.",
+    about="Bounds how long tasks of one name may run that begin from now on, until the worker "
+    "ends, or until it is reset; it is shown on the pages of the worker and of the task until "
+    "then. Pools of threads, and solo ones, do not keep to it.",
     promise="Keeps to the limits.",
 )
 POOL_RESTART: Final = _steering(
     name="pool_restart",
     label="Restart the pool",
     summary="End the processes of a worker's pool, and start new ones",
-    about="What they run is lost, unless it is acknowledged late. Wants `worker_pool_restarts` in "
-    "the worker's configuration, and a pool of processes.",
+    about="Ends the processes of its pool, each when it has run one more task, and starts new "
+    "ones. Wants `worker_pool_restarts` in the worker's configuration, and a pool of processes.",
     promise="Its processes are new ones.",
     dangerous=True,
 )
@@ -375,14 +378,16 @@ ENABLE_EVENTS: Final = _steering(
     name="enable_events",
     label="Enable events",
     summary="Have a worker send Celery's own events of its tasks",
-    about="For other programs that listen to them; the record here needs none.",
+    about="It sends Celery's own events of its tasks, for other programs that listen to them; the "
+    "record here needs none.",
     promise="Sends events.",
 )
 DISABLE_EVENTS: Final = _steering(
     name="disable_events",
     label="Disable events",
     summary="Have a worker send none of Celery's own events of its tasks",
-    about="They cost it time; the record here needs none.",
+    about="It sends no more of Celery's own events of its tasks, which cost it time; the record "
+    "here needs none. One that was started with `-E` says so, and sends them all the same.",
     promise="Sends no events.",
 )
 

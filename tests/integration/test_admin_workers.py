@@ -32,6 +32,13 @@ def runs(task_id: str, hostname: str, minutes: float = 1, **fields: Any) -> Task
     return task(task_id, started_at=started, received_at=started, **{**given, **fields})
 
 
+def held(key: str, hostname: str, evidence: str) -> None:
+    now = timezone.now()
+    ConditionRecord.objects.create(
+        key=key, subject=hostname, severity="warning", since=now, last_seen=now, evidence=evidence
+    )
+
+
 def row(shown: str, hostname: str) -> str:
     return next(one for one in shown.split("<tr>") if hostname in one)
 
@@ -41,20 +48,29 @@ class TestList:
         worker("busy@1", "mail", concurrency=2)
         worker("works@1", "mail", concurrency=4)
         worker("idle@1", "mail", concurrency=4)
-        worker("silent@1", last_seen=timezone.now() - timedelta(hours=1))
-        worker("gone@1", online=False, stopped_at=timezone.now())
+        worker("silent@1", last_seen=timezone.now() - timedelta(minutes=5))
+        worker("gone@1", last_seen=timezone.now() - timedelta(hours=1))
+        worker("left@1", online=False, stopped_at=timezone.now())
+        worker("stuck@1", "mail", concurrency=4)
+        held("worker_not_consuming", "stuck@1", "It takes nothing.")
+        worker("long ago@1", online=False, last_seen=timezone.now() - timedelta(days=2))
         worker("beat@1", pool="beat")
         for number in range(2):
             runs(f"a{number}", "busy@1")
         runs("b", "works@1")
         shown = text(admin_client.get(WORKERS))
         for name, word in (
-            ("busy@1", "busy"), ("works@1", "working"), ("idle@1", "idle"),
-            ("silent@1", "silent"), ("gone@1", "offline"), ("beat@1", "online"),
+            ("busy@1", "busy"), ("works@1", "online"), ("idle@1", "online"),
+            ("silent@1", "silent"), ("left@1", "stopped"), ("gone@1", "gone"),
+            ("beat@1", "online"), ("stuck@1", "not consuming"),
         ):  # fmt: skip
             assert f">{word}</span>" in row(shown, name)
         assert "2/2" in row(shown, "busy@1")
         assert "1/4" in row(shown, "works@1")
+        assert 'title="It takes nothing."' in row(shown, "stuck@1")
+        assert "long ago@1" not in shown
+        for query in ("?online=all", "?online=no"):
+            assert "long ago@1" in text(admin_client.get(WORKERS + query))
 
     def test_at_most_12_queries(self) -> None:
         for number in range(20):
@@ -82,10 +98,7 @@ class TestPage:
 
     def test_what_is_wrong_with_it_stands_there(self, admin_client) -> None:
         one = worker("w@1", concurrency=1)
-        ConditionRecord.objects.create(
-            key="slots_held", subject="w@1", severity="warning", since=timezone.now(),
-            last_seen=timezone.now(), evidence="All 1 slots of w@1 are held.",
-        )  # fmt: skip
+        held("slots_held", "w@1", "All 1 slots of w@1 are held.")
         assert "All 1 slots of w@1 are held." in text(admin_client.get(page(one)))
 
     def test_its_release_and_versions_and_queues(self, admin_client) -> None:

@@ -47,9 +47,12 @@ class TestList:
             "project": "default",
             "hostname": "w2@shop",
             "presence": "online",
+            "status": "online",
+            "evidence": "It is heard of, and 0 of its 8 slots are held.",
             "pid": 7,
             "pool": "prefork",
             "concurrency": 8,
+            "used": 0,
             "queues": ["celery", "mail"],
             "version": "5.6.0",
             "started_at": "2026-03-04T12:00:00.000000Z",
@@ -104,7 +107,7 @@ class TestList:
         few = len(nouns.reads(WORKERS, asks))
         for number in range(60):
             worker(f"w{number}")
-        assert len(nouns.reads(f"{WORKERS}?limit=50", asks)) <= few <= 3
+        assert len(nouns.reads(f"{WORKERS}?limit=50", asks)) <= few <= 5
 
     def test_queues_that_are_no_list_are_none(self) -> None:
         worker("w1@shop", queues={"a": 1})
@@ -124,7 +127,7 @@ class TestOne:
         assert "args" not in found["recent_tasks"][0]
         assert nouns.listed(found["tasks_url"], "task_id", asks) == ["t2", "t1", "t0"]
         assert body(asks.get(found["url"]))["hostname"] == "w1@shop"
-        assert len(nouns.reads(ONE, asks)) == 3
+        assert len(nouns.reads(ONE, asks)) == 5
 
     def test_whoever_may_not_view_tasks_sees_the_worker_alone(self) -> None:
         worker("w1@shop")

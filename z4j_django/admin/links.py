@@ -37,6 +37,13 @@ def bulk_url(request: HttpRequest, verb: str, query: Mapping[str, Any]) -> str |
     return _with(page_url(request, "taskrecord", f"bulk_{verb}"), query)
 
 
+def worker_verb_url(request: HttpRequest, verb: str, query: Mapping[str, Any]) -> str | None:
+    """Where a verb is done to workers, for whoever may, and may see them."""
+    if not permissions.can(request.user, verb):
+        return None
+    return _with(page_url(request, "workerrecord", verb), query)
+
+
 def record_url(request: HttpRequest, model: str, key: object) -> str | None:
     """The page of a record, for whoever may see it."""
     return page_url(request, model, "change", key)

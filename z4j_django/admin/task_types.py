@@ -15,13 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from z4j_django import permissions
-from z4j_django.admin import charts, formatting, fragments
+from z4j_django.admin import charts, formatting, fragments, worker_pages
 from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
 from z4j_django.counters import COUNTERS
-from z4j_django.models import ErrorGroup, TaskRecord
+from z4j_django.models import ErrorGroup, TaskRecord, WorkerRecord
 from z4j_django.queries import (
     errors,
+    limits,
     schedules,
     statistics,
     status,
@@ -285,9 +286,17 @@ class TaskTypePage(TypesPage):
             "runs": run_rows(self.model_admin, tasks.slowest(self.project, self.name)),
             "runs_limit": formatting.count(tasks.RUNS_LIMIT),
             **self.figures(found, found.earlier),
+            "limits": self._limits(),
+            "of_task": True,
             **self._errors(self.request),
             **self._schedules(self.request),
         }
+
+    def _limits(self) -> list[Any]:
+        if not self.model_admin.may_view(self.request, WorkerRecord):
+            return []
+        found = limits.of_task(self.project, self.name)
+        return worker_pages.limit_rows(self.model_admin, self.request, found)
 
     def _points(self) -> list[Point]:
         within = time_ranges.series_range(self.until - self.seconds, self.until)

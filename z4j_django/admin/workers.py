@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from django.contrib import admin
@@ -14,14 +14,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from z4j_django import states
-from z4j_django.admin import formatting, links
+from z4j_django import states, verbs
+from z4j_django.admin import formatting, links, worker_pages
+from z4j_django.admin.acting import ActingAdmin, Action
 from z4j_django.admin.filters import OnlineFilter
 from z4j_django.admin.fragments import Part
-from z4j_django.admin.readonly import UNNAMED, ReadOnlyAdmin, facts
+from z4j_django.admin.readonly import UNNAMED, facts
 from z4j_django.agent import events
 from z4j_django.models import ConditionRecord, TaskRecord, WorkerRecord
-from z4j_django.queries import liveness, releases, worker_status, workers
+from z4j_django.queries import limits, liveness, releases, worker_status, workers
 from z4j_django.queries.index_ranges import IndexRange
 
 _NOT_CONSUMING: Final = worker_status.NOT_CONSUMING
@@ -50,8 +51,8 @@ def standing(status: worker_status.Status) -> SafeString:
 
 
 @admin.register(WorkerRecord)
-class WorkerAdmin(ReadOnlyAdmin):
-    """Every worker, the newest first."""
+class WorkerAdmin(ActingAdmin):
+    """Every worker, the newest first, and what can be done to those that are chosen."""
 
     list_display = ("shown_state", "shown_hostname", "shown_slots", "shown_queues", "seen")
     list_display_links = None
@@ -59,6 +60,23 @@ class WorkerAdmin(ReadOnlyAdmin):
     search_fields = ("hostname",)
     search_help_text = gettext_lazy("Searches hostnames (whole, or their beginning).")
     detail_template = "admin/z4j_django/workerrecord/detail.html"
+
+    def get_urls(self) -> list[Any]:
+        """With the pages that steer workers, and what one of them answers now."""
+        own = [
+            *(
+                self.page(f"{verb.name}/", verb.name, worker_pages.WorkerPage, verb=verb)
+                for verb in verbs.of("worker")
+            ),
+            self.page("<str:object_id>/live/", "live", worker_pages.LivePage),
+        ]
+        return [*own, *super().get_urls()]
+
+    def offered(self) -> Iterator[Action]:
+        """Every verb."""
+        for verb in verbs.of("worker"):
+            label = f"{_(verb.label)}…"
+            yield Action(f"{verb.name}_chosen", label, verb.name, verb.name)
 
     def search_ranges(self, queryset: QuerySet[WorkerRecord], text: str) -> list[IndexRange]:
         """Hostnames by their beginnings."""
@@ -156,6 +174,9 @@ class WorkerAdmin(ReadOnlyAdmin):
         context: dict[str, Any] = {
             "title": record.hostname,
             "worker": record,
+            "buttons": worker_pages.buttons(self, request, record),
+            "limits": worker_pages.limit_rows(self, request, limits.of_worker(record)),
+            "live_url": "" if record.pool == events.BEAT else self.page_url("live", record.pk),
             "queues": self._queue_links(request, record),
         }
         release = ""

@@ -10,12 +10,15 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from z4j_django import operations, verbs
+from z4j_django import operations, verbs, wiring
 from z4j_django.api import bodies, fields, generic, operating, pagination, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import HOSTNAME, PROJECT, Flag, Text
+from z4j_django.api.serializers.live import LiveSerializer
 from z4j_django.api.serializers.tasks import TaskSerializer
+from z4j_django.control import live_view
 from z4j_django.models import WorkerRecord
+from z4j_django.operations import auditing
 from z4j_django.options import described
 from z4j_django.queries import liveness, pages, worker_status, workers
 
@@ -190,7 +193,38 @@ class WorkerView(generic.Detail):
         return {"recent_tasks": workers.recent_tasks(found) if sees else None}
 
 
+class LiveView(WorkerView):
+    """``workers/{hostname}/live/``; who may not view tasks is told of none."""
+
+    endpoints: ClassVar = {
+        "get": Endpoint(
+            "workers_live",
+            "What a worker does at this moment",
+            "Asks the worker itself: what it runs, took and scheduled, its queues, its limits, its "
+            "configuration and its processes, all at once. It has 5 seconds to answer. Nothing of "
+            "it is on record.",
+            parameters=(HOSTNAME, PROJECT),
+            answer=LiveSerializer,
+            problems=(404, 409),
+        )
+    }
+
+    def get(self, request: Request, **path: Any) -> Response:
+        """What it answers."""
+        found = self.find()
+        if found is None:
+            raise problems.NotFound(self.missing)
+        with operating.refusals_to(request):
+            auditing.own_project(found.project)
+        view = live_view.look(wiring.find_celery_app().app, found.hostname)
+        if not self.sees("taskrecord"):
+            for kind in ("active", "reserved", "scheduled", "revoked"):
+                view.said.pop(kind, None)
+        return self.answer(view)
+
+
 urlpatterns = [
     path("workers/", WorkersView.as_view(), name="workers"),
+    path("workers/<z4j:hostname>/live/", LiveView.as_view(), name="worker-live"),
     path("workers/<z4j:hostname>/", WorkerView.as_view(), name="worker"),
 ]
