@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import celery
@@ -20,7 +21,7 @@ from z4j_django import wiring
 from z4j_django.admin import fragments
 from z4j_django.agent.discovery import Found
 from z4j_django.models import ConditionRecord, TaskRecord
-from z4j_django.queries import schedule_runs
+from z4j_django.queries import schedule_runs, schedules
 
 pytestmark = pytest.mark.django_db
 
@@ -119,6 +120,18 @@ class TestPage:
     def test_without_schedules_it_says_so(self, admin_client, monkeypatch) -> None:
         scheduled(monkeypatch).conf.beat_schedule = {}
         assert "Nothing is scheduled" in text(admin_client.get(SCHEDULES))
+
+    def test_what_is_switched_off_stands_below_with_its_last_runs(
+        self, admin_client, monkeypatch
+    ) -> None:
+        scheduled(monkeypatch, "tick")
+        ran("old", "SUCCESS", "FAILURE")
+        off = SimpleNamespace(name="old", task="shop.old", last_run_at=None, interval="every hour")
+        monkeypatch.setattr(schedules, "switched_off", lambda limit: [off])
+        monkeypatch.setattr(schedules, "words", lambda one: one.interval)
+        shown = text(admin_client.get(SCHEDULES)).partition("Switched off")[2]
+        assert re.findall(r'aria-label="(\w+) ', row(shown, "old")) == ["SUCCESS", "FAILURE"]
+        assert "every hour" in row(shown, "old")
 
     def test_it_wants_the_permission_to_see_tasks(self, monkeypatch) -> None:
         scheduled(monkeypatch)

@@ -12,6 +12,7 @@ from tests.integration import beat, nouns
 from tests.integration.api_client import WHO, address, body, client, problem
 from tests.integration.beat import BEAT, schedule
 from tests.integration.pages import NOW, task
+from z4j_django.queries import schedules
 
 SCHEDULES = address("schedules")
 #: The roles have nothing of that app's; a project may add it.
@@ -37,6 +38,16 @@ def one(record: Any) -> Any:
 
 @pytest.mark.usefixtures("_installed")
 class TestInstalled:
+    def test_those_that_are_switched_off_are_told_apart(self) -> None:
+        schedule("on", "interval")
+        schedule("off", "interval", enabled=False)
+        schedule("bare", enabled=False)
+        found = schedules.switched_off(5)
+        assert [(one.name, schedules.words(one)) for one in found] == [
+            ("bare", ""),
+            ("off", "every 90 seconds"),
+        ]
+
     def test_the_newest_come_first_and_say_what_they_are(self) -> None:
         schedule("hourly")
         made = schedule(
