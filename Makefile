@@ -64,7 +64,7 @@ celery-suite: $(VENV)-suite/.test
 	$(VENV)-suite/bin/python -m tests.celery_suite $(SUITE)
 
 # Every page of ours under each theme of the admin, light and dark, under axe. THEMES= names fewer;
-# PICTURES= a folder for a picture of each page.
+# PICTURES= a folder for a picture of each page; VENV=.venv6 PYTHON=python3.13 has a newer Django.
 THEMES := stock unfold jazzmin grappelli admin_interface simpleui
 themes: $(VENV)-themes/.themes
 	@set -e; for theme in $(THEMES); do echo "== $$theme"; THEME=$$theme \
