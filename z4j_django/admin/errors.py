@@ -113,13 +113,14 @@ class ErrorAdmin(ReadOnlyAdmin):
 
     def _tasks(self, request: HttpRequest, error: ErrorGroup) -> dict[str, Any]:
         search = f"error:{error.error_id}"
-        rows = errors.newest_tasks(error, TALLIED, tallies.COLUMNS)
+        newest = errors.newest_tasks(error, TALLIED, tallies.COLUMNS)
+        rows = [tallies.Row(*row) for row in newest]
         tally = tallies.of_records(verbs.RETRY.name, error.project, rows)
         ids = [row.task_id for row in rows[:TASKS]]
-        newest = tasks.by_ids(error.project, ids)
+        shown = tasks.by_ids(error.project, ids)
         return {
             "shows_tasks": True,
-            "tasks": task_types.run_rows(self, [newest[one] for one in ids if one in newest]),
+            "tasks": task_types.run_rows(self, [shown[one] for one in ids if one in shown]),
             "tasks_url": self.list_url(TaskRecord, q=search),
             "tally": tally,
             "recovered": formatting.count(tally.recovered),

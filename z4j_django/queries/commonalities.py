@@ -12,9 +12,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from z4j_django import states
@@ -43,11 +46,24 @@ _ARGUMENTS: Final = 50
 _NAME: Final = 60
 _VALUE: Final = 100
 
-_COLUMNS: Final = (
-    *("queue", "worker", "release", "project", "sent_at", "received_at", "started_at"),
-    *("args", "kwargs"),
-)
 _Fact = tuple[str, str]
+
+
+class _Task(NamedTuple):
+    """What of a record is looked at; of two thousand, records take Django twice as long."""
+
+    id: int
+    project: str
+    queue: str
+    worker: str
+    release: int
+    at: datetime | None
+    args: Any
+    kwargs: Any
+
+
+#: When a task began, as far as is known.
+_AT: Final = Coalesce("started_at", "received_at", "sent_at")
 
 
 @dataclass(frozen=True)
@@ -96,20 +112,25 @@ def of(error: ErrorGroup, sample: int = SAMPLE) -> Comparison:
         sample: Tasks of each kind that are looked at, at most.
     """
     failed = _failures(error, sample)
-    succeeded: list[TaskRecord] = []
+    succeeded: list[_Task] = []
     if len(failed) >= FEWEST:
-        succeeded = _successes(error, (failed[-1].pk, failed[0].pk), sample)
+        succeeded = _successes(error, (failed[-1].id, failed[0].id), sample)
     facts = _facts(failed, succeeded) if len(succeeded) >= FEWEST else []
     return Comparison(facts, len(failed), len(succeeded))
 
 
-def _failures(error: ErrorGroup, sample: int) -> list[TaskRecord]:
+def _failures(error: ErrorGroup, sample: int) -> list[_Task]:
     own = IndexRange(column="error", value=error.fingerprint)
-    rows = index_ranges.rows(TaskRecord.objects.only(*_COLUMNS), own, Order(), None)
-    return [row for row in rows[:sample] if row.project == error.project]
+    rows = index_ranges.rows(TaskRecord.objects.all(), own, Order(), None)
+    return [row for row in _read(rows[:sample]) if row.project == error.project]
 
 
-def _successes(error: ErrorGroup, span: tuple[int, int], sample: int) -> list[TaskRecord]:
+def _read(rows: QuerySet[TaskRecord]) -> list[_Task]:
+    columns = ("id", "project", "queue", "worker", "release", _AT, "args", "kwargs")
+    return [_Task(*row) for row in rows.values_list(*columns)]
+
+
+def _successes(error: ErrorGroup, span: tuple[int, int], sample: int) -> list[_Task]:
     """Successes of the same task from all parts of a span of rows, and then from before it."""
     first, last = span
     size = max(sample // _PARTS, 1)
@@ -120,8 +141,8 @@ def _successes(error: ErrorGroup, span: tuple[int, int], sample: int) -> list[Ta
     return found
 
 
-def _first(error: ErrorGroup, parts: Iterable[Statement | None], limit: int) -> list[TaskRecord]:
-    return list(index_ranges.first(TaskRecord.objects.only(*_COLUMNS), parts, Order(), limit))
+def _first(error: ErrorGroup, parts: Iterable[Statement | None], limit: int) -> list[_Task]:
+    return _read(index_ranges.first(TaskRecord.objects.all(), parts, Order(), limit))
 
 
 def _part(error: ErrorGroup, begin: int, end: int, size: int) -> Statement | None:
@@ -140,9 +161,10 @@ def _part(error: ErrorGroup, begin: int, end: int, size: int) -> Statement | Non
     )
 
 
-def _facts(failed: Sequence[TaskRecord], succeeded: Sequence[TaskRecord]) -> list[Fact]:
+def _facts(failed: Sequence[_Task], succeeded: Sequence[_Task]) -> list[Fact]:
     """Those that stand out; of one name no more than its first value."""
-    failures, successes = _count(failed), _count(succeeded)
+    known_releases = releases.names_of(one.release for one in (*failed, *succeeded))
+    failures, successes = (_count(rows, known_releases) for rows in (failed, succeeded))
     found: dict[str, Fact] = {}
     for (name, value), count in failures.items():
         share, others = count / len(failed), successes[name, value] / len(succeeded)
@@ -165,23 +187,22 @@ def _stands_out(share: float, others: float, failed: int, succeeded: int) -> boo
     return difference >= _DIFFERENCE and difference > _ERRORS * error
 
 
-def _count(rows: Sequence[TaskRecord]) -> Counter[_Fact]:
-    releases.tell(rows)
+def _count(rows: Sequence[_Task], known: Mapping[int | None, str]) -> Counter[_Fact]:
     found: Counter[_Fact] = Counter()
     for row in rows:
-        found.update(set(_of_task(row)))
+        found.update(set(_of_task(row, known[row.release])))
     return found
 
 
-def _of_task(row: TaskRecord) -> Iterator[_Fact]:
+def _of_task(row: _Task, release: str) -> Iterator[_Fact]:
     for name, value in (("queue", row.queue), ("worker", row.worker)):
         if value:
             yield name, _shown(value) or value[:_VALUE]
-    if row.release_name:
-        yield "release", row.release_name
-    at = row.started_at or row.received_at or row.sent_at
-    if at is not None:
-        yield "hour", f"{timezone.localtime(at) if timezone.is_aware(at) else at:%H}"
+    if release:
+        yield "release", release
+    if row.at is not None:
+        at = timezone.localtime(row.at) if timezone.is_aware(row.at) else row.at
+        yield "hour", f"{at.hour:02d}"
     if isinstance(row.args, list) and not placeholders.is_chosen(row.args):
         for place, value in enumerate(row.args[:_ARGUMENTS]):
             if (shown := _shown(value)) is not None:

@@ -190,11 +190,12 @@ def find(project: str, error_id: str) -> ErrorGroup | None:
     return ErrorGroup.objects.filter(project=project, fingerprint=fingerprint).first()
 
 
-def newest_tasks(error: ErrorGroup, limit: int, columns: Sequence[str]) -> list[TaskRecord]:
-    """The tasks that failed so last, with some of their columns."""
+def newest_tasks(error: ErrorGroup, limit: int, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Some columns of the tasks that failed so last."""
     own = IndexRange(column="error", value=error.fingerprint)
-    rows = index_ranges.rows(primary(TaskRecord).only(*columns, "project"), own, Order(), None)
-    return [row for row in rows[:limit] if row.project == error.project]
+    rows = index_ranges.rows(primary(TaskRecord).all(), own, Order(), None)[:limit]
+    found = rows.values_list("project", *columns)
+    return [tuple(row) for project, *row in found if project == error.project]
 
 
 def in_releases(error: ErrorGroup) -> list[InRelease]:
