@@ -138,6 +138,8 @@ def tries(schedules: None) -> dict[str, Try]:
         "GET tasks/{task_id}/": get("tasks", "a"),
         "GET tasks/{task_id}/events/": get("tasks", "a", "events"),
         "GET tasks/{task_id}/graph/": get("tasks", "a", "graph"),
+        "GET tasks/{task_id}/logs/": get("tasks", "a", "logs"),
+        "GET tasks/{task_id}/stack/": get("tasks", "a", "stack"),
         "POST tasks/{task_id}/retry/": post("tasks", "a", "retry"),
         "POST tasks/{task_id}/cancel/": post("tasks", "a", "cancel"),
         "POST tasks/{task_id}/terminate/": post("tasks", "a", "terminate"),
