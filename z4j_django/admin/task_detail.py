@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from z4j_django import states, verbs, wiring
-from z4j_django.admin import formatting, tracebacks, trails, workflow_pages
+from z4j_django.admin import formatting, task_results, tracebacks, trails, workflow_pages
 from z4j_django.admin.readonly import UNNAMED, Fact, ReadOnlyAdmin, facts
 from z4j_django.control import results
 from z4j_django.models import ErrorGroup, GroupRecord, Operation, TaskRecord, WorkerRecord
@@ -221,8 +221,13 @@ class TaskDetail:
             (_("Schedule"), task.schedule),
             (_("Published by"), task.origin),
             (_("Release"), self._release()),
+            (_("Task result"), self._task_result()),
             (_("Project"), "" if task.project == "default" else task.project),
         )
+
+    def _task_result(self) -> SafeString | str:
+        address = task_results.result_url(self._admin, self._request, self._task)
+        return self._link(address, "django-celery-results") if address else ""
 
     def _queue(self) -> SafeString | str:
         queue = self._task.queue
