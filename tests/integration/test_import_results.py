@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.management import CommandError, call_command
 from django.test import override_settings
+from django.urls import clear_url_caches, reverse
 from django.utils import timezone
 
-from tests.integration.pages import task
+from tests.integration import operators
+from tests.integration.pages import task, text
 from z4j_django.exceptions import UnstorableError
 from z4j_django.management.imported_results import APP, Import
 from z4j_django.models import ErrorGroup, StatisticsDelta, TaskEvent, TaskRecord, WorkerRecord
@@ -202,3 +205,46 @@ def test_without_that_app_it_says_so() -> None:
         imported()
     with pytest.raises(CommandError, match="--batch"):
         imported("--batch", "0")
+
+
+class TestLinks:
+    @pytest.fixture(autouse=True)
+    def _registered(self) -> Iterator[None]:
+        from django_celery_results.admin import TaskResultAdmin
+
+        model = apps.get_model(APP, "TaskResult")
+        admin.site.register(model, TaskResultAdmin)
+        _read_urls_again()
+        yield
+        admin.site.unregister(model)
+        _read_urls_again()
+
+    def test_they_lead_from_one_to_the_other_and_back(self, admin_client: Any) -> None:
+        row = result("a")
+        imported()
+        record = TaskRecord.objects.get()
+        theirs = reverse(f"admin:{APP}_taskresult_change", args=[row.pk])
+        ours = reverse("admin:z4j_django_taskrecord_change", args=[record.pk])
+        assert f'href="{theirs}"' in text(admin_client.get(ours))
+        assert f'href="{ours}"' in text(admin_client.get(theirs))
+        listed = text(admin_client.get(reverse(f"admin:{APP}_taskresult_changelist")))
+        assert f'href="{reverse("admin:z4j_django_taskrecord_changelist")}"' in listed
+
+    def test_only_who_may_see_what_is_there_is_led_there(self) -> None:
+        row = result("a")
+        imported()
+        ours = reverse("admin:z4j_django_taskrecord_change", args=[TaskRecord.objects.get().pk])
+        shown = text(operators.signed_in("z4j viewer").get(ours))
+        assert f"taskresult/{row.pk}" not in shown
+
+    def test_without_a_row_there_is_no_link(self, admin_client: Any) -> None:
+        result("theirs")
+        record = task("ours")
+        ours = reverse("admin:z4j_django_taskrecord_change", args=[record.pk])
+        assert ">django-celery-results<" not in text(admin_client.get(ours))
+
+
+def _read_urls_again() -> None:
+    """The admin's addresses are made once."""
+    importlib.reload(importlib.import_module(settings.ROOT_URLCONF))
+    clear_url_caches()

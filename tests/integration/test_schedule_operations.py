@@ -157,6 +157,15 @@ class TestSkip:
         assert skips.settle({}) == []
         assert operations.skip_next_run("hourly", actor="a test").state == "waiting"
 
+    def test_one_that_beat_left_out_before_its_abort_is_told_so(self, monkeypatch: Any) -> None:
+        online()
+        monkeypatch.setattr(skips, "LEAD", timedelta(0))
+        operation = operations.skip_next_run("hourly", actor="a test")
+        operations.abort(operation.pk, actor="a test")
+        assert skips.settle({operation.pk: time.time()}) == []
+        assert outcome(operation)[0] == "done"
+        assert (operation.state, operation.done) == ("aborted", 1)
+
     def test_one_that_comes_too_soon_is_refused(self) -> None:
         online()
         task("t", schedule="often", sent_at=timezone.now())

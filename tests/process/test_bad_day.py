@@ -269,7 +269,16 @@ def a_worker_is_killed(shop: Shop, imports: Program) -> Story:
     told = yield shop.tells("delivered_n_times", "shop.import_catalogue")
     assert f" {kept} was delivered 2 times. {worker}, which had it " in told
     assert told.endswith(" before, is gone.")
-    shop.do(f"operations.retry({lost!r}, force=True, actor='the test')")
+    words = f'is:lost worker:"{worker}" state:RECEIVED'
+    retried = shop.do(
+        "from z4j_django.queries.selection import Selection\n"
+        "seen = operations.preview(Selection.from_params({'search': words}, 'default'))\n"
+        "how = {'force': True, 'actor': 'the test'}\n"
+        "done = operations.bulk('retry', selection=seen.selection, **how)\n"
+        "found = [[one.task_id for one in seen.sample], done.done]\n",
+        words=words,
+    )
+    assert retried == [[lost], 1]
     shop.do(f"operations.terminate({kept!r}, actor='the test')")
     yield shop.is_quiet("worker_gone", "possibly_lost", subject=worker)
     yield shop.is_quiet("delivered_n_times", subject="shop.import_catalogue")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
 from tests.process.harness.processes import PATIENCE
 from tests.process.harness.scene import APP, PRELUDE, Scene
 from tests.process.harness.waiting import wait_until
-from z4j_django.models import TaskRecord
+from z4j_django.models import Operation, TaskRecord
 
 #: Nobody listens on this port.
 AWAY = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -77,13 +79,20 @@ def test_a_publisher_makes_way_for_the_shipper_of_a_worker(scene: Scene) -> None
         assert scene.records.timeline(task_id) == ["sent", "received", "started", "succeeded"]
 
 
-def _tasks_of_beat(scene: Scene, scheduler: str) -> list[TaskRecord]:
+def _nothing(scene: Scene) -> None:
+    """What is done while beat runs."""
+
+
+def _tasks_of_beat(
+    scene: Scene, scheduler: str, meanwhile: Callable[[Scene], None] = _nothing
+) -> list[TaskRecord]:
     """Run beat until two tasks of its schedule are on record, and stop it."""
     command = [sys.executable, "-m", "celery", "-A", APP, "beat", "-l", "INFO", "-S", scheduler]
     files = ["--pidfile", "", "-s", str(scene.folder / "schedule")]
     beat = scene.start(*command, *files, "--max-interval", "1", name="beat")
     sent = scene.records.tasks.filter(name="add")
     wait_until(lambda: sent.count() >= 2, PATIENCE, "two tasks of a schedule on record")
+    meanwhile(scene)
     beat.stop()
     scene.assert_nothing_is_left()
     assert {task.origin.partition("@")[0] for task in sent} == {f"gen{beat.pid}"}
@@ -114,5 +123,29 @@ def test_what_beat_published_is_on_record(scene: Scene) -> None:
 
 def test_what_the_database_schedules_is_on_record(scene: Scene) -> None:
     pytest.importorskip("django_celery_beat", reason="its newest asks for an older Django")
-    sent = _tasks_of_beat(scene, "django_celery_beat.schedulers:DatabaseScheduler")
+    sent = _tasks_of_beat(
+        scene, "django_celery_beat.schedulers:DatabaseScheduler", _one_run_is_left_out
+    )
     assert [task.args for task in sent] == [[20, 22]] * len(sent)
+    times = sorted(task.sent_at.timestamp() for task in sent if task.sent_at is not None)
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert sum(gap > 1.7 for gap in gaps) == 1
+
+
+def _one_run_is_left_out(scene: Scene) -> None:
+    """Of a schedule that comes so often that nobody could ask for it in time."""
+    key = scene.script(
+        "import time\n"
+        "from z4j_django.operations import auditing\n"
+        "window = {'schedule': 'add every second', 'begin': time.time(), 'end': time.time() + 99}\n"
+        "how = {'actor': 'the test', 'surface': 'python', 'kind': 'schedule'}\n"
+        "made = auditing.begin('skip_next_run', ['add every second'], parameters=window,"
+        " waiting=True, **how)\n"
+        "print(made.pk)\n"
+    )
+    operations = Operation.objects.using(scene.records.alias).filter(pk=int(key))
+    wait_until(operations.filter(done=1).exists, PATIENCE, "a run that was left out")
+    before = scene.records.tasks.filter(name="add").count()
+    wait_until(
+        lambda: scene.records.tasks.filter(name="add").count() > before + 1, PATIENCE, "more"
+    )

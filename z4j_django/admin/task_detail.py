@@ -14,7 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from z4j_django import permissions, states, verbs, wiring
-from z4j_django.admin import formatting, task_rows, tracebacks, trails, workflow_pages
+from z4j_django.admin import (
+    formatting,
+    task_results,
+    task_rows,
+    tracebacks,
+    trails,
+    workflow_pages,
+)
 from z4j_django.admin.readonly import UNNAMED, Fact, ReadOnlyAdmin, facts
 from z4j_django.conf import settings
 from z4j_django.control import results
@@ -261,8 +268,13 @@ class TaskDetail:
             (_("Schedule"), task.schedule),
             (_("Published by"), task.origin),
             (_("Release"), self._release()),
+            (_("Task result"), self._task_result()),
             (_("Project"), "" if task.project == "default" else task.project),
         )
+
+    def _task_result(self) -> SafeString | str:
+        address = task_results.result_url(self._admin, self._request, self._task)
+        return self._link(address, "django-celery-results") if address else ""
 
     def _queue(self) -> SafeString | str:
         queue = self._task.queue

@@ -17,7 +17,7 @@ from z4j_django import verbs
 from z4j_django.agent.skipping import Skip
 from z4j_django.conf import settings
 from z4j_django.exceptions import OperationError
-from z4j_django.models import Operation
+from z4j_django.models import Operation, OperationTarget
 from z4j_django.operations import auditing
 from z4j_django.queries import timetable
 from z4j_django.queries.timetable import Entry
@@ -49,7 +49,8 @@ def exchange(left_out: Mapping[int, float]) -> list[Skip]:
 
 def settle(left_out: Mapping[int, float]) -> list[Skip]:
     """The same, over the connection of the caller."""
-    for operation in waiting().filter(pk__in=left_out):
+    mine = _mine().filter(pk__in=left_out, targets__outcome=OperationTarget.Outcome.PENDING)
+    for operation in mine:  # also one that was aborted a moment too late
         at = datetime.fromtimestamp(left_out[operation.pk], UTC)
         _end(operation, auditing.done(f"Beat left it out at {at:%Y-%m-%d %H:%M:%S} UTC."))
     found, now = [], time.time()
@@ -64,9 +65,7 @@ def settle(left_out: Mapping[int, float]) -> list[Skip]:
 
 def waiting() -> QuerySet[Operation]:
     """The operations whose runs are still to be left out."""
-    return Operation.objects.filter(
-        project=settings.PROJECT, verb=verbs.SKIP_NEXT_RUN.name, state=Operation.State.WAITING
-    )
+    return _mine().filter(state=Operation.State.WAITING)
 
 
 def window(entry: Entry, last: datetime | None, now: datetime) -> dict[str, Any]:
@@ -95,6 +94,10 @@ def window(entry: Entry, last: datetime | None, now: datetime) -> dict[str, Any]
         "begin": begin.timestamp(),
         "end": end.timestamp(),
     }
+
+
+def _mine() -> QuerySet[Operation]:
+    return Operation.objects.filter(project=settings.PROJECT, verb=verbs.SKIP_NEXT_RUN.name)
 
 
 def _end(operation: Operation, outcome: auditing.Outcome) -> None:

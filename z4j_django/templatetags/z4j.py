@@ -45,6 +45,15 @@ def z4j_navigation(context: template.Context, place: str = "") -> dict[str, Any]
     return {"links": navigation.links(request, place or str(context.get("place", "")))}
 
 
+@register.simple_tag(takes_context=True)
+def z4j_record_url(context: template.Context, task_id: str | None = None) -> str | None:
+    """The page of a task's record, from a page of another app; without an id, the list."""
+    from z4j_django.admin import task_results
+
+    request = context.get("request")
+    return None if request is None else task_results.record_url(request, task_id)
+
+
 @register.inclusion_tag("admin/z4j_django/rows.html")
 def z4j_results(cl: Any) -> dict[str, Any]:
     """The rows of a list, each cell with its column's label for the width of a phone."""
