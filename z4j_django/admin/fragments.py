@@ -34,7 +34,7 @@ from z4j_django.admin import navigation
 #: The parameter that names a part.
 PART: Final = "part"
 #: Seconds for which a part is told as it was; a little less than from one request to the next.
-SHARED: Final = 4.8
+SHARED: Final = 4.75
 #: Parts that are remembered at most, and characters of one.
 _MOST: Final = 64
 _LONGEST: Final = 500_000
