@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -22,7 +23,7 @@ from tests.integration.api_client import body, problem
 from tests.integration.operators import broker_in_memory, grant, signed_in
 from tests.integration.pages import SCRIPT, TASKS, page, task, text
 from tests.integration.test_writer import event, store
-from z4j_django import states
+from z4j_django import conf, states
 from z4j_django.agent import events, stacks
 from z4j_django.control import remote_control, results
 from z4j_django.models import TaskLog, TaskRecord
@@ -273,3 +274,18 @@ class TestStack:
         with caplog.at_level("INFO", "z4j_django.operations"):
             call_command("z4j_stack", "r", "--actor", "olga", stdout=io.StringIO())
         assert "olga looks at the stack of r." in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"LOGS": "LOUD"}, "Z4J is wrong: Invalid enum value 'LOUD'"),
+        ({"STACK_SIGNAL": "SIGUSR1"}, r"Z4J\['STACK_SIGNAL'\] is 'SIGUSR1'; it is None, or a sig"),
+        ({"STACK_SIGNAL": "SIGTERM"}, "neither Celery nor Python uses: SIGURG, SIGWINCH"),
+        ({"STACK_SIGNAL": "__name__"}, "neither Celery nor Python uses"),
+    ],
+)
+def test_a_setting_that_can_not_be_is_told(settings: Any, given: Any, words: str) -> None:
+    settings.Z4J = given
+    with pytest.raises(ImproperlyConfigured, match=words):
+        conf.settings.enabled  # noqa: B018

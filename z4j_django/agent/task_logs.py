@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -52,7 +53,7 @@ class _Log(msgspec.Struct):
     #: While a record is made a text, which may log again.
     busy: bool = False
     #: By which one is known that comes by two handlers.
-    last: logging.LogRecord | None = None
+    last: weakref.ref[logging.LogRecord] | None = None
 
     def add(self, line: events.LogLine) -> None:
         """Keep a line, and let go of those that are too many."""
@@ -126,9 +127,9 @@ class TaskLogs(SignalHandlers):
         if log is None or log.run is not run:
             log = _Log(run, Throttle(run.start.at, EVERY), deque())
             self._logs[run.start.task_id] = log
-        if log.busy or log.last is record:
+        if log.busy or (log.last is not None and log.last() is record):
             return
-        log.busy, log.last = True, record
+        log.busy, log.last = True, weakref.ref(record)
         try:
             log.add(_line(record))
         finally:
