@@ -256,7 +256,8 @@ def _in_words(error: str, one: _Worker) -> str:
         return f"It does not know {text}; it is {version or 'of another version'}."
     kind = answers.pool(one.before)
     about = f" Its pool is {kind}." if one.effect.asks == "stats" else ""
-    return f"It says: {text.rstrip('.')}.{about}"
+    end = "" if text.endswith((".", "!")) else "."
+    return f"It says: {text}{end}{about}"
 
 
 def left_word(record: WorkerRecord) -> str:
