@@ -289,7 +289,6 @@ PING: Final = _steering(
     label="Ping",
     summary="See whether a worker answers",
     about="Asks whether it is there.",
-    promise="Is asked.",
 )
 POOL_GROW: Final = _steering(
     name="pool_grow",
@@ -298,7 +297,6 @@ POOL_GROW: Final = _steering(
     summary="Add processes or greenlets to a worker's pool",
     about="Adds processes or greenlets, until the worker ends. A pool of threads can't, nor can a "
     "solo one, nor one that scales itself.",
-    promise="Its pool grows.",
 )
 POOL_SHRINK: Final = _steering(
     name="pool_shrink",
@@ -307,7 +305,6 @@ POOL_SHRINK: Final = _steering(
     summary="Take processes or greenlets from a worker's pool",
     about="Ends processes or greenlets that run nothing, until the worker ends; one at least "
     "stays.",
-    promise="Its pool shrinks.",
 )
 AUTOSCALE: Final = _steering(
     name="autoscale",
@@ -316,7 +313,6 @@ AUTOSCALE: Final = _steering(
     summary="Say between which sizes a worker's pool scales itself",
     about="Sets the sizes between which its pool scales itself, until the worker ends. For workers "
     "that were started with `--autoscale`.",
-    promise="Scales between these.",
 )
 ADD_CONSUMER: Final = _steering(
     name="add_consumer",
@@ -324,7 +320,6 @@ ADD_CONSUMER: Final = _steering(
     label="Take from a queue",
     summary="Have a worker take tasks from one more queue",
     about="It takes from one more queue, until the worker ends. A queue that is not there is made.",
-    promise="Takes from the queue.",
 )
 CANCEL_CONSUMER: Final = _steering(
     name="cancel_consumer",
@@ -333,7 +328,6 @@ CANCEL_CONSUMER: Final = _steering(
     summary="Have a worker take no more tasks from a queue",
     about="It takes nothing more from a queue, until the worker ends. What it took already it "
     "still runs; others that take from the queue go on.",
-    promise="Takes nothing more from the queue.",
 )
 RATE_LIMIT: Final = _steering(
     name="rate_limit",
@@ -342,7 +336,6 @@ RATE_LIMIT: Final = _steering(
     summary="Say how often tasks of one name may begin in a worker",
     about="Bounds how many tasks of one name begin in it, until the worker ends, or until it is "
     "reset; it is shown on the pages of the worker and of the task until then.",
-    promise="Keeps to the rate.",
 )
 TIME_LIMIT: Final = _steering(
     name="time_limit",
@@ -352,7 +345,6 @@ TIME_LIMIT: Final = _steering(
     about="Bounds how long tasks of one name may run that begin from now on, until the worker "
     "ends, or until it is reset; it is shown on the pages of the worker and of the task until "
     "then. Pools of threads, and solo ones, do not keep to it.",
-    promise="Keeps to the limits.",
 )
 POOL_RESTART: Final = _steering(
     name="pool_restart",
@@ -360,7 +352,6 @@ POOL_RESTART: Final = _steering(
     summary="End the processes of a worker's pool, and start new ones",
     about="Ends the processes of its pool, each when it has run one more task, and starts new "
     "ones. Wants `worker_pool_restarts` in the worker's configuration, and a pool of processes.",
-    promise="Its processes are new ones.",
     dangerous=True,
 )
 SHUTDOWN: Final = _steering(
@@ -371,7 +362,6 @@ SHUTDOWN: Final = _steering(
     "anything starts it again is up to what started it.",
     more="Celery knows a soft and a cold shutdown by signals only, and not from afar. "
     "The workers have 5 seconds to answer.",
-    promise="Ends.",
     dangerous=True,
 )
 ENABLE_EVENTS: Final = _steering(
@@ -380,7 +370,6 @@ ENABLE_EVENTS: Final = _steering(
     summary="Have a worker send Celery's own events of its tasks",
     about="It sends Celery's own events of its tasks, for other programs that listen to them; the "
     "record here needs none.",
-    promise="Sends events.",
 )
 DISABLE_EVENTS: Final = _steering(
     name="disable_events",
@@ -388,7 +377,6 @@ DISABLE_EVENTS: Final = _steering(
     summary="Have a worker send none of Celery's own events of its tasks",
     about="It sends no more of Celery's own events of its tasks, which cost it time; the record "
     "here needs none. One that was started with `-E` says so, and sends them all the same.",
-    promise="Sends no events.",
 )
 
 #: All there are, by their names.

@@ -154,7 +154,7 @@ def live(admin: Any, worker: WorkerRecord, sees_tasks: bool) -> dict[str, Any]:
     kinds = (("active", _("Running")), ("reserved", _("Taken")), ("scheduled", _("Scheduled")))
     return {
         "view": view,
-        "silent": ", ".join(one.removeprefix("z4j_") for one in view.silent),
+        "silent": ", ".join(view.silent),
         "errors": view.errors.items(),
         "facts": _facts(stats, usage, said),
         "processes": _processes(usage),

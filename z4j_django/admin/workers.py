@@ -30,24 +30,22 @@ _NOT_CONSUMING: Final = worker_status.NOT_CONSUMING
 _QUEUES = 20
 
 
-#: The colour of each word, as some other state has it.
-_COLOURS: Final[dict[str, str]] = {
-    "online": "online",
-    "busy": "started",
-    "not consuming": "failure",
-    "silent": "silent",
-    "gone": "failure",
-    "stopped": "offline",
+#: Each word, with the colour that some other state has.
+_PILLS: Final = {
+    "online": (gettext_lazy("online"), "online"),
+    "busy": (gettext_lazy("busy"), "started"),
+    "not consuming": (gettext_lazy("not consuming"), "failure"),
+    "silent": (gettext_lazy("silent"), "silent"),
+    "gone": (gettext_lazy("gone"), "failure"),
+    "stopped": (gettext_lazy("stopped"), "offline"),
 }
 
 
 def standing(status: worker_status.Status) -> SafeString:
     """How a worker stands, in a word; what says so stands behind it."""
-    return format_html(
-        '<span title="{}">{}</span>',
-        status.evidence,
-        formatting.pill(status.word, colour=_COLOURS[status.word]),
-    )
+    word, colour = _PILLS[status.word]
+    shown = formatting.pill(str(word), colour=colour)
+    return format_html('<span title="{}">{}</span>', status.evidence, shown)
 
 
 @admin.register(WorkerRecord)

@@ -17,9 +17,9 @@ from z4j_django.timeouts import within
 
 #: Seconds in which the second of two workers with one name may answer, after the first has.
 _TWINS: Final = 0.2
-#: Of the time in all, the part in which workers are heard: so that their silence is told from the
-#: broker's.
-_HEARING: Final = 0.9
+#: Seconds of the time in all in which nobody is heard any more, a fifth of it at most: so that the
+#: silence of workers is told from the broker's.
+_MARGIN: Final = 0.4
 
 
 class _Deadline:
@@ -134,7 +134,7 @@ def to_some(
             unknown then.
         Exception: Whatever the transport raises where it refuses.
     """
-    until = time.monotonic() + seconds * _HEARING
+    until = time.monotonic() + seconds - min(_MARGIN, seconds / 5)
     over, heard, ended = threading.Event(), list[Any](), dict[str, Any]()
 
     def listening(connection: Connection) -> _Deadline:

@@ -108,16 +108,17 @@ def look(app: celery.Celery, hostname: str) -> LiveView:
 
 
 def _take(view: LiveView, command: str, told: list[Any] | Exception) -> None:
+    name = command.removeprefix("z4j_")
     if isinstance(told, Exception):
-        view.silent.append(command)
+        view.silent.append(name)
         view.trouble = view.trouble or _text(f"The broker did not do it: {told}.")
     elif not told:
-        view.silent.append(command)
+        view.silent.append(name)
     elif error := answers.error_of(told[0]):
         if command != _PROCESSES:  # which needs the agent
-            view.errors[command] = _text(error)
+            view.errors[name] = _text(error)
     else:
-        view.said[command.removeprefix("z4j_")] = _READ[command](told[0])
+        view.said[name] = _READ[command](told[0])
     if command == "stats" and not isinstance(told, Exception):
         view.twins = len(told)
 

@@ -20,12 +20,13 @@ from z4j_django.queries import limits
 
 logger = logs.logger("z4j_django.operations")
 
-#: Seconds that all of it may take; and the shares of them in which the workers may say how they
-#: stand, and reply; and after which the silence of one that was to end tells that it does.
+#: Seconds that all of it may take; and the shares of them in which workers may say how they stand,
+#: and reply. One that is to end gives no reply: after a share its silence tells that it does.
 TIMEOUT: Final = 5.0
 _ASKING: Final = 0.5
 _TELLING: Final = 0.4
 _ENDING: Final = 0.2
+_SILENCE: Final = 0.5
 #: Seconds between two looks at what came of it.
 _PAUSE: Final = 0.1
 _EXCEPTION: Final = re.compile(r"(\w+)\((?P<quote>['\"])(?P<text>.*)(?P=quote),?\)", re.DOTALL)
@@ -184,7 +185,7 @@ class Steering:
         while not all(one.is_over for one in self._left().values()):
             if time.monotonic() + _PAUSE >= self._until:
                 return
-            share = _ENDING if self._ends else 1.0
+            share = _SILENCE if self._ends else 1.0
             try:
                 found = self._asked(lambda one: (one.effect.looks, self._look_for(one)), share)
             except TimeoutError:
@@ -256,7 +257,8 @@ def _in_words(error: str, one: _Worker) -> str:
         return f"It does not know {text}; it is {version or 'of another version'}."
     kind = answers.pool(one.before)
     about = f" Its pool is {kind}." if one.effect.asks == "stats" else ""
-    return f"It says: {text.rstrip('.')}.{about}"
+    end = "" if text.endswith((".", "!")) else "."
+    return f"It says: {text}{end}{about}"
 
 
 def left_word(record: WorkerRecord) -> str:
