@@ -17,9 +17,10 @@ TABLE = {
     None: "",
     "z4j viewer": "",
     "z4j operator": "bulk cancel ignore_errors reopen_errors resolve_errors retry retry_group "
+    "run_schedule skip_next_run terminate",
+    "z4j admin": "bulk cancel disable_schedule dismiss_journal enable_schedule ignore_errors "
+    "purge_queue reopen_errors resolve_errors restore retry retry_group run_schedule skip_next_run "
     "terminate",
-    "z4j admin": "bulk cancel dismiss_journal ignore_errors purge_queue reopen_errors "
-    "resolve_errors restore retry retry_group terminate",
 }
 
 

@@ -14,6 +14,8 @@ import pytest
 from celery.beat import BeatLazyFunc
 from celery.schedules import crontab
 from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -22,10 +24,11 @@ from tests.integration.api_client import body, problem
 from tests.integration.pages import task, text
 from tests.messages import taken
 from z4j_django import operations
+from z4j_django.admin import schedule_pages
 from z4j_django.agent.messages import HEADER
 from z4j_django.control import scheduling
 from z4j_django.exceptions import OperationError, OptionsError
-from z4j_django.models import Operation, WorkerRecord
+from z4j_django.models import Operation, TaskRecord, WorkerRecord
 from z4j_django.operations import skips
 
 pytestmark = pytest.mark.django_db
@@ -371,3 +374,15 @@ class TestSurfaces:
         elsewhere = operators.address("taskrecord_run_schedule") + "?name=nothing"
         assert "There is no schedule" in text(client.get(elsewhere, follow=True))
         assert operators.signed_in("z4j viewer").get(where).status_code == 403
+
+    def test_the_admin_offers_what_would_change_something(self, rf: Any) -> None:
+        request, tasks = rf.get("/"), admin.site.get_model_admin(TaskRecord)
+        request.user = User.objects.create_superuser("boss")
+
+        def offered(**how: bool) -> list[str]:
+            return [one.label for one in schedule_pages.of_row(tasks, request, "s", **how)]
+
+        skip = "Skip the next run…"
+        assert offered(is_kept=True) == ["Run now…", skip, "Switch off…"]
+        assert offered(is_kept=True, is_on=False) == ["Run now…", "Switch on…"]
+        assert offered(is_kept=False) == ["Run now…", skip]

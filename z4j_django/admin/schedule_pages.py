@@ -18,7 +18,6 @@ from z4j_django.models import Operation
 from z4j_django.operations import schedules
 from z4j_django.queries import liveness, schedule_runs, worker_status
 from z4j_django.queries import schedules as queries
-from z4j_django.queries.timetable import Entry
 
 
 class SchedulePage(VerbPage):
@@ -71,6 +70,7 @@ def urls(admin: Any) -> list[URLPattern]:
     ]
 
 
+<<<<<<< HEAD
 def of_row(admin: Any, request: HttpRequest, entry: Entry) -> list[Button]:
     """The ways to what this user may do to a schedule that beat keeps to."""
     pointless = {verbs.ENABLE_SCHEDULE.name}
@@ -90,6 +90,27 @@ def _buttons(admin: Any, request: HttpRequest, name: str, *meant: verbs.Verb) ->
         Button(f"{_(verb.label)}…", admin.page_url(verb.name, name=name))
         for verb in meant
         if permissions.can(request.user, verb.name)
+=======
+def of_row(
+    admin: Any, request: HttpRequest, name: str, *, is_kept: bool, is_on: bool = True
+) -> list[Button]:
+    """The ways to what this user may do to a schedule.
+
+    Args:
+        admin: Whose pages these are.
+        request: The user's.
+        name: The schedule's.
+        is_kept: Whether django-celery-beat keeps it, and not the app's settings.
+        is_on: Whether beat sends it.
+    """
+    pointless = [verbs.ENABLE_SCHEDULE] if is_on else [verbs.DISABLE_SCHEDULE, verbs.SKIP_NEXT_RUN]
+    if not is_kept:
+        pointless += [verbs.ENABLE_SCHEDULE, verbs.DISABLE_SCHEDULE]
+    return [
+        Button(f"{_(verb.label)}…", admin.page_url(verb.name, name=name))
+        for verb in verbs.of("schedule")
+        if verb not in pointless and permissions.can(request.user, verb.name)
+>>>>>>> schedules14
     ]
 
 

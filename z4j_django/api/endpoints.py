@@ -26,7 +26,7 @@ TAGS: Final = {
     "queues": "The queues on record, and how many messages wait in each.",
     "workers": "The workers on record, and the health of what records them.",
     "journals": "What waits on each host to be stored; how they stand is told by the health.",
-    "schedules": "The periodic tasks of django-celery-beat.",
+    "schedules": "What beat has to send: when it is due, how it went, and a run by hand.",
     "operations": "What was done, to what, by whom, with what outcome; and many at once.",
     "schema": "This description.",
 }
