@@ -70,27 +70,6 @@ def urls(admin: Any) -> list[URLPattern]:
     ]
 
 
-<<<<<<< HEAD
-def of_row(admin: Any, request: HttpRequest, entry: Entry) -> list[Button]:
-    """The ways to what this user may do to a schedule that beat keeps to."""
-    pointless = {verbs.ENABLE_SCHEDULE.name}
-    if not entry.is_kept:
-        pointless.add(verbs.DISABLE_SCHEDULE.name)
-    meant = [verb for verb in verbs.of("schedule") if verb.name not in pointless]
-    return _buttons(admin, request, entry.name, *meant)
-
-
-def of_off(admin: Any, request: HttpRequest, name: str) -> list[Button]:
-    """The way to have beat keep again to one that is switched off."""
-    return _buttons(admin, request, name, verbs.ENABLE_SCHEDULE)
-
-
-def _buttons(admin: Any, request: HttpRequest, name: str, *meant: verbs.Verb) -> list[Button]:
-    return [
-        Button(f"{_(verb.label)}…", admin.page_url(verb.name, name=name))
-        for verb in meant
-        if permissions.can(request.user, verb.name)
-=======
 def of_row(
     admin: Any, request: HttpRequest, name: str, *, is_kept: bool, is_on: bool = True
 ) -> list[Button]:
@@ -110,7 +89,6 @@ def of_row(
         Button(f"{_(verb.label)}…", admin.page_url(verb.name, name=name))
         for verb in verbs.of("schedule")
         if verb not in pointless and permissions.can(request.user, verb.name)
->>>>>>> schedules14
     ]
 
 

@@ -72,7 +72,9 @@ class SchedulesPage(Page):
                 "rhythm": schedules.words(one)[:120],
                 "runs": [formatting.sign(run, task_url(run)) for run in runs[one.name]],
                 "sent": formatting.moment(one.last_run_at),
-                "buttons": schedule_pages.of_off(self.model_admin, self.request, one.name),
+                "buttons": schedule_pages.of_row(
+                    self.model_admin, self.request, one.name, is_kept=True, is_on=False
+                ),
             }
             for one in found
         ]
@@ -95,13 +97,9 @@ class SchedulesPage(Page):
             "outcome": formatting.pill(newest.state) if newest is not None else "",
             "sent": formatting.moment(one.last_sent),
             "due": formatting.moment(one.due(now)),
-<<<<<<< HEAD
-            "buttons": schedule_pages.of_row(self.model_admin, self.request, entry),
-=======
             "buttons": schedule_pages.of_row(
-                admin, self.request, entry.name, is_kept=entry.is_kept
+                self.model_admin, self.request, entry.name, is_kept=entry.is_kept
             ),
->>>>>>> schedules14
             "took": formatting.duration(one.runtime) if one.runtime is not None else "",
             "is_overdue": one.overdue is not None,
             "late": formatting.elapsed(one.overdue.since) if one.overdue is not None else "",
