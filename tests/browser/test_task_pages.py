@@ -13,7 +13,7 @@ from tests.browser.clicks import Clicks, overflow
 from tests.integration.operators import broker_in_memory, kept, operation
 from tests.integration.test_task_pages import failed
 from z4j_django import operations, states
-from z4j_django.control import results
+from z4j_django.control import remote_control, results
 from z4j_django.models import Operation, SavedView, TaskRecord
 
 OVERVIEW = "/admin/z4j_django/"
@@ -136,6 +136,28 @@ class TestThePage:
         assert page.get_by_text("47 of 50").count() == 0
         page.locator(".z4j-task-progress svg").wait_for()
         assert "47 of 50" in page.locator(".z4j-task-progress").inner_text()
+
+    def test_what_it_does_is_told_on_demand_and_stays(
+        self, open_page, runaway, monkeypatch
+    ) -> None:
+        broker_in_memory(monkeypatch)
+        frames = [
+            ["/venv/site-packages/celery/app/trace.py", 453, "trace_task", "fun(*args)"],
+            ["/srv/shop/tasks.py", 82, "sync", "for order in orders:"],
+        ]
+        monkeypatch.setattr(remote_control, "stack", lambda *args, **kwargs: {"frames": frames})
+        TaskRecord.objects.update(
+            worker="w1@web1",
+            progress={"current": 47, "total": 50, "text": "order 47"},
+            progress_at=timezone.now(),
+        )
+        page = open_page(page_of(runaway))
+        assert "order 47" in page.locator(".z4j-task-progress").inner_text()
+        page.get_by_role("link", name="What is it doing now?").click()
+        page.locator("#z4j-stack").get_by_text("for order in orders:").wait_for()
+        with page.expect_response(lambda answer: "part=task" in answer.url):
+            page.evaluate("htmx.trigger('#z4j-part-task', 'z4jnow')")
+        assert page.locator("#z4j-stack").get_by_text("for order in orders:").is_visible()
 
     def test_running_time_counts(self, open_page, runaway) -> None:
         TaskRecord.objects.update(started_at=timezone.now() - timedelta(seconds=30))

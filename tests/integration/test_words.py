@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import itertools
 import json
@@ -90,6 +91,13 @@ class TestProgress:
             told["progress"],
             told["progress_at"],
         )
+
+    def test_a_table_has_it_as_json(self) -> None:
+        running(current=47, total=50, text="=cmd()")
+        url = f"{api_client.ROOT}tasks.csv?fields=progress"
+        told = b"".join(api_client.client().get(url).streaming_content).decode()
+        [_, row] = csv.reader(io.StringIO(told))
+        assert json.loads(row[0]) == {"current": 47, "total": 50, "text": "=cmd()"}
 
     def test_of_what_is_over_the_page_says_how_far_it_came(self, admin_client: Client) -> None:
         record = running(current=47, total=50)

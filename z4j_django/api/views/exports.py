@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
+from django.db.models import JSONField
 from django.http import StreamingHttpResponse
 from django.urls import path
 from rest_framework.renderers import BaseRenderer
@@ -34,7 +35,9 @@ _HEAVY_PAGE: Final = 50
 
 #: What a spreadsheet takes for a formula, in each of its widths.
 _FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  # on purpose
-_JSON_FIELDS: Final = frozenset({"args", "kwargs", "result"})
+_JSON_FIELDS: Final = frozenset(
+    one.name for one in TaskRecord._meta.fields if isinstance(one, JSONField)
+)
 
 _LIMIT: Final = Whole("limit", "How many tasks at most.", default=10_000, maximum=100_000)
 
