@@ -28,6 +28,7 @@ TRIES: dict[str, tuple[str, dict[str, Any]]] = {
     "z4j_retry_group": ("none", {}),
     "z4j_errors --resolve": ("1111111111111111 --resolve", {}),
     "z4j_errors --ignore": ("1111111111111111 --ignore", {}),
+    "z4j_worker": ("ping there@is-none", {}),
     "z4j_dismiss_journal": ("nowhere /journal", {}),
     "z4j_purge_queue": ("z4j-there-is-none", {"confirm": "z4j-there-is-none"}),
     "z4j_purge_queue --restore": ("", {"restore": 4711}),

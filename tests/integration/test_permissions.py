@@ -18,8 +18,10 @@ TABLE = {
     "z4j viewer": "",
     "z4j operator": "bulk cancel ignore_errors reopen_errors resolve_errors retry retry_group "
     "terminate",
-    "z4j admin": "bulk cancel dismiss_journal ignore_errors purge_queue reopen_errors "
-    "resolve_errors restore retry retry_group terminate",
+    "z4j admin": "add_consumer autoscale bulk cancel cancel_consumer disable_events "
+    "dismiss_journal enable_events ignore_errors ping pool_grow pool_restart pool_shrink "
+    "purge_queue rate_limit reopen_errors resolve_errors restore retry retry_group shutdown "
+    "terminate time_limit",
 }
 
 
