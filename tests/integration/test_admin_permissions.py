@@ -33,6 +33,7 @@ from z4j_django.models import (
     SavedMessage,
     SavedView,
     TaskRecord,
+    WorkerRecord,
 )
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +47,7 @@ def tries() -> dict[str, tuple[Try, str]]:
     """Each thing that can be tried, with the verb that is done where it works; then by whom."""
     record, group = kept("a"), GroupRecord.objects.create(group_id="g", first_seen=NOW)
     error = ErrorGroup.objects.create(fingerprint=7, first_seen=NOW, last_seen=NOW)
+    worker = WorkerRecord.objects.create(hostname="w", last_seen=NOW)
     counted(NOW, "shop.pay", started=1)
     purge = operation("purge_queue", ("mail",))
     running = operation("retry", ("a",), state="running", finished_at=None)
@@ -98,6 +100,11 @@ def tries() -> dict[str, tuple[Try, str]]:
             )
             for verb in verbs.of("error")
         },
+        "see the workers": get(address("workerrecord_changelist")),
+        "ping a worker": post(f"{address('workerrecord_ping')}?id={worker.pk}", "ping"),
+        "shut a worker down": post(
+            f"{address('workerrecord_shutdown')}?id={worker.pk}", "shutdown"
+        ),
         "abort a retry that runs": post(address("operation_abort", running.pk), "abort"),
         "purge a queue": post(
             f"{address('operation_purge')}?queue=mail", "purge_queue", confirm="mail"

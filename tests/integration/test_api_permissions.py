@@ -20,6 +20,7 @@ from tests.integration.operators import Pretence, kept, operation
 from tests.integration.pages import NOW
 from z4j_django import permissions, verbs
 from z4j_django.api import urls
+from z4j_django.control import live_view
 from z4j_django.models import (
     ErrorGroup,
     GroupRecord,
@@ -35,6 +36,14 @@ from z4j_django.watch import lease
 pytestmark = pytest.mark.django_db
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "api-permissions.md"
+#: What the verbs for workers have to be told.
+STEERING: dict[str, dict[str, Any]] = {
+    "autoscale": {"max": 2},
+    "add_consumer": {"queue": "mail"},
+    "cancel_consumer": {"queue": "mail"},
+    "rate_limit": {"task": "shop.add", "rate": "1/s"},
+    "time_limit": {"task": "shop.add", "hard": 1},
+}
 #: Who comes, from the one who may least on.
 WHO = ("anonymous", "no role", *permissions.ROLES, "superuser")
 _PARAMETER = re.compile(r"<\w+:(\w+)>")
@@ -111,8 +120,9 @@ def schedules(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tries(schedules: None) -> dict[str, Try]:
+def tries(schedules: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Try]:
     """A request that works for each route and method."""
+    monkeypatch.setattr(live_view, "look", lambda app, name: live_view.LiveView(name))
     kept("a", group_id="g")
     GroupRecord.objects.create(group_id="g", first_seen=NOW)
     WorkerRecord.objects.create(hostname="w", last_seen=NOW)
@@ -161,7 +171,15 @@ def tries(schedules: None) -> dict[str, Try]:
         "POST queues/{name}/purge/": post("queues", "mail", "purge", confirm="mail"),
         "POST queues/{name}/restore/": post("queues", "mail", "restore", operation=purge.pk),
         "GET workers/": get("workers"),
+        "POST workers/": post("workers", verb="ping", all=True),
         "GET workers/{hostname}/": get("workers", "w"),
+        "GET workers/{hostname}/live/": get("workers", "w", "live"),
+        **{
+            f"POST workers/{{hostname}}/{verb.name}/": post(
+                "workers", "w", verb.name, **STEERING.get(verb.name, {})
+            )
+            for verb in verbs.of("worker")
+        },
         "GET health/": get("health"),
         "POST journals/{journal}/dismiss/": post("journals", "web:/j", "dismiss"),
         "GET attention/": get("attention"),

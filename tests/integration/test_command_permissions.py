@@ -32,6 +32,7 @@ TRIES: dict[str, tuple[str, dict[str, Any]]] = {
     "z4j_schedule --skip": ("none --skip", {}),
     "z4j_schedule --enable": ("none --enable", {}),
     "z4j_schedule --disable": ("none --disable", {}),
+    "z4j_worker": ("ping there@is-none", {}),
     "z4j_dismiss_journal": ("nowhere /journal", {}),
     "z4j_purge_queue": ("z4j-there-is-none", {"confirm": "z4j-there-is-none"}),
     "z4j_purge_queue --restore": ("", {"restore": 4711}),

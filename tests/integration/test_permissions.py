@@ -16,11 +16,13 @@ pytestmark = pytest.mark.django_db
 TABLE = {
     None: "",
     "z4j viewer": "",
-    "z4j operator": "bulk cancel ignore_errors reopen_errors resolve_errors retry retry_group "
-    "run_schedule skip_next_run terminate",
-    "z4j admin": "bulk cancel disable_schedule dismiss_journal enable_schedule ignore_errors "
-    "purge_queue reopen_errors resolve_errors restore retry retry_group run_schedule skip_next_run "
-    "terminate",
+    "z4j operator": "bulk cancel ignore_errors pause_queue reopen_errors resolve_errors "
+    "resume_queue retry retry_group run_schedule skip_next_run terminate",
+    "z4j admin": "add_consumer autoscale bulk cancel cancel_consumer disable_events "
+    "disable_schedule dismiss_journal enable_events enable_schedule ignore_errors move_messages "
+    "pause_queue ping pool_grow pool_restart pool_shrink purge_queue rate_limit reopen_errors "
+    "resolve_errors restore resume_queue retry retry_group run_schedule shutdown skip_next_run "
+    "terminate time_limit",
 }
 
 

@@ -138,7 +138,10 @@ def bulk_forms() -> Forms:
 def worker_forms() -> Forms:
     """The bodies of each verb that is done to workers."""
     kinds = {verb.name: (Workers, verb.options) for verb in verbs.of("worker")}
-    both = {"required": ["hostnames", "all"], "properties": {"all": {"const": True}}}
+    both = {
+        "required": ["hostnames", "all"],
+        "properties": {"all": {"type": "boolean", "enum": [True]}},
+    }
     return Forms("Steer", "workers", kinds, (both, _neither("hostnames", "all")))
 
 
