@@ -24,7 +24,7 @@ from tests.process.harness import waiting
 from z4j_django import operations, states
 from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
-from z4j_django.control import remote_control
+from z4j_django.control import broadcasting, remote_control
 from z4j_django.exceptions import OperationError
 from z4j_django.models import (
     ErrorGroup,
@@ -172,7 +172,7 @@ class TestTasks:
             return {"w1": remote_control.Reply(terminated=frozenset(ids))}
 
         found = {"w1": {"task-0": remote_control.ACTIVE}}
-        monkeypatch.setattr(remote_control, "has_remote_control", lambda app: True)
+        monkeypatch.setattr(broadcasting, "has_remote_control", lambda app: True)
         monkeypatch.setattr(remote_control, "look", lambda *args, **kwargs: found)
         monkeypatch.setattr(remote_control, "revoke", revoke)
 

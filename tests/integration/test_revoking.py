@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
 from z4j_django import operations
-from z4j_django.control import remote_control
+from z4j_django.control import broadcasting, remote_control
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, TaskRecord, WorkerRecord
 from z4j_django.operations import revoking
@@ -142,7 +142,7 @@ def test_what_is_no_signal_that_ends_a_task_is_refused(workers: Workers, name: s
 def test_a_transport_without_remote_control_is_told(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote_control, "has_remote_control", lambda app: False)
+    monkeypatch.setattr(broadcasting, "has_remote_control", lambda app: False)
     task("PENDING")
     assert cancel() == (
         "refused",

@@ -9,7 +9,7 @@ import celery
 import pytest
 from kombu.transport import virtual
 
-from z4j_django.control import remote_control
+from z4j_django.control import broadcasting, remote_control
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_one_listens_until_all_who_are_expected_have_answered(
     expected: tuple[str, ...], grace: float, heard: list[str]
 ) -> None:
     connection: Any = Drained("w1", "w2", "w3", "w4")
-    deadline = remote_control._Deadline(connection, 60, expected, grace)
+    deadline = broadcasting._Deadline(connection, 60, expected, grace)
     answered = []
     with contextlib.suppress(TimeoutError):
         while True:
@@ -150,7 +150,7 @@ def test_an_error_is_cut(app: celery.Celery) -> None:
 
 
 def test_remote_control_wants_a_fanout(app: celery.Celery, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert remote_control.has_remote_control(app)
+    assert broadcasting.has_remote_control(app)
     without = virtual.Transport.implements.extend(exchange_type=frozenset(["direct"]))
     monkeypatch.setattr("kombu.transport.memory.Transport.implements", without)
-    assert not remote_control.has_remote_control(app)
+    assert not broadcasting.has_remote_control(app)

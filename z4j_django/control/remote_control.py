@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import celery
 from celery.exceptions import SoftTimeLimitExceeded
-from kombu.connection import Connection
 
-from z4j_django.control.connecting import open_connection
-from z4j_django.timeouts import within
+from z4j_django.control import broadcasting
 
 #: What a worker says of a task that it runs, and of one that waits in it.
 ACTIVE: Final = "active"
@@ -35,12 +32,6 @@ class Reply:
 
     error: str = ""
     terminated: frozenset[str] = field(default_factory=frozenset)
-
-
-def has_remote_control(app: celery.Celery) -> bool:
-    """Whether the broker's transport carries messages to all workers."""
-    with app.connection_for_write() as connection:
-        return bool(connection.supports_exchange_type("fanout"))
 
 
 def look(
@@ -74,14 +65,16 @@ def look(
     """
     arguments = {"ids": list(task_ids)}
     found: dict[str, dict[str, str]] = {}
-    for hostname, reply in _broadcast(app, "query_task", arguments, timeout, expected, grace):
+    for hostname, reply in broadcasting.to_all(
+        app, "query_task", arguments, timeout, expected, grace
+    ):
         states = found.setdefault(hostname, {})
         for task_id, told in reply.items() if isinstance(reply, dict) else ():
             if task_id in task_ids and isinstance(told, list | tuple) and told:
                 states[task_id] = str(told[0])
     missing = set(received).difference(*found.values())
     if missing and found:
-        for hostname, told in _broadcast(app, "scheduled", {}, timeout, found):
+        for hostname, told in broadcasting.to_all(app, "scheduled", {}, timeout, found):
             waiting = missing.intersection(_scheduled(told))
             found.setdefault(hostname, {}).update(dict.fromkeys(waiting, _SCHEDULED))
     return found
@@ -115,70 +108,10 @@ def revoke(
     if signal:
         arguments["signal"] = signal
     replies: dict[str, Reply] = {}
-    for hostname, told in _broadcast(app, "revoke", arguments, timeout, expected):
+    for hostname, told in broadcasting.to_all(app, "revoke", arguments, timeout, expected):
         reply, other = _reply(told), replies.get(hostname, Reply())
         replies[hostname] = Reply(reply.error or other.error, reply.terminated | other.terminated)
     return replies
-
-
-class _Deadline:
-    """Has a connection listen until all who are expected have answered, and a grace longer.
-
-    Celery itself stops after a number of answers, whoever gave them, or waits anew after each.
-    """
-
-    def __init__(
-        self, connection: Connection, timeout: float, expected: Collection[str], grace: float
-    ) -> None:
-        self._missing = set(expected)
-        self._until = time.monotonic() + timeout
-        # A transport that polls is late by up to an interval, and so is the worker.
-        polls = getattr(connection.transport, "polling_interval", None) or 0.0
-        self._grace = grace and grace + 2 * polls
-        self._drain: Callable[..., Any] = connection.drain_events
-        connection.drain_events = self.drain  # type: ignore[method-assign]  # ours alone, until closed
-
-    def hear(self, answer: Any) -> None:
-        """Cross off who answered."""
-        if self._missing and isinstance(answer, dict):
-            self._missing.difference_update(answer)
-            if not self._missing:
-                self._until = min(self._until, time.monotonic() + self._grace)
-
-    def drain(self, **kwargs: Any) -> Any:
-        """Wait for the next answer, as long as there is time."""
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return self._drain(**{**kwargs, "timeout": left})
-
-
-def _broadcast(
-    app: celery.Celery,
-    command: str,
-    arguments: dict[str, Any],
-    timeout: float,
-    expected: Collection[str],
-    grace: float = 0.0,
-) -> Iterator[tuple[str, Any]]:
-    """Who answered, and what; twice where two workers have one name."""
-
-    def call() -> Sequence[Any]:
-        with open_connection(app, timeout) as connection:
-            deadline = _Deadline(connection, timeout, expected, grace)
-            found: Sequence[Any] = app.control.broadcast(
-                command,
-                arguments=arguments,
-                connection=connection,
-                reply=True,
-                timeout=timeout,
-                callback=deadline.hear,
-            )
-        return found or ()
-
-    for answer in within(4 * timeout, call):
-        if isinstance(answer, dict):
-            yield from answer.items()
 
 
 def _scheduled(told: Any) -> Iterator[str]:

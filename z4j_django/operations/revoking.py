@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from django.utils import timezone
 
 from z4j_django import logs, states, verbs
-from z4j_django.control import remote_control
+from z4j_django.control import broadcasting, remote_control
 from z4j_django.exceptions import OperationError
 from z4j_django.models import OperationTarget, TaskRecord, WorkerRecord
 from z4j_django.models.primary import primary
@@ -172,7 +172,7 @@ def _stopped(find_app: FindApp, records: dict[str, TaskRecord], signal: str) -> 
 
     def look() -> tuple[Any, frozenset[str], Found] | None:
         app, expected = find_app(), _online(project)
-        if not remote_control.has_remote_control(app):
+        if not broadcasting.has_remote_control(app):
             return None
         found = _look(app, records, expected, GRACE)
         return app, expected, found
