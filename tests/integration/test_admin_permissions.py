@@ -97,6 +97,11 @@ def tries() -> dict[str, tuple[Try, str]]:
             f"{address('operation_purge')}?queue=mail", "purge_queue", confirm="mail"
         ),
         "restore what was purged": post(address("operation_restore", purge.pk), "restore"),
+        "move what waits in a queue": post(
+            f"{address('operation_move')}?queue=mail", "move_queue", to="other"
+        ),
+        "pause a queue": post(f"{address('operation_pause')}?queue=mail", "pause_queue"),
+        "resume a queue": post(f"{address('operation_resume')}?queue=mail", "resume_queue"),
     }
 
 

@@ -45,6 +45,7 @@ WANTED = {
     "GET health/": ("view_journalrecord", "view_journalloss"),
     "GET tasks/{task_id}/graph/": ("view_taskrecord", "view_grouprecord"),
     "GET groups/{group_id}/graph/": ("view_taskrecord", "view_grouprecord"),
+    "GET queues/{name}/messages/": ("view_taskrecord", "pause_queue"),
     "GET schema/": (),
     "GET docs/": (),
     "POST operations/": ("run_bulk", "retry_task", "view_taskrecord"),
@@ -110,8 +111,9 @@ def schedules(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tries(schedules: None) -> dict[str, Try]:
+def tries(schedules: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Try]:
     """A request that works for each route and method."""
+    monkeypatch.setattr("z4j_django.control.queues.peek", lambda *how: [])
     kept("a", group_id="g")
     GroupRecord.objects.create(group_id="g", first_seen=NOW)
     WorkerRecord.objects.create(hostname="w", last_seen=NOW)
@@ -155,6 +157,10 @@ def tries(schedules: None) -> dict[str, Try]:
         "GET task-types/{name}/": get("task-types", "shop.add"),
         "GET queues/": get("queues"),
         "GET queues/{name}/": get("queues", "mail"),
+        "GET queues/{name}/messages/": get("queues", "mail", "messages"),
+        "POST queues/{name}/move/": post("queues", "mail", "move", to="other"),
+        "POST queues/{name}/pause/": post("queues", "mail", "pause"),
+        "POST queues/{name}/resume/": post("queues", "mail", "resume"),
         "POST queues/{name}/purge/": post("queues", "mail", "purge", confirm="mail"),
         "POST queues/{name}/restore/": post("queues", "mail", "restore", operation=purge.pk),
         "GET workers/": get("workers"),

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.django_db
 TABLE = {
     None: "",
     "z4j viewer": "",
-    "z4j operator": "bulk cancel ignore_errors reopen_errors resolve_errors retry retry_group "
-    "terminate",
-    "z4j admin": "bulk cancel dismiss_journal ignore_errors purge_queue reopen_errors "
-    "resolve_errors restore retry retry_group terminate",
+    "z4j operator": "bulk cancel ignore_errors pause_queue reopen_errors resolve_errors "
+    "resume_queue retry retry_group terminate",
+    "z4j admin": "bulk cancel dismiss_journal ignore_errors move_queue pause_queue purge_queue "
+    "reopen_errors resolve_errors restore resume_queue retry retry_group terminate",
 }
 
 

@@ -16,12 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from z4j_django import permissions, states, verbs
-from z4j_django.admin import formatting, operation_pages, purge_page, queues
+from z4j_django.admin import formatting, operation_pages, queue_pages, queues
 from z4j_django.admin.acting import ActingAdmin
 from z4j_django.admin.filters import value_filter
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
 from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.operations import restoring
 from z4j_django.queries import operations as queries
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.index_ranges import IndexRange
@@ -114,7 +115,10 @@ class OperationAdmin(ActingAdmin):
         own: list[URLPattern] = [
             self.page("queues/", "queues", queues.QueuesPage),
             self.page("queues/one/", "queue", queues.QueuePage),
-            self.page("queues/purge/", "purge", purge_page.PurgePage),
+            self.page("queues/purge/", "purge", queue_pages.PurgePage),
+            self.page("queues/move/", "move", queue_pages.MovePage),
+            self.page("queues/pause/", "pause", queue_pages.PausePage),
+            self.page("queues/resume/", "resume", queue_pages.ResumePage),
             self.page("<str:object_id>/restore/", "restore", operation_pages.RestorePage),
             self.page("<str:object_id>/abort/", "abort", operation_pages.AbortPage),
         ]
@@ -196,8 +200,8 @@ class OperationAdmin(ActingAdmin):
         return {"became": Part(template, partial(_became, record), every)}
 
     def _can_be_restored(self, operation: Operation) -> bool:
-        """Whether it is a purge that is over, or was killed, and messages of it are left."""
-        if operation.verb != verbs.PURGE_QUEUE.name:
+        """Whether it is a purge or move that is over, or was killed, with messages left."""
+        if operation.verb not in restoring.UNDONE:
             return False
         silent_since = timezone.now() - KILLED_AFTER
         going = operation.finished_at is None and operation.updated_at > silent_since
@@ -241,7 +245,7 @@ class OperationAdmin(ActingAdmin):
                     self.link(self.url(undone), _("operation %(number)s") % {"number": purge}),
                 )
             )
-        if operation.verb == verbs.PURGE_QUEUE.name:
+        if operation.verb in restoring.UNDONE:
             lines += [
                 (
                     _("Put back by"),

@@ -10,6 +10,7 @@ from typing import Any, Final
 import celery
 from kombu.connection import Connection
 
+from z4j_django import broadcasts
 from z4j_django.control.connecting import open_connection
 from z4j_django.timeouts import within
 
@@ -20,42 +21,10 @@ _TWINS: Final = 0.2
 _CLOSING: Final = 0.9
 
 
-class _Deadline:
-    """Has a connection listen until all who are expected have answered, and a grace longer.
-
-    Celery itself stops after a number of answers, whoever gave them, or waits anew after each.
-    """
-
-    def __init__(
-        self, connection: Connection, timeout: float, expected: Collection[str], grace: float
-    ) -> None:
-        self._missing = set(expected)
-        self._until = time.monotonic() + timeout
-        # A transport that polls is late by up to an interval, and so is the worker.
-        polls = getattr(connection.transport, "polling_interval", None) or 0.0
-        self._grace = grace and grace + 2 * polls
-        self._drain: Callable[..., Any] = connection.drain_events
-        connection.drain_events = self.drain  # type: ignore[method-assign]  # ours alone, until closed
-
-    def hear(self, answer: Any) -> None:
-        """Cross off who answered."""
-        if self._missing and isinstance(answer, dict):
-            self._missing.difference_update(answer)
-            if not self._missing:
-                self._until = min(self._until, time.monotonic() + self._grace)
-
-    def drain(self, **kwargs: Any) -> Any:
-        """Wait for the next answer, as long as there is time."""
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return self._drain(**{**kwargs, "timeout": left})
-
-
 def has_remote_control(app: celery.Celery) -> bool:
     """Whether the broker's transport carries messages to all workers."""
     with app.connection_for_write() as connection:
-        return bool(connection.supports_exchange_type("fanout"))
+        return broadcasts.is_heard(connection)
 
 
 def to_all(
@@ -81,8 +50,8 @@ def to_all(
         Exception: Whatever the transport raises where it refuses.
     """
 
-    def listening(connection: Connection) -> _Deadline:
-        return _Deadline(connection, timeout, expected, grace)
+    def listening(connection: Connection) -> broadcasts.Deadline:
+        return broadcasts.Deadline(connection, timeout, expected, grace)
 
     given = {"arguments": arguments, "timeout": timeout}
     return _told(within(4 * timeout, lambda: _heard(app, command, listening, given)))
@@ -119,8 +88,8 @@ def to_some(
     until = time.monotonic() + seconds * _CLOSING
     awaited = hostnames if expected is None else expected
 
-    def listening(connection: Connection) -> _Deadline:
-        return _Deadline(connection, max(until - time.monotonic(), 0.0), awaited, _TWINS)
+    def listening(connection: Connection) -> broadcasts.Deadline:
+        return broadcasts.Deadline(connection, max(until - time.monotonic(), 0.0), awaited, _TWINS)
 
     # By default it stops after as many answers as there are names.
     given = {"arguments": arguments, "timeout": seconds, "limit": sys.maxsize}
@@ -135,7 +104,7 @@ def to_some(
 def _heard(
     app: celery.Celery,
     command: str,
-    listening: Callable[[Connection], _Deadline],
+    listening: Callable[[Connection], broadcasts.Deadline],
     given: dict[str, Any],
 ) -> Sequence[Any]:
     with open_connection(app, given["timeout"]) as connection:

@@ -7,9 +7,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from z4j_django import verbs
+from z4j_django.admin.formatting.moments import moment
+from z4j_django.admin.formatting.names import text
 from z4j_django.admin.formatting.numbers import count
 from z4j_django.admin.formatting.texts import stacked
-from z4j_django.models import GroupRecord, TaskRecord
+from z4j_django.models import GroupRecord, PausedQueue, TaskRecord
 
 
 def pill(state: str, word: str = "", colour: str = "") -> SafeString:
@@ -62,3 +64,14 @@ def standing(task: TaskRecord) -> SafeString:
     state = pill(task.state)
     said = status(task)
     return stacked(state, mark(said)) if said else state
+
+
+def paused(pause: PausedQueue) -> SafeString:
+    """Who paused a queue, since and until when, and why."""
+    shown = format_html(
+        _("paused by {who} {since}"), who=text(pause.paused_by), since=moment(pause.since)
+    )
+    if pause.until is not None:
+        until = moment(pause.until)
+        shown = format_html(_("{paused}, resumed {until}"), paused=shown, until=until)
+    return format_html("{}: {}", shown, text(pause.reason)) if pause.reason else shown
