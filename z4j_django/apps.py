@@ -24,6 +24,7 @@ class Z4JConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks, and let the agent listen unless it is switched off."""
         from z4j_django import checks, permissions, tasks  # noqa: F401  # these register
+        from z4j_django.control import starting
 
         progress.offer()
         pre_migrate.connect(permissions.note_known, sender=self, dispatch_uid="z4j_django.known")
@@ -31,5 +32,6 @@ class Z4JConfig(AppConfig):
         try:
             if settings.enabled is not False:
                 bootstrap.Agent(wiring.agent_config()).install()
+                starting.connect()
         except ImproperlyConfigured as error:  # the checks say so too, with a hint
             logger.error("z4j records nothing: %s", error)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from z4j_django import broadcasts
 from z4j_django.values import SHORT
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ _VISIBILITY: Final = 3_600.0
 
 
 def describe(app: Any) -> dict[str, Any]:
-    """What another process needs to ask the broker of a Celery app, as plain data.
+    """What another process needs to ask the broker of a Celery app, and its workers, as plain data.
 
     Returns:
-        ``queues``, those that the app names; ``connection``, or why there is none, ``unknown``.
+        ``queues``, those that the app names; ``connection``, or why there is none, ``unknown``;
+        ``mailbox``, the workers'.
     """
     found: dict[str, Any] = {"queues": queue_names(app), "connection": {}, "unknown": ""}
+    found["mailbox"] = broadcasts.describe(app)
     with app.connection_for_write() as connection:
         info = connection.info()
         transport = _transport(connection)

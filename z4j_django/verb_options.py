@@ -179,12 +179,51 @@ class PurgeOptions(Options, frozen=True):
     ]
 
 
+class MoveOptions(Options, frozen=True):
+    """Where to, and which."""
+
+    to: Annotated[
+        _Queue,
+        option(
+            "The queue that they are moved into.",
+            label="Into the queue",
+            metavar="NAME",
+            check=_queue_name,
+        ),
+    ]
+    filter: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=2_000)] | UnsetType,
+        option(
+            "Which tasks, in the grammar of the list of tasks, such as `name:mail.*`. By default "
+            "all messages. What is not on record no filter finds.",
+            metavar="FILTER",
+        ),
+    ] = UNSET
+
+
+class PauseOptions(Options, frozen=True):
+    """Why, and until when."""
+
+    reason: Annotated[
+        Annotated[str, Meta(max_length=SHORT)] | UnsetType,
+        option("Why, for whoever meets it.", metavar="WORDS"),
+    ] = UNSET
+    until: Annotated[
+        Moment | UnsetType,
+        option(
+            "The moment at which it is resumed by itself, a year ahead at most. By default it is "
+            "paused until somebody resumes it.",
+            metavar="MOMENT",
+        ),
+    ] = UNSET
+
+
 class RestoreOptions(Options, frozen=True):
-    """The purge that is to be undone."""
+    """The purge or move that is to be undone."""
 
     operation: Annotated[
         Annotated[int, Meta(ge=1, le=GREATEST_ID - 1)],
-        option("The number of the operation that purged the queue."),
+        option("The number of the operation that purged the queue, or moved what was in it."),
     ]
 
 

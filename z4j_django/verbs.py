@@ -53,7 +53,7 @@ MAY_CONTROL_WORKERS: Final = Permission("control_worker", "Can control workers",
 MAY_CONTROL_SCHEDULES: Final = Permission("control_schedule", "Can control schedules", "admin")
 MAY_RUN_SCHEDULES: Final = Permission("run_schedule", "Can run schedules by hand", "operator")
 MAY_PAUSE_QUEUES: Final = Permission(
-    "pause_queue", "Can pause and resume queues", "operator", "reserved for pausing queues"
+    "pause_queue", "Can pause and resume queues", "operator", "looking into a queue's messages"
 )
 MAY_SEE_STACKS: Final = Permission(
     "see_stack",
@@ -184,14 +184,50 @@ PURGE_QUEUE: Final = Verb(
     more="The broker has 10 seconds for each answer.",
     dangerous=True,
 )
+MOVE_QUEUE: Final = Verb(
+    name="move_queue",
+    noun="queue",
+    permission=MAY_PURGE,
+    options=verb_options.MoveOptions,
+    label="Move",
+    summary="Move a queue's messages into another queue",
+    about="Takes out as many messages as lie in it now, or those of them whose tasks a filter "
+    "finds, and publishes each as it was, straight to the other queue; `restore` takes them back.",
+    more="The broker has 10 seconds for each answer. A message is saved before the broker lets go "
+    "of it; one that was saved and could not be published can be put back, too.",
+)
+PAUSE_QUEUE: Final = Verb(
+    name="pause_queue",
+    noun="queue",
+    permission=MAY_PAUSE_QUEUES,
+    options=verb_options.PauseOptions,
+    label="Pause",
+    summary="Pause a queue",
+    about="Has all workers take nothing from it, those that start later as well, until somebody "
+    "resumes it or a moment is over. What they hold already runs on, and what is sent waits.",
+    more="The workers have 5 seconds to answer; who does not is told again every 15 seconds. The "
+    "operation's targets are the queue, and the workers that took from it. Of one that is paused "
+    "already it says anew why, and until when.",
+)
+RESUME_QUEUE: Final = Verb(
+    name="resume_queue",
+    noun="queue",
+    permission=MAY_PAUSE_QUEUES,
+    label="Resume",
+    summary="Resume a queue that is paused",
+    about="Has the workers that took from it do so again.",
+    more="They have 5 seconds to answer; who does not is told again every 15 seconds, for an hour.",
+)
 RESTORE: Final = Verb(
     name="restore",
     noun="queue",
     permission=MAY_PURGE,
     options=verb_options.RestoreOptions,
     label="Put back",
-    summary="Put back what a purge removed",
-    about="Publishes each message as it was, straight to its queue.",
+    summary="Put back what a purge or move took",
+    about="Publishes each message as it was, straight to the queue that it was taken from. What a "
+    "move put into another queue is taken out there before, if it still lies there: what a worker "
+    "has taken meanwhile is refused.",
     more="Where it was cut off, it can be asked for again: what is in the queue or was received is "
     "not put back twice.",
 )
@@ -383,7 +419,8 @@ DISABLE_EVENTS: Final = _steering(
 VERBS: Final[dict[str, Verb]] = {
     verb.name: verb
     for verb in (
-        *(RETRY, CANCEL, TERMINATE, RETRY_GROUP, PURGE_QUEUE, RESTORE),
+        *(RETRY, CANCEL, TERMINATE, RETRY_GROUP, PURGE_QUEUE, MOVE_QUEUE, RESTORE),
+        *(PAUSE_QUEUE, RESUME_QUEUE),
         *(RESOLVE_ERRORS, IGNORE_ERRORS, REOPEN_ERRORS, DISMISS_JOURNAL),
         *(RUN_SCHEDULE, SKIP_NEXT_RUN, ENABLE_SCHEDULE, DISABLE_SCHEDULE),
         *(PING, POOL_GROW, POOL_SHRINK, AUTOSCALE, ADD_CONSUMER, CANCEL_CONSUMER),

@@ -17,7 +17,7 @@ from tests.integration.operators import (
 )
 from tests.integration.pages import SCRIPT, listed, page, superuser, task, text
 from z4j_django.admin import bulk_page
-from z4j_django.admin.purge_page import PurgePage
+from z4j_django.admin.queue_pages import PurgePage
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, TaskRecord
 

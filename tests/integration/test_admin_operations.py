@@ -181,7 +181,7 @@ class TestOperations:
         [(verb, _, given)] = pretence.calls
         assert (verb, given["operation"], given["surface"]) == ("restore", purge.pk, "admin")
         refused = admin_client.get(address("operation_restore", other.pk), follow=True)
-        assert "Only a purge can be undone" in text(refused)
+        assert "Only a purge or move can be undone" in text(refused)
 
     @pytest.mark.parametrize("name", ["abort", "restore"])
     @pytest.mark.parametrize("key", ["0", "abc", "9" * 30])

@@ -111,6 +111,11 @@ def tries() -> dict[str, tuple[Try, str]]:
         ),
         "restore what was purged": post(address("operation_restore", purge.pk), "restore"),
         "dismiss a journal": post(address("journalrecord_dismiss", journal.pk), "dismiss_journal"),
+        "move what waits in a queue": post(
+            f"{address('operation_move')}?queue=mail", "move_queue", to="other"
+        ),
+        "pause a queue": post(f"{address('operation_pause')}?queue=mail", "pause_queue"),
+        "resume a queue": post(f"{address('operation_resume')}?queue=mail", "resume_queue"),
     }
 
 

@@ -55,6 +55,7 @@ WANTED = {
     "GET tasks/{task_id}/graph/": ("view_taskrecord", "view_grouprecord"),
     "GET groups/{group_id}/graph/": ("view_taskrecord", "view_grouprecord"),
     "GET tasks/{task_id}/stack/": ("view_taskrecord", "see_stack"),
+    "GET queues/{name}/messages/": ("view_taskrecord", "pause_queue"),
     "GET schema/": (),
     "GET docs/": (),
     "POST operations/": ("run_bulk", "retry_task", "view_taskrecord"),
@@ -123,6 +124,7 @@ def schedules(monkeypatch: pytest.MonkeyPatch) -> None:
 def tries(schedules: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Try]:
     """A request that works for each route and method."""
     monkeypatch.setattr(live_view, "look", lambda app, name: live_view.LiveView(name))
+    monkeypatch.setattr("z4j_django.control.queues.peek", lambda *how: [])
     kept("a", group_id="g")
     GroupRecord.objects.create(group_id="g", first_seen=NOW)
     WorkerRecord.objects.create(hostname="w", last_seen=NOW)
@@ -168,6 +170,10 @@ def tries(schedules: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Try]:
         "GET task-types/{name}/": get("task-types", "shop.add"),
         "GET queues/": get("queues"),
         "GET queues/{name}/": get("queues", "mail"),
+        "GET queues/{name}/messages/": get("queues", "mail", "messages"),
+        "POST queues/{name}/move/": post("queues", "mail", "move", to="other"),
+        "POST queues/{name}/pause/": post("queues", "mail", "pause"),
+        "POST queues/{name}/resume/": post("queues", "mail", "resume"),
         "POST queues/{name}/purge/": post("queues", "mail", "purge", confirm="mail"),
         "POST queues/{name}/restore/": post("queues", "mail", "restore", operation=purge.pk),
         "GET workers/": get("workers"),

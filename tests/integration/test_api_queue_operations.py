@@ -108,7 +108,7 @@ def test_only_a_purge_of_this_queue_is_restored(publish: Publish) -> None:
     cases = [("other", number), *((QUEUE, one) for one in (other, there, 4711, 2**63 - 2))]
     for name, given in cases:
         told = problem(post(name, "restore", {"operation": given}), 409)
-        assert told["detail"] == f"Operation {given} is no purge of this queue."
+        assert told["detail"] == f"Operation {given} is no purge or move of this queue."
     assert SavedMessage.objects.filter(restored_at=None).count() == 1
     assert not Operation.objects.filter(verb="restore").exists()
 

@@ -36,6 +36,10 @@ TRIES: dict[str, tuple[str, dict[str, Any]]] = {
     "z4j_dismiss_journal": ("nowhere /journal", {}),
     "z4j_purge_queue": ("z4j-there-is-none", {"confirm": "z4j-there-is-none"}),
     "z4j_purge_queue --restore": ("", {"restore": 4711}),
+    "z4j_queue pause": ("pause z4j-there-is-none", {}),
+    "z4j_queue resume": ("resume z4j-there-is-none", {}),
+    "z4j_queue move": ("move z4j-there-is-none --to other", {}),
+    "z4j_queue peek": ("peek z4j-there-is-none", {}),
 }
 
 

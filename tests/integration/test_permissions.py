@@ -19,7 +19,7 @@ TABLE = {
     "z4j operator": "bulk cancel ignore_errors pause_queue reopen_errors resolve_errors "
     "resume_queue retry retry_group run_schedule skip_next_run terminate",
     "z4j admin": "add_consumer autoscale bulk cancel cancel_consumer disable_events "
-    "disable_schedule dismiss_journal enable_events enable_schedule ignore_errors move_messages "
+    "disable_schedule dismiss_journal enable_events enable_schedule ignore_errors move_queue "
     "pause_queue ping pool_grow pool_restart pool_shrink purge_queue rate_limit reopen_errors "
     "resolve_errors restore resume_queue retry retry_group run_schedule shutdown skip_next_run "
     "terminate time_limit",

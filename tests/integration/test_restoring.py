@@ -116,7 +116,7 @@ class TestARestoreThatIsRefused:
     def test_says_that_it_was_no_purge(self, publish: Publish) -> None:
         publish(1)
         other = restore(purge().pk)
-        with pytest.raises(OperationError, match="Only a purge can be undone"):
+        with pytest.raises(OperationError, match="Only a purge or move can be undone"):
             restore(other.pk)
 
     @pytest.mark.parametrize("going", ["purge_queue", "restore"])

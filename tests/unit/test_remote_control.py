@@ -9,6 +9,7 @@ import celery
 import pytest
 from kombu.transport import virtual
 
+from z4j_django import broadcasts
 from z4j_django.control import broadcasting, remote_control
 
 
@@ -102,7 +103,7 @@ def test_one_listens_until_all_who_are_expected_have_answered(
     expected: tuple[str, ...], grace: float, heard: list[str]
 ) -> None:
     connection: Any = Drained("w1", "w2", "w3", "w4")
-    deadline = broadcasting._Deadline(connection, 60, expected, grace)
+    deadline = broadcasts.Deadline(connection, 60, expected, grace)
     answered = []
     with contextlib.suppress(TimeoutError):
         while True:

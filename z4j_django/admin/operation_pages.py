@@ -1,4 +1,4 @@
-"""What can be done to an operation: stop it, and put back what a purge took."""
+"""What can be done to an operation: stop it, and put back what a purge or move took."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from z4j_django.admin import forms
 from z4j_django.admin.acting import ActingPage, VerbPage, keys
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation
+from z4j_django.operations import restoring
 from z4j_django.queries import operations as queries
 
 
 class RestorePage(VerbPage):
-    """Puts back what a purge took."""
+    """Puts back what a purge or move took."""
 
     verb = verbs.RESTORE
 
     def choose(self) -> None:
-        """The purge of the address."""
+        """The purge or move of the address."""
         self.records = [operation := _found(self.kwargs["object_id"])]
-        if operation.verb != verbs.PURGE_QUEUE.name:
-            words = _("Only a purge can be undone; this is: %(operation)s.")
+        if operation.verb not in restoring.UNDONE:
+            words = _("Only a purge or move can be undone; this is: %(operation)s.")
             raise OperationError(words % {"operation": operation})
 
     def form(self, data: Any = None) -> forms.OptionsForm:
-        """A form without fields: which purge is what the page is about."""
+        """A form without fields: which operation is what the page is about."""
         return forms.form_for()(data)
 
     def act(self, form: forms.OptionsForm) -> list[Operation]:
@@ -39,10 +40,11 @@ class RestorePage(VerbPage):
         """What will come of it."""
         return self.shown(
             form,
-            title=_("Put back what operation %(number)s purged?") % {"number": self.records[0].pk},
+            title=_("Put back what operation %(number)s took?") % {"number": self.records[0].pk},
             note=_(
                 "Every message that it saved, and that nobody put back yet, is published again "
-                "to the queue that it came from."
+                "to the queue that it came from. What a move put into another queue is taken out "
+                "there before; what a worker has taken meanwhile is not."
             ),
             submit=_("Put them back"),
         )

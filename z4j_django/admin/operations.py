@@ -16,12 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from z4j_django import permissions, states, verbs
-from z4j_django.admin import formatting, operation_pages, purge_page, queues
+from z4j_django.admin import formatting, operation_pages, queue_pages, queues
 from z4j_django.admin.acting import ActingAdmin
 from z4j_django.admin.filters import value_filter
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
 from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.operations import restoring
 from z4j_django.queries import operations as queries
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.index_ranges import IndexRange
@@ -128,7 +129,10 @@ class OperationAdmin(ActingAdmin):
         own: list[URLPattern] = [
             self.page("queues/", "queues", queues.QueuesPage),
             self.page("queues/one/", "queue", queues.QueuePage),
-            self.page("queues/purge/", "purge", purge_page.PurgePage),
+            self.page("queues/purge/", "purge", queue_pages.PurgePage),
+            self.page("queues/move/", "move", queue_pages.MovePage),
+            self.page("queues/pause/", "pause", queue_pages.PausePage),
+            self.page("queues/resume/", "resume", queue_pages.ResumePage),
             self.page("<str:object_id>/restore/", "restore", operation_pages.RestorePage),
             self.page("<str:object_id>/abort/", "abort", operation_pages.AbortPage),
         ]
@@ -141,7 +145,7 @@ class OperationAdmin(ActingAdmin):
     def decorate(self, request: HttpRequest, rows: list[Any]) -> list[Any]:
         """The rows, each purge with the way to undo it for whoever may."""
         may = permissions.can(request.user, verbs.RESTORE.name)
-        purges = [one for one in rows if may and _is_purge_that_is_over(one)]
+        purges = [one for one in rows if may and _is_draining_that_is_over(one)]
         saved = queries.with_saved_messages(purges)
         for one in rows:
             one.restore_url = self.page_url("restore", one.pk) if one.pk in saved else None
@@ -189,7 +193,7 @@ class OperationAdmin(ActingAdmin):
         found = queries.named(record, page.rows)
         over = record.finished_at is not None
         may = permissions.can(request.user, verbs.RESTORE.name)
-        can_be_restored = may and _is_purge_that_is_over(record)
+        can_be_restored = may and _is_draining_that_is_over(record)
         settled = record.total - counts.get("pending", 0) - counts.get("acting", 0)
         return {
             "title": _("Operation %(number)s: %(verb)s")
@@ -261,7 +265,7 @@ class OperationAdmin(ActingAdmin):
                     self.link(self.url(undone), _("operation %(number)s") % {"number": purge}),
                 )
             )
-        if operation.verb == verbs.PURGE_QUEUE.name:
+        if operation.verb in restoring.UNDONE:
             lines += [
                 (
                     _("Put back by"),
@@ -313,9 +317,9 @@ class OperationAdmin(ActingAdmin):
         return formatting.stacked(upper, formatting.identifier(target))
 
 
-def _is_purge_that_is_over(operation: Operation) -> bool:
-    """Whether it is a purge that has ended, or was killed."""
-    if operation.verb != verbs.PURGE_QUEUE.name:
+def _is_draining_that_is_over(operation: Operation) -> bool:
+    """Whether it is a purge or move that has ended, or was killed."""
+    if operation.verb not in restoring.UNDONE:
         return False
     silent_since = timezone.now() - KILLED_AFTER
     return operation.finished_at is not None or operation.updated_at <= silent_since

@@ -6,6 +6,7 @@ unless one asks it to.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,8 +23,11 @@ from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
 from z4j_django.conf import settings
 from z4j_django.control import queue_depths
-from z4j_django.models import ConditionRecord, TaskRecord, WorkerRecord
-from z4j_django.queries import queue_table, queues, workers
+from z4j_django.exceptions import Z4JError
+from z4j_django.models import ConditionRecord, PausedQueue, TaskRecord, WorkerRecord
+from z4j_django.operations import peeking
+from z4j_django.queries import pauses, queue_table, queues, unfinished, workers
+from z4j_django.queries.filter import terms
 from z4j_django.queries.queue_table import Queue
 from z4j_django.values import INTERNAL, is_storable
 
@@ -41,8 +45,9 @@ HOURS: Final = {
     24 * 7: gettext_lazy("7 d"),
 }
 _POINTS: Final = 360
-#: Workers that are named of one queue.
+#: Workers that are named of one queue, and names of tasks.
 _WORKERS: Final = 50
+_NAMES: Final = 20
 
 
 class QueuesPage(Page):
@@ -76,7 +81,11 @@ class QueuesPage(Page):
         now = timezone.now()
         takers = queue_table.consumers(workers.online(settings.PROJECT, now))
         found = queue_table.table(settings.PROJECT, now, takers)
-        rows = {one.name: cells(self.request, one, now, takers.get(one.name, ())) for one in found}
+        paused = pauses.by_queue(settings.PROJECT)
+        rows = {
+            one.name: cells(self.request, one, now, takers.get(one.name, ()), paused.get(one.name))
+            for one in found
+        }
         if self._asks:
             names = [one.name for one in found[:ASKED_LIMIT]]
             for name, depth in queue_depths.count_many(names, TIMEOUT).items():
@@ -89,9 +98,13 @@ class QueuesPage(Page):
 
 
 def cells(
-    request: HttpRequest, queue: Queue, now: datetime, takers: Sequence[WorkerRecord]
+    request: HttpRequest,
+    queue: Queue,
+    now: datetime,
+    takers: Sequence[WorkerRecord],
+    pause: PausedQueue | None = None,
 ) -> dict[str, Any]:
-    """How a queue stands, in a line of a table; ``takers`` take from it."""
+    """How a queue stands, in a line of a table; ``takers`` take from it, unless it is paused."""
     sample = queue.sample
     told = sample.consumers if sample is not None else None
     consumers = len(takers) if told is None else told
@@ -107,7 +120,8 @@ def cells(
         "sent": _rate(queue.sent),
         "taken": _rate(queue.taken),
         "consumers": formatting.count(consumers),
-        "is_bad": bool(queue.depth) and not consumers,
+        "is_bad": bool(queue.depth) and not consumers and pause is None,
+        "paused": formatting.paused(pause) if pause is not None else "",
         "line": _line(queue),
     }
 
@@ -128,6 +142,10 @@ def _line(queue: Queue) -> SafeString | str:
     return formatting.sparkline(queue.line, _("the last hour: %s") % most)
 
 
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 class QueuePage(Page):
     """One queue."""
 
@@ -141,8 +159,12 @@ class QueuePage(Page):
         return super().get(request, *args, **kwargs)
 
     def parts(self) -> Mapping[str, Part]:
-        """How it stands."""
-        return {"now": Part("admin/z4j_django/queue_now.html", self._now, _EVERY)}
+        """How it stands; and what waits in it, where somebody asks and may."""
+        found = {"now": Part("admin/z4j_django/queue_now.html", self._now, _EVERY)}
+        if "messages" in self.request.GET and peeking.may(self.request.user):
+            template = "admin/z4j_django/queue_messages.html"
+            found["messages"] = Part(template, self._messages, 0)
+        return found
 
     def context(self) -> dict[str, Any]:
         """Its name, its line, and what can be done."""
@@ -150,11 +172,15 @@ class QueuePage(Page):
         points = self._points()
         if not points and not queues.is_known(name):
             raise Http404(_("There is no queue of this name on record."))
-        may_purge = permissions.can(self.request.user, verbs.PURGE_QUEUE.name)
         tasks = admin.may_view(self.request, TaskRecord)
         return {
             "title": name,
-            "purge_url": admin.page_url("purge", queue=name) if may_purge else None,
+            "verbs": self._verbs(),
+            "messages_url": (
+                admin.page_url("queue", queue=name, messages=1)
+                if peeking.may(self.request.user)
+                else None
+            ),
             "tasks_url": admin.list_url(TaskRecord, queue=name) if tasks else None,
             "waiting_url": (
                 admin.list_url(TaskRecord, queue=name, state="PENDING") if tasks else None
@@ -172,6 +198,45 @@ class QueuePage(Page):
                 {"at": formatting.full_moment(at), "depth": formatting.count(depth)}
                 for at, depth in points[-60:][::-1]
             ],
+        }
+
+    def _verbs(self) -> list[dict[str, Any]]:
+        """What this user may do to it, each with its page."""
+        is_paused = pauses.of(settings.PROJECT, self._name) is not None
+        pages = (
+            ("resume", verbs.RESUME_QUEUE, _("Resume…"))
+            if is_paused
+            else ("pause", verbs.PAUSE_QUEUE, _("Pause…")),
+            ("move", verbs.MOVE_QUEUE, _("Move…")),
+            ("purge", verbs.PURGE_QUEUE, _("Purge…")),
+        )
+        return [
+            {
+                "label": label,
+                "url": self.model_admin.page_url(page, queue=self._name),
+                "is_dangerous": verb.dangerous,
+            }
+            for page, verb, label in pages
+            if permissions.can(self.request.user, verb.name)
+        ]
+
+    def _messages(self) -> dict[str, Any]:
+        try:
+            found = peeking.peek(self._name, actor=self.request.user)
+        except Z4JError as error:
+            return {"why_not": str(error)}
+        return {"rows": [self._message(one) for one in found], "limit": peeking.LIMIT}
+
+    def _message(self, one: peeking.Waiting) -> dict[str, Any]:
+        wanted = str(terms.exactly("id", one.task_id))
+        url = links.tasks_url(self.request, wanted) if one.task_id else None
+        known = [value for value in (one.args, one.kwargs) if value is not None]
+        return {
+            "task": links.linked(url, formatting.name(one.name)) if one.name else "-",
+            "sent": formatting.moment(one.sent_at) if one.sent_at else "-",
+            "priority": "" if one.priority is None else one.priority,
+            "content": formatting.bounded(", ".join(map(_as_json, known))),
+            "unknown": one.unknown,
         }
 
     @property
@@ -211,8 +276,19 @@ class QueuePage(Page):
         held = ConditionRecord.objects.filter(
             project=settings.PROJECT, subject=queue.name, is_open=True, key__in=CONDITIONS
         )
+        pause = pauses.of(settings.PROJECT, queue.name)
+        waiting, more_wait = unfinished.waiting_in(settings.PROJECT, queue.name)
         return {
-            **cells(self.request, queue, now, takers),
+            **cells(self.request, queue, now, takers, pause),
+            "waiting": [
+                {
+                    "name": links.linked(self._waiting_url(one.name), formatting.name(one.name)),
+                    "count": formatting.count(one.count),
+                    "oldest": formatting.elapsed(one.oldest_at, now),
+                }
+                for one in waiting[:_NAMES]
+            ],
+            "looked": formatting.count(unfinished.LOOK) if more_wait else "",
             "sampled": formatting.moment(queue.sample.at) if queue.sample else "",
             "wrong": [
                 {"evidence": one.evidence, "since": formatting.moment(one.since)} for one in held
@@ -220,6 +296,13 @@ class QueuePage(Page):
             "workers": self._workers(takers[:_WORKERS]),
             "more": len(takers) > _WORKERS,
         }
+
+    def _waiting_url(self, name: str) -> str | None:
+        admin = self.model_admin
+        if not admin.may_view(self.request, TaskRecord):
+            return None
+        url: str | None = admin.list_url(TaskRecord, queue=self._name, state="PENDING", name=name)
+        return url
 
     def _workers(self, takers: Iterable[WorkerRecord]) -> list[SafeString]:
         admin = self.model_admin
@@ -231,4 +314,9 @@ class QueuePage(Page):
 
 
 #: The conditions that are said of a queue.
-CONDITIONS: Final = ("queue_backing_up", "queue_without_consumer", "worker_not_consuming")
+CONDITIONS: Final = (
+    "paused_queue_consumed",
+    "queue_backing_up",
+    "queue_without_consumer",
+    "worker_not_consuming",
+)

@@ -44,7 +44,8 @@ def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
     high = [
         one
         for one in scene.samples.values()
-        if (one.depth or 0) >= limits.depth or _wait(one) >= limits.wait
+        if one.queue not in scene.paused
+        and ((one.depth or 0) >= limits.depth or _wait(one) >= limits.wait)
     ]
     high.sort(key=lambda one: (one.depth or 0, _wait(one)), reverse=True)
     names = [one.queue for one in high[:_QUEUES]]

@@ -29,7 +29,7 @@ def find(scene: Scene, limits: Limits) -> Iterator[Finding]:
     One that was told to take them, after it came up, has some of them in hand.
     """
     for queue, sample in sorted(scene.samples.items()):
-        if sample.consumers or queue in scene.consumers:
+        if sample.consumers or queue in scene.consumers or queue in scene.paused:
             continue
         if sample.consumers is None and not scene.online_workers:
             continue

@@ -14,8 +14,8 @@ from django.db.models.functions import Coalesce
 
 from z4j_django import states
 from z4j_django.agent import events
-from z4j_django.models import QueueSample, TaskRecord, WorkerRecord
-from z4j_django.queries import health, liveness, queue_table, queues
+from z4j_django.models import PausedQueue, QueueSample, TaskRecord, WorkerRecord
+from z4j_django.queries import health, liveness, pauses, queue_table, queues
 
 #: Workers that are looked at, those online first and then the newest: pods come and go.
 WORKERS_LIMIT: Final = 1_000
@@ -77,6 +77,11 @@ class Scene:
     def consumers(self) -> Mapping[str, Sequence[WorkerRecord]]:
         """The online workers that take tasks from each queue."""
         return queue_table.consumers(self.online_workers)
+
+    @cached_property
+    def paused(self) -> Mapping[str, PausedQueue]:
+        """The queues that are paused, by their names: that they stand is no fault."""
+        return pauses.by_queue(self.project)
 
     @cached_property
     def hands(self) -> Mapping[str, Hand]:

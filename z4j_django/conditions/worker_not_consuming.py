@@ -59,7 +59,8 @@ def _candidates(scene: Scene, seconds: float) -> Iterator[tuple[WorkerRecord, di
         takes = hand.newest is not None and scene.seconds(hand.newest) < seconds
         if is_new or takes or hand.started >= (worker.concurrency or 0):
             continue
-        queues = {name: scene.waits(name, seconds) for name in queue_table.queues_of(worker)}
+        names = (name for name in queue_table.queues_of(worker) if name not in scene.paused)
+        queues = {name: scene.waits(name, seconds) for name in names}
         waiting = {name: since for name, since in queues.items() if since is not None}
         if waiting and left:
             left -= 1

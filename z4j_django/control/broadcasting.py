@@ -12,6 +12,7 @@ from typing import Any, Final
 import celery
 from kombu.connection import Connection
 
+from z4j_django import broadcasts
 from z4j_django.control.connecting import open_connection
 from z4j_django.timeouts import within
 
@@ -20,47 +21,6 @@ _TWINS: Final = 0.2
 #: Seconds of the time in all in which nobody is heard any more, a fifth of it at most: so that the
 #: silence of workers is told from the broker's.
 _MARGIN: Final = 0.4
-
-
-class _Deadline:
-    """Has a connection listen until all who are expected have answered, and a grace longer.
-
-    Celery itself stops after a number of answers, whoever gave them, or waits anew after each.
-    """
-
-    def __init__(
-        self, connection: Connection, timeout: float, expected: Collection[str], grace: float
-    ) -> None:
-        self._missing = set(expected)
-        self._until = time.monotonic() + timeout
-        # A transport that polls is late by up to an interval, and so is the worker.
-        polls = getattr(connection.transport, "polling_interval", None) or 0.0
-        self._grace = grace and grace + 2 * polls
-        #: Set once nobody is listened to any more; the connection may take a second to close.
-        self.over = threading.Event()
-        #: What was answered by then.
-        self.heard: list[Any] = []
-        self._drain: Callable[..., Any] = connection.drain_events
-        connection.drain_events = self.drain  # type: ignore[method-assign]  # ours alone, until closed
-
-    def hear(self, answer: Any) -> None:
-        """Cross off who answered."""
-        self.heard.append(answer)
-        if self._missing and isinstance(answer, dict):
-            self._missing.difference_update(answer)
-            if not self._missing:
-                self._until = min(self._until, time.monotonic() + self._grace)
-
-    def drain(self, **kwargs: Any) -> Any:
-        """Wait for the next answer, as long as there is time."""
-        left = self._until - time.monotonic()
-        try:
-            if left <= 0:
-                raise TimeoutError
-            return self._drain(**{**kwargs, "timeout": left})
-        except TimeoutError:  # the transport's own, too
-            self.over.set()
-            raise
 
 
 def patience(app: celery.Celery, seconds: float) -> float:
@@ -73,7 +33,7 @@ def patience(app: celery.Celery, seconds: float) -> float:
 def has_remote_control(app: celery.Celery) -> bool:
     """Whether the broker's transport carries messages to all workers."""
     with app.connection_for_write() as connection:
-        return bool(connection.supports_exchange_type("fanout"))
+        return broadcasts.is_heard(connection)
 
 
 def to_all(
@@ -99,8 +59,8 @@ def to_all(
         Exception: Whatever the transport raises where it refuses.
     """
 
-    def listening(connection: Connection) -> _Deadline:
-        return _Deadline(connection, timeout, expected, grace)
+    def listening(connection: Connection) -> broadcasts.Deadline:
+        return broadcasts.Deadline(connection, timeout, expected, grace)
 
     given = {"arguments": arguments, "timeout": timeout}
     return _told(within(4 * timeout, lambda: _heard(app, command, listening, given)))
@@ -137,9 +97,9 @@ def to_some(
     until = time.monotonic() + seconds - min(_MARGIN, seconds / 5)
     over, heard, ended = threading.Event(), list[Any](), dict[str, Any]()
 
-    def listening(connection: Connection) -> _Deadline:
+    def listening(connection: Connection) -> broadcasts.Deadline:
         left = max(until - time.monotonic(), 0.0)
-        deadline = _Deadline(connection, left, hostnames, _TWINS if twins else 0.0)
+        deadline = broadcasts.Deadline(connection, left, hostnames, _TWINS if twins else 0.0)
         deadline.over, deadline.heard = over, heard
         return deadline
 
@@ -170,7 +130,7 @@ def to_some(
 def _heard(
     app: celery.Celery,
     command: str,
-    listening: Callable[[Connection], _Deadline],
+    listening: Callable[[Connection], broadcasts.Deadline],
     given: dict[str, Any],
 ) -> Sequence[Any]:
     with open_connection(app, given["timeout"]) as connection:

@@ -10,24 +10,31 @@ removed one by one once they are saved.
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from kombu.connection import Connection
-from kombu.transport import filesystem
+from kombu.transport import filesystem, memory
 from kombu.utils.json import loads
 
 from z4j_django.agent import encoding, messages, originals
 from z4j_django.agent.events import Original
+from z4j_django.exceptions import OperationError
 
 #: No limit: what is not kept could not be put back.
 _ANY_SIZE: Final = 2**63
 _NOTHING: Final = Original(size=0)
+_WHY_NOT: Final = (
+    "The broker shows its messages to those alone who take them: to look at them would hold them "
+    "back from the workers, and mark each as delivered before."
+)
 #: Characters of our own header.
 _STAMP: Final = 4_096
 
@@ -66,6 +73,14 @@ class Reader(ABC):
     def remove(self, found: Sequence[Found]) -> list[bool]:
         """Remove messages that were read; ``False`` for what somebody else took meanwhile."""
 
+    def peek(self, limit: int) -> list[Found]:
+        """The first messages, ``limit`` at most, which stay where and as they are.
+
+        Raises:
+            OperationError: If the transport has no way to.
+        """
+        return self.read(limit)
+
     def give_back(self) -> None:  # noqa: B027  # most never took what they did not remove
         """Let others have what was read and not removed."""
 
@@ -77,6 +92,8 @@ def reader(connection: Connection, queue: str) -> Reader:
         return _Files(channel, queue)
     if connection.transport.driver_type == "redis":
         return _RedisLists(channel, queue)
+    if isinstance(channel, memory.Channel):
+        return _Memory(channel, queue)
     return _Deliveries(channel, queue)
 
 
@@ -106,9 +123,21 @@ class _Deliveries(Reader):
         self._channel.queue_declare(queue=self._queue, passive=True)
         return [True] * len(found)
 
+    def peek(self, limit: int) -> list[Found]:
+        raise OperationError(_WHY_NOT)
+
     def give_back(self) -> None:
         for tag in self._held:
             self._channel.basic_reject(tag, requeue=True)
+
+
+class _Memory(_Deliveries):
+    """Messages in this very process."""
+
+    def peek(self, limit: int) -> list[Found]:
+        lying = self._channel._queue_for(self._queue).queue
+        payloads = list(itertools.islice(lying, limit))
+        return [_made(self._channel, functools.partial(dict, one), None) for one in payloads]
 
 
 class _RedisLists(Reader):
@@ -190,8 +219,12 @@ class _Files(Reader):
 
 def _parsed(channel: Any, data: bytes, handle: Any) -> Found:
     """A message in kombu's envelope, which anybody may have written."""
+    return _made(channel, lambda: loads(data.decode()), handle)
+
+
+def _made(channel: Any, payload: Callable[[], Any], handle: Any) -> Found:
     try:
-        message = channel.Message(loads(data.decode()), channel=channel)
+        message = channel.Message(payload(), channel=channel)
     except Exception as error:  # whatever its parts make of what is no envelope
         why_not = f"it is no message of kombu's ({type(error).__name__})"
         return Found(_NOTHING, why_not, handle=handle)

@@ -21,6 +21,7 @@ from kombu.exceptions import InconsistencyError
 from kombu.messaging import Producer
 
 from z4j_django.agent import addresses, bootstrap, messages, republishing, sampling
+from z4j_django.agent.events import Original
 from z4j_django.exceptions import OperationError, Z4JError
 from z4j_django.timeouts import within
 
@@ -57,7 +58,8 @@ class Raw:
         headers: All of them; ``compression`` names what the body is compressed with on its way.
         properties: As delivered: ``correlation_id``, ``priority``, ``delivery_mode``,
             ``expiration`` (milliseconds, as text) and so on.
-        restored: In words, where it was purged and goes back: its task waits again.
+        restored: In words, where it was taken out of a queue, and goes back, or into another: its
+            task waits again.
     """
 
     body: bytes = field(repr=False)
@@ -66,6 +68,19 @@ class Raw:
     headers: dict[str, Any] = field(repr=False)
     properties: dict[str, Any] = field(repr=False)
     restored: str = ""
+
+    @classmethod
+    def of(cls, original: Original, restored: str) -> Raw:
+        """A message that was saved as it lay in its queue; ``restored`` says why it goes back."""
+        return cls(
+            body=original.body,
+            # Without a type kombu would take the bytes for an object, and serialize it.
+            content_type=original.content_type or "application/octet-stream",
+            content_encoding=original.content_encoding or "binary",
+            headers=msgspec.json.decode(original.headers),
+            properties=msgspec.json.decode(original.properties),
+            restored=restored,
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from z4j_django.control.connecting import open_connection
 from z4j_django.control.draining import Found
 from z4j_django.timeouts import within
 
-__all__ = ["Drain", "Found", "count_messages", "record_purge", "task_of"]
+__all__ = ["Drain", "Found", "count_messages", "peek", "record_purge", "task_of"]
 
 #: Seconds in which a connection must close.
 _CLOSING: Final = 2.0
@@ -44,6 +44,28 @@ def count_messages(app: celery.Celery, queue: str, timeout: float) -> int | None
     def call() -> int | None:
         with open_connection(app, timeout) as connection:
             return broker.size(connection, queue)
+
+    return within(timeout, call)
+
+
+def peek(app: celery.Celery, queue: str, limit: int, timeout: float) -> list[Found]:
+    """The first messages of a queue, which stay where and as they are.
+
+    Args:
+        app: The project's app.
+        queue: Its name.
+        limit: How many at most.
+        timeout: Seconds to wait.
+
+    Raises:
+        OperationError: If the transport has no way to.
+        TimeoutError: If the broker does not answer in time.
+        Exception: Whatever the transport raises where it refuses.
+    """
+
+    def call() -> list[Found]:
+        with open_connection(app, timeout) as connection:
+            return draining.reader(connection, queue).peek(limit)
 
     return within(timeout, call)
 

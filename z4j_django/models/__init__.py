@@ -6,6 +6,7 @@ from z4j_django.models.group import GroupRecord
 from z4j_django.models.journal import JournalLoss, JournalRecord
 from z4j_django.models.log import TaskLog
 from z4j_django.models.operation import Operation, OperationTarget, SavedMessage
+from z4j_django.models.pause import PausedConsumer, PausedQueue
 from z4j_django.models.payload import TaskPayload
 from z4j_django.models.release import Release
 from z4j_django.models.saved_view import SavedView
@@ -25,6 +26,8 @@ __all__ = [
     "Lease",
     "Operation",
     "OperationTarget",
+    "PausedConsumer",
+    "PausedQueue",
     "QueueSample",
     "Release",
     "SavedMessage",

@@ -87,7 +87,7 @@ class Operation(models.Model):
 
 
 class OperationTarget(models.Model):
-    """One task, group, queue, error or journal that an operation was asked to act on."""
+    """One task, group, queue, error, journal or worker that an operation was asked to act on."""
 
     class Kind(models.TextChoices):
         """What it is."""
@@ -156,7 +156,7 @@ class OperationTarget(models.Model):
 
 
 class SavedMessage(models.Model):
-    """A message that a purge took from its queue, sealed, so that it can be put back."""
+    """A message that a purge or move took from its queue, sealed, so that it can be put back."""
 
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="messages")
     position = models.IntegerField()
@@ -168,6 +168,8 @@ class SavedMessage(models.Model):
     size = models.BigIntegerField()
     #: When the broker had let go of it; until then it may still be in the queue.
     removed_at = models.DateTimeField(null=True, blank=True)
+    #: When a move had put it into the other queue; nothing once it was taken from there again.
+    moved_at = models.DateTimeField(null=True, blank=True)
     restored_at = models.DateTimeField(null=True, blank=True)
 
     objects = PrimaryManager()

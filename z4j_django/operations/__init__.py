@@ -31,6 +31,8 @@ from z4j_django.operations import (
     errors,
     groups,
     journals,
+    moving,
+    pausing,
     queues,
     restoring,
     schedules,
@@ -53,6 +55,8 @@ __all__ = [
     "enable_events",
     "enable_schedule",
     "ignore_errors",
+    "move_queue",
+    "pause_queue",
     "perform",
     "ping",
     "pool_grow",
@@ -64,6 +68,7 @@ __all__ = [
     "reopen_errors",
     "resolve_errors",
     "restore",
+    "resume_queue",
     "retry",
     "retry_group",
     "run_schedule",
@@ -103,7 +108,10 @@ def perform(
 _OTHERS: Final[dict[str, Callable[..., Operation]]] = {
     verbs.RETRY_GROUP.name: groups.perform,
     verbs.PURGE_QUEUE.name: queues.purge,
+    verbs.MOVE_QUEUE.name: moving.move,
     verbs.RESTORE.name: restoring.restore,
+    verbs.PAUSE_QUEUE.name: pausing.pause,
+    verbs.RESUME_QUEUE.name: pausing.resume,
     verbs.DISMISS_JOURNAL.name: journals.dismiss,
     **{verb.name: functools.partial(errors.perform, verb.name) for verb in verbs.of("error")},
     **schedules.HANDLERS,
@@ -200,6 +208,64 @@ def purge_queue(
     return perform("purge_queue", name, {"confirm": confirm}, actor=actor, **how)
 
 
+def move_queue(
+    name: str,
+    *,
+    actor: permissions.Actor,
+    to: str,
+    project: str | None = None,
+    progress: queues.Progress | None = None,
+    surface: auditing.Surface = "python",
+    **options: Any,
+) -> Operation:
+    """Move messages from one queue into another; :func:`restore` takes them back.
+
+    As with a purge, as many are looked at as lie there now. Each is saved, taken out, and published
+    as it was, straight to the other queue; its task waits there. The operation's first target is
+    the queue, the others are the tasks moved.
+    Options: :class:`z4j_django.verb_options.MoveOptions`.
+
+    Args:
+        name: The queue that they lie in.
+        actor: Who asks.
+        to: The queue that they are moved into.
+        project: Whose operation it is.
+        progress: Called with the messages looked at, and of all, after each step.
+        surface: By which way it was asked for.
+        **options: The others.
+    """
+    given = {"to": to, **meant(options)}
+    how: dict[str, Any] = {"project": project, "progress": progress, "surface": surface}
+    return perform("move_queue", name, given, actor=actor, **how)
+
+
+def pause_queue(
+    name: str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+    **options: Any,
+) -> Operation:
+    """Have no worker take from a queue, until somebody resumes it or a moment is over.
+
+    Options: :class:`z4j_django.verb_options.PauseOptions`.
+    """
+    how: dict[str, Any] = {"project": project, "surface": surface}
+    return perform("pause_queue", name, meant(options), actor=actor, **how)
+
+
+def resume_queue(
+    name: str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """Have the workers take from a paused queue again that did so before."""
+    return perform("resume_queue", name, {}, actor=actor, project=project, surface=surface)
+
+
 def restore(
     operation_id: int,
     *,
@@ -207,14 +273,16 @@ def restore(
     progress: queues.Progress | None = None,
     surface: auditing.Surface = "python",
 ) -> Operation:
-    """Publish again what a purge removed, each message as it was, straight to its queue.
+    """Publish again what a purge or move took, each message as it was, straight to its queue.
+
+    What a move put into another queue is taken out there first, where it still lies there.
 
     Whoever is killed halfway may ask again: what is found in the queue by then, or was received by
     a worker, is not put back a second time. The operation's first target is the queue, the others
     are the tasks put back.
 
     Args:
-        operation_id: Of the purge.
+        operation_id: Of the purge or move.
         actor: Who asks.
         progress: Called with the messages put back, and of all, after each step.
         surface: By which way it was asked for.

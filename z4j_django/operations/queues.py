@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from django.db import router, transaction
@@ -30,11 +30,11 @@ ROOM: Final = 8 * 1024**2
 _FIRST: Final = 10
 #: Messages that can't be saved after which it is given up.
 _TOO_ODD: Final = 1_000
-_UNSURE: Final = "It is saved. Whether the broker let go of it is unknown."
 
 Progress = Callable[[int, int], None]
 _Rows = tuple[OperationTarget, SavedMessage]
-_Kept = tuple[queues.Found, _Rows]
+#: A message that can be kept, and its rows.
+Kept = tuple[queues.Found, _Rows]
 
 
 def purge(
@@ -54,7 +54,7 @@ def purge(
             f"{read.confirm!r} is not the queue's name: to purge {name!r}, its name must be typed "
             "back exactly."
         )
-    counted = count_for_purge(name)
+    counted = count_for(name, "purge")
     operation = auditing.begin(
         verb,
         [name],
@@ -71,12 +71,16 @@ def purge(
 
 
 def held(project: str, name: str) -> str:
-    """What a purge or restore holds, as two at one queue would each tell half of it."""
+    """What a purge, move or restore holds, as two at one queue would each tell half of it."""
     return identifier(f"{project}/{name}")
 
 
-def count_for_purge(name: str) -> int:
-    """How many messages :func:`purge` would take.
+def count_for(name: str, verb: str) -> int:
+    """How many messages :func:`purge` would take, or another verb.
+
+    Args:
+        name: The queue's.
+        verb: What is to be done, for people.
 
     Raises:
         OperationError: If it would be refused.
@@ -89,17 +93,24 @@ def count_for_purge(name: str) -> int:
         raise OperationError(f"The broker has no queue {name!r}.")
     if not counted:
         raise OperationError(
-            f"The queue {name!r} is empty, or there is none of that name: nothing to purge."
+            f"The queue {name!r} is empty, or there is none of that name: nothing to {verb}."
         )
     return counted
 
 
-class _Purge:
+class Draining:
     """Drains a queue into the database.
 
-    A message is saved and committed first, then removed from the broker, then journaled and
-    marked as removed. So whoever is killed in between leaves it in at least one of the places.
+    A message is saved and committed first, then removed from the broker, then marked as removed.
+    So whoever is killed in between leaves it in at least one of the places.
+
+    Attributes:
+        did: What was done with messages, in words.
+        unsure: What is said of one that was begun when something broke.
     """
+
+    did = "saved and removed"
+    unsure = "It is saved. Whether the broker let go of it is unknown."
 
     def __init__(self, operation: Operation, counted: int, progress: Progress | None) -> None:
         self._operation = operation
@@ -107,8 +118,8 @@ class _Purge:
         self._name: str = operation.parameters["queue"]
         self._counted = counted
         self._progress = progress
-        self._detail = f"purged by operation {operation.pk} of {operation.actor}"
         self._place = 0
+        self._passed = 0
         self._removed = 0
         self._run = 0
         self._left: Counter[str] = Counter()
@@ -122,10 +133,31 @@ class _Purge:
         except TimeoutError as error:
             trouble = auditing.unknown(f"The broker did not answer: {error}.")
         except Exception as error:  # the trail must say how far it came
-            logger.exception("A purge stopped after %d messages.", self._removed)
+            logger.exception("%s stopped after %d messages.", self._operation, self._removed)
             trouble = auditing.failed(_told(error))
-        settle_tasks(self._operation, _UNSURE)
+        settle_tasks(self._operation, self.unsure)
         return self._told_of(trouble)
+
+    def chosen(self, found: Sequence[queues.Found]) -> Sequence[queues.Found]:
+        """Those of some messages that are to be taken."""
+        return found
+
+    def removed(self, kept: Sequence[Kept]) -> None:
+        """Told of messages that the broker has let go of, before they are marked as removed."""
+
+    def finished(self, kept: Sequence[Kept]) -> None:
+        """Told of the same once they are marked; what it does not settle is told as unknown."""
+        self.settle(message.position for _, (_, message) in kept)
+
+    def count(self) -> int:
+        """How many messages it was done with."""
+        return self._removed
+
+    def settle(self, places: Iterable[int]) -> None:
+        """Say of the tasks at some positions that it was done."""
+        self._operation.targets.filter(position__in=list(places)).update(
+            outcome=OperationTarget.Outcome.DONE, at=timezone.now()
+        )
 
     def _drain(self, drain: queues.Drain) -> None:
         seen, limit = 0, _FIRST
@@ -134,7 +166,7 @@ class _Purge:
             if not found:
                 return
             seen += len(found)
-            kept = self._made(found)
+            kept = self._made(self.chosen(found))
             if kept:
                 self._take(drain, kept)
                 limit = _how_many([each for each, _ in kept])
@@ -143,9 +175,9 @@ class _Purge:
             if self._left.total() >= _TOO_ODD:
                 return
 
-    def _made(self, found: Sequence[queues.Found]) -> list[_Kept]:
+    def _made(self, found: Sequence[queues.Found]) -> list[Kept]:
         """The messages that can be saved, with their rows; the others are counted."""
-        kept: list[_Kept] = []
+        kept: list[Kept] = []
         for each in found:
             if each.why_not:
                 self._left[each.why_not] += 1
@@ -158,15 +190,16 @@ class _Purge:
                 kept.append((each, rows))
         return kept
 
-    def _take(self, drain: queues.Drain, kept: Sequence[_Kept]) -> None:
+    def _take(self, drain: queues.Drain, kept: Sequence[Kept]) -> None:
         found = [each for each, _ in kept]
         places = self._save([rows for _, rows in kept])
         removed = drain.remove(found)
-        gone = [pair for pair, done in zip(found, removed, strict=True) if done]
-        queues.record_purge(gone, self._name, self._detail)
-        self._mark(dict(zip(places, removed, strict=True)))
+        gone = [pair for pair, done in zip(kept, removed, strict=True) if done]
         self._removed += len(gone)
         self._run += len(found) - len(gone)
+        self.removed(gone)
+        self._mark(dict(zip(places, removed, strict=True)))
+        self.finished(gone)
         auditing.note(self._operation, removed=self._removed)
 
     def _save(self, rows: Sequence[_Rows]) -> list[int]:
@@ -185,20 +218,26 @@ class _Purge:
         taken = [place for place, done in removed.items() if not done]
         messages = SavedMessage.objects.filter(operation=self._operation)
         targets = self._operation.targets
-        now = timezone.now()
         with transaction.atomic(using=router.db_for_write(SavedMessage)):
-            messages.filter(position__in=gone).update(removed_at=now)
-            targets.filter(position__in=gone).update(outcome=OperationTarget.Outcome.DONE, at=now)
+            messages.filter(position__in=gone).update(removed_at=timezone.now())
             if taken:
                 messages.filter(position__in=taken).delete()
                 targets.filter(position__in=taken).delete()
 
     def _told_of(self, trouble: auditing.Outcome | None) -> auditing.Outcome:
+        done = self.count()
         words = [
-            f"All {self._removed:,} messages were saved and removed."
-            if self._removed == self._counted
-            else f"{self._removed:,} of {self._counted:,} messages were saved and removed."
+            f"All {done:,} messages were {self.did}."
+            if done == self._counted
+            else f"{done:,} of {self._counted:,} messages were {self.did}."
         ]
+        if lost := self._removed - done:
+            words.append(
+                f"Saved, and not known to lie in the other queue: {lost:,}; restore operation "
+                f"{self._operation.pk} to put them back."
+            )
+        if self._passed:
+            words.append(f"Left in the queue, as the filter does not find it: {self._passed:,}.")
         if self._run:
             words.append(f"Taken by a worker meanwhile: {self._run:,}.")
         for why, count in self._left.most_common(3):
@@ -209,6 +248,16 @@ class _Purge:
             words.append(f"In the queue now: {remaining:,}.")
         told = " ".join(words)
         return auditing.refused(told) if self._left else auditing.done(told)
+
+
+class _Purge(Draining):
+    """Takes messages out, and journals that."""
+
+    def removed(self, kept: Sequence[Kept]) -> None:
+        """Journal it."""
+        of = self._operation
+        detail = f"purged by operation {of.pk} of {of.actor}"
+        queues.record_purge([found for found, _ in kept], self._name, detail)
 
 
 def settle_tasks(operation: Operation, reason: str) -> None:

@@ -1,14 +1,14 @@
-"""What a killed purge or restore had in hand: whether it lies in the queue, or ran, or neither."""
+"""What a killed purge, move or restore had in hand: whether it lies in a queue, ran, or neither."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 from django.db import router, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from z4j_django.agent.events import Original
@@ -34,12 +34,14 @@ class Recovery:
 
     Args:
         app: The project's app.
-        purge: Whose messages they are.
+        purge: Whose messages they are: a purge, or a move.
     """
 
     def __init__(self, app: Any, purge: Operation) -> None:
         self._app = app
         self._purge = purge
+        self._queue: str = purge.parameters["queue"]
+        self._lying: dict[str, set[Identity]] = {}
         self._messages = SavedMessage.objects.filter(operation=purge)
 
     def settle_purge(self) -> frozenset[int]:
@@ -52,7 +54,7 @@ class Recovery:
         unsure = list(self._messages.filter(removed_at=None))
         if not unsure and self._purge.finished_at is not None:
             return frozenset()
-        back = {message.position for message in unsure if self._is_there(message)}
+        back = {message.position for message in unsure if self._is_there(message, self._queue)}
         with transaction.atomic(using=router.db_for_write(SavedMessage)):
             self._messages.filter(position__in=back).delete()
             self._messages.filter(removed_at=None).update(removed_at=timezone.now())
@@ -61,6 +63,21 @@ class Recovery:
             )
         _finish(self._purge)
         return frozenset(message.position for message in unsure) - back
+
+    def settle_move(self, to: str) -> None:
+        """Find out what of a move lies in the other queue, or was taken from there.
+
+        Args:
+            to: That queue.
+        """
+        open_targets = self._purge.targets.filter(
+            kind=OperationTarget.Kind.TASK, outcome__in=(_Result.ACTING, _Result.UNKNOWN)
+        )
+        places = list(open_targets.values_list("position", flat=True))
+        unsure = self._messages.filter(position__in=places, moved_at=None, restored_at=None)
+        there = [message.position for message in unsure if self._is_there(message, to)]
+        self._messages.filter(position__in=there).update(moved_at=timezone.now())
+        open_targets.filter(position__in=there).update(outcome=_Result.DONE, reason="")
 
     def settle_restores(self, restores: Iterable[Operation]) -> None:
         """Finish restores before this one that were killed, or left without an answer."""
@@ -73,30 +90,37 @@ class Recovery:
                 continue
             in_hand = self._messages.filter(position__in=places)
             waiting = in_hand.filter(restored_at=None)
-            back = [message.position for message in waiting if self._is_there(message)]
+            back = [one.position for one in waiting if self._is_there(one, self._queue)]
             in_hand.filter(position__in=back).update(restored_at=timezone.now())
+            self._settle_taken(waiting.exclude(moved_at=None))
             restored = in_hand.exclude(restored_at=None).values_list("position", flat=True)
             open_targets.filter(position__in=list(restored)).update(outcome=_Result.DONE)
             _finish(restore)
 
-    @functools.cached_property
-    def _lying(self) -> set[Identity]:
-        """What lies at the head of the queue."""
-        found: set[Identity] = set()
-        with queues.Drain(self._app, self._purge.parameters["queue"], TIMEOUT) as drain:
-            for _ in range(_LOOKS):
-                part = drain.read(AT_ONCE)
-                found.update(_identity(each.original) for each in part if not each.why_not)
-                if len(part) < AT_ONCE:
-                    break
-        return found
+    def _settle_taken(self, moved: QuerySet[SavedMessage]) -> None:
+        """Note what a killed restore had taken from the other queue, and put back nowhere."""
+        to = self._purge.parameters.get("to", "")  # a purge moves nothing anywhere
+        gone = [one.position for one in moved if not self._is_there(one, to)]
+        self._messages.filter(position__in=gone).update(moved_at=None)
 
-    def _is_there(self, message: SavedMessage) -> bool:
+    def _lying_in(self, queue: str) -> set[Identity]:
+        """What lies at the head of a queue."""
+        if queue not in self._lying:
+            with queues.Drain(self._app, queue, TIMEOUT) as drain:
+                self._lying[queue] = {
+                    identity(each.original)
+                    for part in looks(drain)
+                    for each in part
+                    if not each.why_not
+                }
+        return self._lying[queue]
+
+    def _is_there(self, message: SavedMessage, queue: str) -> bool:
         try:
-            identity = _identity(opened(message))
+            mine = identity(opened(message))
         except SealError:  # nothing is known of it, and it can't be put back either
             return False
-        return identity in self._lying or self._was_received(message)
+        return mine in self._lying_in(queue) or self._was_received(message)
 
     def _was_received(self, message: SavedMessage) -> bool:
         received = primary(TaskRecord).filter(
@@ -117,7 +141,17 @@ def opened(message: SavedMessage) -> Original:
     return sealing.open_sealed(bytes(message.sealed), context)
 
 
-def _identity(original: Original) -> Identity:
+def looks(drain: queues.Drain) -> Iterator[list[queues.Found]]:
+    """What lies at the head of a queue, part by part."""
+    for _ in range(_LOOKS):
+        part = drain.read(AT_ONCE)
+        yield part
+        if len(part) < AT_ONCE:
+            return
+
+
+def identity(original: Original) -> Identity:
+    """What tells a message from others."""
     headers = msgspec.json.decode(original.headers)
     return str(headers.get("id", "")), hashlib.sha256(original.body).digest()
 

@@ -1,25 +1,26 @@
-"""Putting back what a purge took out of its queue."""
+"""Putting back what a purge or move took out of its queue."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-import msgspec
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from z4j_django import logs, permissions, verbs, wiring
-from z4j_django.agent.events import Original
-from z4j_django.control import publishing
+from z4j_django.control import publishing, queues
 from z4j_django.exceptions import OperationError, SealError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
 from z4j_django.models.primary import reread
 from z4j_django.operations import asking, auditing, transactions
 from z4j_django.operations.queues import TIMEOUT, Progress, held, settle_tasks
-from z4j_django.operations.recovery import Recovery, opened
+from z4j_django.operations.recovery import Recovery, identity, looks, opened
 from z4j_django.secrets.masking import mask_text
+from z4j_django.values import identifier
 
 logger = logs.logger("z4j_django.operations")
 
@@ -29,6 +30,9 @@ _MAY_BE_TWICE: Final = (
     "The process that purged was killed meanwhile. It is not at the head of the queue, and no "
     "worker reported it, so it was put back; it runs twice if it was in the queue all the same."
 )
+_TAKEN: Final = "It lies in the queue {!r} no more: a worker has taken it, or somebody else."
+#: The verbs that can be undone.
+UNDONE: Final = (verbs.PURGE_QUEUE.name, verbs.MOVE_QUEUE.name)
 _Result = OperationTarget.Outcome
 
 
@@ -40,11 +44,11 @@ def restore(
     progress: Progress | None = None,
     surface: auditing.Surface = "python",
 ) -> Operation:
-    """Publish what a purge removed; see :func:`z4j_django.operations.restore`.
+    """Publish what a purge or move took; see :func:`z4j_django.operations.restore`.
 
     Args:
-        name: The queue that was purged; ``None`` for whichever it was.
-        options: Those of the verb: the number of the purge.
+        name: The queue that it was taken from; ``None`` for whichever it was.
+        options: Those of the verb: the number of the purge or move.
         actor: Who asks.
         progress: Called with the messages put back, and of all, after each step.
         surface: By which way it was asked for.
@@ -89,16 +93,16 @@ def preview(operation_id: int) -> tuple[str, int]:
 def _find(operation_id: int, name: str | None = None) -> Operation:
     purge = Operation.objects.filter(pk=operation_id).first()
     if name is not None and (purge is None or not _is_of(purge, name)):
-        raise OperationError(f"Operation {operation_id} is no purge of this queue.")
+        raise OperationError(f"Operation {operation_id} is no purge or move of this queue.")
     if purge is None:
         raise OperationError(f"There is no operation {operation_id}.")
-    if purge.verb != verbs.PURGE_QUEUE.name:
-        raise OperationError(f"Only a purge can be undone; this is: {purge}.")
+    if purge.verb not in UNDONE:
+        raise OperationError(f"Only a purge or move can be undone; this is: {purge}.")
     return purge
 
 
 def _is_of(purge: Operation, name: str) -> bool:
-    is_purge: bool = purge.verb == verbs.PURGE_QUEUE.name
+    is_purge: bool = purge.verb in UNDONE
     return is_purge and purge.parameters.get("queue") == name
 
 
@@ -148,6 +152,8 @@ class _Restore:
         self._saved = saved
         self._progress = progress
         self._name: str = purge.parameters["queue"]
+        self._moved_to: str = purge.parameters.get("to", "")
+        self._taken = 0
         self._detail = f"restored by operation {operation.pk} of {operation.actor}"
         self._unsure: frozenset[int] = frozenset()
         self._restored = 0
@@ -171,31 +177,83 @@ class _Restore:
         """Find out about what those who were killed had in hand."""
         recovery = Recovery(self._app, self._purge)
         self._unsure = recovery.settle_purge()
+        if self._moved_to:
+            recovery.settle_move(self._moved_to)
         recovery.settle_restores(_restores(self._purge).filter(pk__lt=self._operation.pk))
         messages = SavedMessage.objects.filter(operation=self._purge, restored_at=None)
         self._saved = messages.count()
 
     def _put_all_back(self) -> auditing.Outcome | None:
         """Publish what waits; the trouble that stopped it, if any."""
-        last = 0
-        messages = SavedMessage.objects.filter(operation=self._purge, restored_at=None)
         with publishing.Publisher(self._app, TIMEOUT) as publisher:
-            while chunk := list(messages.filter(position__gt=last).order_by("position")[:_CHUNK]):
+            if self._moved_to and (trouble := self._take_back(publisher)) is not None:
+                return trouble
+            return self._put_back_saved(publisher)
+
+    def _take_back(self, publisher: publishing.Publisher) -> auditing.Outcome | None:
+        """Put back what a move put into another queue, as far as it lies there."""
+        moved = SavedMessage.objects.filter(operation=self._purge, restored_at=None)
+        moved = moved.exclude(moved_at=None)
+        with queues.Drain(self._app, self._moved_to, TIMEOUT) as drain:
+            for part in looks(drain):
+                found = _those_of(moved, part)
                 if not auditing.goes_on(self._operation):
                     return None
-                last = chunk[-1].position
-                if (trouble := self._put_back(publisher, chunk)) is not None:
+                take = functools.partial(self._take, drain, found)
+                if found and (trouble := self._put_back(publisher, list(found), take)) is not None:
                     return trouble
-                self._seen += len(chunk)
-                if self._progress is not None:
-                    self._progress(self._seen, self._saved)
+                self._tell(len(found))
+        gone = list(moved)
+        self._taken = len(gone)
+        OperationTarget.objects.bulk_create(
+            self._target(one, _Result.REFUSED, _TAKEN.format(self._moved_to)) for one in gone
+        )
         return None
 
+    def _take(
+        self,
+        drain: queues.Drain,
+        found: Mapping[SavedMessage, queues.Found],
+        chunk: Sequence[SavedMessage],
+    ) -> list[SavedMessage]:
+        """Take messages out of the other queue; those that nobody else has taken."""
+        removed = drain.remove([found[message] for message in chunk])
+        taken = [message for message, done in zip(chunk, removed, strict=True) if done]
+        places = [message.position for message in taken]
+        mine = SavedMessage.objects.filter(operation=self._purge, position__in=places)
+        mine.update(moved_at=None)
+        return taken
+
+    def _put_back_saved(self, publisher: publishing.Publisher) -> auditing.Outcome | None:
+        last = 0
+        messages = SavedMessage.objects.filter(
+            operation=self._purge, restored_at=None, moved_at=None
+        )
+        while chunk := list(messages.filter(position__gt=last).order_by("position")[:_CHUNK]):
+            if not auditing.goes_on(self._operation):
+                return None
+            last = chunk[-1].position
+            if (trouble := self._put_back(publisher, chunk)) is not None:
+                return trouble
+            self._tell(len(chunk))
+        return None
+
+    def _tell(self, count: int) -> None:
+        self._seen += count
+        if self._progress is not None and count:
+            self._progress(self._seen, self._saved)
+
     def _put_back(
-        self, publisher: publishing.Publisher, chunk: Sequence[SavedMessage]
+        self,
+        publisher: publishing.Publisher,
+        chunk: Sequence[SavedMessage],
+        take: Callable[[Sequence[SavedMessage]], Sequence[SavedMessage]] | None = None,
     ) -> auditing.Outcome | None:
+        """Publish some messages; ``take`` is called first, once they are marked as begun."""
         targets = [self._target(message) for message in chunk]
         OperationTarget.objects.bulk_create(targets)
+        if take is not None:
+            chunk = take(chunk)
         mine = self._operation.targets.filter(kind=OperationTarget.Kind.TASK)
         done: list[int] = []
         trouble = None
@@ -218,20 +276,22 @@ class _Restore:
         auditing.note(self._operation, restored=self._restored)
         return trouble
 
-    def _target(self, message: SavedMessage) -> OperationTarget:
+    def _target(
+        self, message: SavedMessage, outcome: str = _Result.ACTING, reason: str = ""
+    ) -> OperationTarget:
         return OperationTarget(
             operation=self._operation,
             project=self._operation.project,
             position=message.position,
             target=message.task_id or f"message {message.position}",
-            outcome=_Result.ACTING,
-            reason=_MAY_BE_TWICE if message.position in self._unsure else "",
+            outcome=outcome,
+            reason=reason or (_MAY_BE_TWICE if message.position in self._unsure else ""),
             at=timezone.now(),
         )
 
     def _publish(self, publisher: publishing.Publisher, message: SavedMessage) -> auditing.Outcome:
         try:
-            raw = _raw(opened(message), self._detail)
+            raw = publishing.Raw.of(opened(message), self._detail)
             publisher.publish(raw, routing_key=self._name)
         except (OperationError, SealError) as error:
             return auditing.refused(str(error))
@@ -246,22 +306,29 @@ class _Restore:
     def _told_of(self, trouble: auditing.Outcome | None) -> auditing.Outcome:
         if trouble is None and self._restored == self._saved:
             return auditing.done(f"All {self._restored:,} messages were put back.")
-        told = (
-            f"{self._restored:,} of {self._saved:,} messages were put back; "
-            f"restore operation {self._purge.pk} again for the rest."
-        )
+        told = f"{self._restored:,} of {self._saved:,} messages were put back"
+        if self._restored + self._taken < self._saved:
+            told += f"; restore operation {self._purge.pk} again for the rest"
+        if self._taken:
+            told += f". Taken from {self._moved_to!r} meanwhile: {self._taken:,}"
+        told += "."
         if trouble is None:
             return auditing.refused(told)
         return auditing.Outcome(trouble.result, f"{trouble.reason} {told}")
 
 
-def _raw(original: Original, detail: str) -> publishing.Raw:
-    return publishing.Raw(
-        body=original.body,
-        # Without a type kombu would take the bytes for an object, and serialize it.
-        content_type=original.content_type or "application/octet-stream",
-        content_encoding=original.content_encoding or "binary",
-        headers=msgspec.json.decode(original.headers),
-        properties=msgspec.json.decode(original.properties),
-        restored=detail,
-    )
+def _those_of(
+    moved: QuerySet[SavedMessage], part: Sequence[queues.Found]
+) -> dict[SavedMessage, queues.Found]:
+    """Which of some messages in the other queue are those that were moved."""
+    known: dict[tuple[str, bytes], list[queues.Found]] = {}
+    for each in part:
+        if not each.why_not:
+            known.setdefault(identity(each.original), []).append(each)
+    ids = {identifier(queues.task_of(each)[0]) for each in part}
+    found: dict[SavedMessage, queues.Found] = {}
+    for message in moved.filter(task_id__in=ids).order_by("position"):
+        with contextlib.suppress(SealError):  # it can't be put back
+            if same := known.get(identity(opened(message))):
+                found[message] = same.pop(0)
+    return found

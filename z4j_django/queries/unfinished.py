@@ -62,6 +62,40 @@ def running(project: str, look: int = LOOK) -> tuple[list[TaskRecord], bool]:
 
 
 @dataclass
+class WaitingOfName:
+    """The tasks of one name that wait in a queue.
+
+    Attributes:
+        name: Theirs.
+        count: How many.
+        oldest_at: When the oldest of them was sent.
+    """
+
+    name: str
+    count: int = 0
+    oldest_at: datetime | None = None
+
+
+def waiting_in(project: str, queue: str, look: int = LOOK) -> tuple[list[WaitingOfName], bool]:
+    """What waits in a queue by name, of the newest tasks that were sent to it.
+
+    Returns:
+        The names, those with the most tasks first; and whether more may wait.
+    """
+    window = IndexRange(column="queue", value=queue)
+    columns = ("id", "project", "name", "queue", "state", "sent_at")
+    newest = list(rows(TaskRecord.objects.only(*columns), window, Order(), None)[:look])
+    found: dict[str, WaitingOfName] = {}
+    for task in newest:
+        if task.project == project and task.state == states.PENDING and task.sent_at is not None:
+            of_name = found.setdefault(task.name, WaitingOfName(task.name))
+            of_name.count += 1
+            of_name.oldest_at = min(of_name.oldest_at or task.sent_at, task.sent_at)
+    by_count = sorted(found.values(), key=lambda one: (-one.count, one.name))
+    return by_count, len(newest) >= look
+
+
+@dataclass
 class Unfinished:
     """How many tasks of some names wait and run.
 

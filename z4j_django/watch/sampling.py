@@ -10,11 +10,11 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from z4j_django import broker, handover, logs, states
+from z4j_django import broadcasts, broker, handover, logs, states
 from z4j_django.models import QueueSample, TaskRecord
 from z4j_django.models.primary import primary
 from z4j_django.queries import queues
@@ -60,27 +60,34 @@ class Source:
         queues: Those that the app names.
         connect: Makes a connection, which has that many seconds; nothing where there is no app.
         unknown: Why nobody can be asked, in words.
+        mailbox: What makes the mailbox of the app's workers (see ``broadcasts``).
     """
 
     queues: list[str]
     connect: Callable[[float], Any] | None = None
     unknown: str = ""
+    mailbox: Mapping[str, Any] = field(default_factory=dict)
 
 
 def source() -> Source:
     """Where to ask, in this process."""
     if (given := handover.told("broker")) is not None:
-        return Source(given["queues"], lambda s: broker.connection(given, s), given["unknown"])
+        return Source(
+            given["queues"],
+            lambda s: broker.connection(given, s),
+            given["unknown"],
+            given.get("mailbox", {}),
+        )
     from z4j_django import wiring  # which imports Celery, as this process has done
 
     try:
         app = wiring.find_celery_app().app
-        names = broker.queue_names(app)
+        names, mailbox = broker.queue_names(app), broadcasts.describe(app)
     except Exception as error:  # whatever the app's settings hold
         return Source([], unknown=f"{type(error).__name__}: {error}")
     eager = "Tasks run where they are called (task_always_eager)."
     unknown = eager if app.conf.task_always_eager else ""
-    return Source(names, lambda s: app.connection_for_write(connect_timeout=s), unknown)
+    return Source(names, lambda s: app.connection_for_write(connect_timeout=s), unknown, mailbox)
 
 
 class Asking:

@@ -9,7 +9,7 @@ from typing import Final
 
 from z4j_django.conditions import registry
 from z4j_django.models import Lease
-from z4j_django.watch import rounds, sampling
+from z4j_django.watch import pausing, rounds, sampling
 from z4j_django.watch.lease import DatabaseLease
 
 #: Seconds between two rounds.
@@ -34,6 +34,7 @@ class Watch:
         self._has_lease = False
         self._round: Iterator[None] | None = None
         self._sampler = sampling.Sampler(project, clock)
+        self._keeper = pausing.Keeper(project)
         #: Failures that were logged.
         self._told: set[str] = set()
 
@@ -81,6 +82,7 @@ class Watch:
     def round(self, at: datetime) -> Iterator[None]:
         """A whole round, at a moment by the database's clock."""
         self._sampler.begin(at)
+        self._keeper.begin()
         limits, ahead = registry.current(), self.lease.host_ahead
         yield from rounds.evaluate(self.project, at, limits, self._told, ahead)
         self.lease.tell_done(at)

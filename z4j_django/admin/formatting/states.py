@@ -9,10 +9,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from z4j_django import states, verbs
-from z4j_django.admin.formatting.moments import precise
+from z4j_django.admin.formatting.moments import moment, precise
+from z4j_django.admin.formatting.names import text
 from z4j_django.admin.formatting.numbers import count
 from z4j_django.admin.formatting.texts import stacked
-from z4j_django.models import GroupRecord, TaskRecord
+from z4j_django.models import GroupRecord, PausedQueue, TaskRecord
 
 #: The signs of how a run ended: well, badly, neither; and of one that goes on.
 _GOOD, _BAD, _NEITHER, _OPEN = "✓", "✗", "‒", "…"  # noqa: RUF001 - a dash as wide as a figure
@@ -99,3 +100,14 @@ def standing(task: TaskRecord) -> SafeString:
     state = pill(task.state)
     said = status(task)
     return stacked(state, mark(said)) if said else state
+
+
+def paused(pause: PausedQueue) -> SafeString:
+    """Who paused a queue, since and until when, and why."""
+    shown = format_html(
+        _("paused by {who} {since}"), who=text(pause.paused_by), since=moment(pause.since)
+    )
+    if pause.until is not None:
+        until = moment(pause.until)
+        shown = format_html(_("{paused}, resumed {until}"), paused=shown, until=until)
+    return format_html("{}: {}", shown, text(pause.reason)) if pause.reason else shown

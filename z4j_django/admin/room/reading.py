@@ -13,10 +13,11 @@ from z4j_django import histograms
 from z4j_django.conditions import attention
 from z4j_django.conditions.scene import Scene
 from z4j_django.conf import settings
-from z4j_django.models import ErrorGroup, TaskRecord
+from z4j_django.models import ErrorGroup, PausedQueue, TaskRecord
 from z4j_django.queries import (
     errors,
     health,
+    pauses,
     pulse,
     queues,
     releases,
@@ -57,6 +58,11 @@ class Reading(Scene):
     def pulse(self) -> pulse.Pulse:
         """What has happened in the last two hours, by the minute."""
         return pulse.read(self.project, self.now.timestamp())
+
+    @cached_property
+    def paused(self) -> Mapping[str, PausedQueue]:
+        """The queues that are paused."""
+        return pauses.by_queue(self.project)
 
     @cached_property
     def queues(self) -> Mapping[str, queues.Lately]:

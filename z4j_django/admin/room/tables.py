@@ -59,7 +59,10 @@ def queues(reading: Reading, request: HttpRequest) -> Table:
     )
     takers = reading.consumers
     return Table(
-        [cells(request, one, reading.now, takers.get(one.name, ())) for one in found[:ROWS]],
+        [
+            cells(request, one, reading.now, takers.get(one.name, ()), reading.paused.get(one.name))
+            for one in found[:ROWS]
+        ],
         len(found),
         queues_url(request),
     )

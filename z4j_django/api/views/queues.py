@@ -11,16 +11,26 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from z4j_django.api import fields, generic
+from z4j_django.api import base, fields, generic, problems
 from z4j_django.api.endpoints import Endpoint
 from z4j_django.api.parameters import QUEUE, Whole
 from z4j_django.conf import settings
 from z4j_django.control import queue_depths
-from z4j_django.models import QueueSample
-from z4j_django.queries import queues
+from z4j_django.exceptions import OperationError
+from z4j_django.models import PausedQueue, QueueSample
+from z4j_django.operations import peeking
+from z4j_django.queries import pauses, queues
 
 #: Samples of a queue in one answer: those of a day.
 _SAMPLES: Final = 1440
+
+
+class PauseSerializer(fields.Record):
+    """That a queue is paused."""
+
+    class Meta:  # noqa: D106
+        model = PausedQueue
+        fields = ("paused_by", "reason", "since", "until")
 
 
 class QueueSerializer(serializers.Serializer[Any]):
@@ -35,6 +45,9 @@ class QueueSerializer(serializers.Serializer[Any]):
     )
     known = serializers.BooleanField(
         help_text="False where the broker did not tell in time, or has no such queue."
+    )
+    paused = PauseSerializer(
+        allow_null=True, help_text="Who paused it, why and until when; null where it is not paused."
     )
     tasks_url = fields.TasksAddress(
         queue="name", help_text="Address of the list of the tasks sent to it."
@@ -92,7 +105,8 @@ class QueuesView(generic.Shown):
         """The first of them."""
         names = queues.names(queues.LIMIT + 1)
         found = queue_depths.count_many(names[: queues.LIMIT], queue_depths.TIMEOUT)
-        rows = [_queue(name, depth) for name, depth in found.items()]
+        paused = pauses.by_queue(settings.PROJECT)
+        rows = [_queue(name, depth, paused.get(name)) for name, depth in found.items()]
         return self.answer({"results": rows, "more": len(names) > len(rows)})
 
 
@@ -123,14 +137,80 @@ class QueueView(generic.Detail):
             return None
         since = timezone.now() - timedelta(hours=self.asked["hours"])
         samples = queues.samples(settings.PROJECT, name, since, _SAMPLES)
-        return {**_queue(name, depth), "samples": samples}
+        return {**_queue(name, depth, pauses.of(settings.PROJECT, name)), "samples": samples}
 
 
-def _queue(name: str, depth: int | None) -> dict[str, Any]:
-    return {"name": name, "depth": depth, "known": depth is not None}
+def _queue(name: str, depth: int | None, paused: PausedQueue | None) -> dict[str, Any]:
+    return {"name": name, "depth": depth, "known": depth is not None, "paused": paused}
+
+
+class WaitingSerializer(serializers.Serializer[Any]):
+    """A message that waits, as the record of its task would show it."""
+
+    position = serializers.IntegerField(
+        help_text="Its place, from 0: the first is the next that is taken."
+    )
+    task_id = serializers.CharField(help_text="Its task's id; empty where it names none.")
+    name = serializers.CharField(help_text="Its task's name.")
+    args = serializers.JSONField(
+        allow_null=True, help_text="Its arguments, with secrets masked; null where not shown."
+    )
+    kwargs = serializers.JSONField(
+        allow_null=True, help_text="Its keyword arguments, masked likewise."
+    )
+    priority = serializers.IntegerField(
+        allow_null=True, help_text="Its priority, where it has one."
+    )
+    sent_at = fields.Moment(
+        allow_null=True, help_text="When it was sent; null where its publisher runs no agent."
+    )
+    eta = serializers.CharField(help_text="When it may begin, as its headers say.")
+    expires = serializers.CharField(help_text="Until when it may begin, as its headers say.")
+    origin = serializers.CharField(help_text="The process that sent it.")
+    size = serializers.IntegerField(help_text="Bytes of its body.")
+    content_type = serializers.CharField(help_text="Its serializer's.")
+    unknown = serializers.CharField(
+        help_text="What of it is not shown, and why; empty where all is."
+    )
+
+
+class WaitingList(serializers.Serializer[Any]):
+    """The first messages of a queue."""
+
+    results = WaitingSerializer(
+        many=True, help_text=f"The next ones that are taken first, {peeking.LIMIT} at most."
+    )
+
+
+class MessagesView(generic.Shown):
+    """``queues/{name}/messages/``; it wants the permission to pause queues, too."""
+
+    reads = "taskrecord"
+    endpoints: ClassVar = {
+        "get": Endpoint(
+            "queues_messages",
+            "Look into a queue",
+            f"The first {peeking.LIMIT} messages that wait in it. They stay where they are, and a "
+            "pickled one is not opened. It wants the permissions to view tasks and to pause "
+            "queues. Redis, the file-system and memory let themselves be looked into; RabbitMQ and "
+            f"others do not. The broker has {peeking.TIMEOUT:g} seconds to answer.",
+            parameters=(QUEUE,),
+            answer=WaitingList,
+            problems=(409,),
+        )
+    }
+
+    def get(self, request: Request, name: str) -> Response:
+        """What waits."""
+        try:
+            found = peeking.peek(name, actor=base.actor_of(request))
+        except OperationError as error:
+            raise problems.Refused(str(error)) from error
+        return self.answer({"results": found})
 
 
 urlpatterns = [
     path("queues/", QueuesView.as_view(), name="queues"),
+    path("queues/<z4j:name>/messages/", MessagesView.as_view(), name="queue-messages"),
     path("queues/<z4j:name>/", QueueView.as_view(), name="queue"),
 ]

@@ -42,7 +42,7 @@ class Command(operating.OperatingCommand):
     def _purge(self, actor: permissions.Actor, options: dict[str, Any]) -> None:
         permissions.require(actor, "purge_queue")
         name = options["queue"]
-        count = queues.count_for_purge(name)
+        count = queues.count_for(name, "purge")
         if options["dry_run"]:
             would = auditing.done(f"{count:,} messages")
             self.preview([(name, would)], options)
