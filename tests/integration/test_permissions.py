@@ -17,12 +17,13 @@ TABLE = {
     None: "",
     "z4j viewer": "",
     "z4j operator": "bulk cancel ignore_errors pause_queue reopen_errors resolve_errors "
-    "resume_queue retry retry_group run_schedule skip_next_run terminate",
+    "resume_queue retry retry_group run_schedule skip_next_run stack "
+    "terminate",
     "z4j admin": "add_consumer autoscale bulk cancel cancel_consumer disable_events "
     "disable_schedule dismiss_journal enable_events enable_schedule ignore_errors move_queue "
     "pause_queue ping pool_grow pool_restart pool_shrink purge_queue rate_limit reopen_errors "
     "resolve_errors restore resume_queue retry retry_group run_schedule shutdown skip_next_run "
-    "terminate time_limit",
+    "stack terminate time_limit",
 }
 
 
@@ -44,13 +45,13 @@ def test_each_role_may_do_what_the_table_says(role: str | None) -> None:
 def test_nobody_may_do_anything_and_a_superuser_everything() -> None:
     assert not permissions.verbs_of(AnonymousUser())
     boss = User.objects.create_superuser("boss")
-    assert permissions.verbs_of(boss) == {*verbs.VERBS, "bulk"}
+    assert permissions.verbs_of(boss) == {*verbs.VERBS, *verbs.BESIDES}
     boss.is_active = False
     assert not permissions.verbs_of(boss)
 
 
 def test_a_program_may_do_everything_if_it_says_who_it_is() -> None:
-    assert permissions.verbs_of("nightly clean-up") == {*verbs.VERBS, "bulk"}
+    assert permissions.verbs_of("nightly clean-up") == {*verbs.VERBS, *verbs.BESIDES}
     assert not permissions.verbs_of("")
 
 

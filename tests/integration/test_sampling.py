@@ -198,6 +198,7 @@ class TestHandingOver:
         app.conf.broker_transport_options = options
         app.conf.task_queues = [celery.app.amqp.Queue("mail")]  # type: ignore[attr-defined]
         given = broker.describe(app)
+        assert given.pop("mailbox")
         assert given == {"queues": ["mail"], "connection": {}, "unknown": unknown}
 
     def test_a_process_that_was_given_a_broker_asks_no_app(

@@ -17,7 +17,7 @@ from z4j_django.api.parameters import Text, Whole
 from z4j_django.api.views.workers import WorkerSerializer
 from z4j_django.conf import settings
 from z4j_django.models import TaskRecord
-from z4j_django.queries import schedule_runs
+from z4j_django.queries import schedule_runs, worker_status
 from z4j_django.queries.schedule_runs import Schedule
 
 
@@ -101,6 +101,7 @@ class TimetableView(generic.Shown):
         now, first = timezone.now(), (self.asked["page"] - 1) * schedule_runs.LIMIT
         found = schedule_runs.page(settings.PROJECT, now, first, self.asked["name"])
         beats = schedule_runs.beats(settings.PROJECT) if self.sees("workerrecord") else []
+        worker_status.tell(beats, now)
         return self.answer(
             {
                 "total": found.total,
