@@ -182,7 +182,7 @@ def _facts(
     scale = stats.get("autoscale")
     revoked = said.get("revoked", {}).get("count")
     return facts(
-        (_("Process"), _number(stats.get("pid"))),
+        (_("Process"), str(stats.get("pid") or "")),
         (_("Up for"), formatting.duration(stats["uptime"]) if stats.get("uptime") else ""),
         (_("Pool"), stats.get("pool", "")),
         (_("Slots"), _number(stats.get("slots"))),
@@ -201,7 +201,7 @@ def _facts(
 def _processes(usage: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
-            "pid": _number(one["pid"]),
+            "pid": str(one["pid"]),
             "memory": _size(one["memory"]),
             "cpu": formatting.duration(one["cpu"]),
             "age": formatting.duration(one["age"]),
