@@ -88,9 +88,19 @@ def connection(described: Mapping[str, Any], seconds: float) -> Connection:
 
 @contextlib.contextmanager
 def opened(connection: Connection, seconds: float) -> Iterator[Connection]:
-    """A connection that is there, from a single try."""
+    """A connection that is there, from a single try.
+
+    Raises:
+        TimeoutError: If the broker does not answer in time; older kombus wrap it.
+        Exception: Whatever the transport raises where it refuses.
+    """
     with connection:
-        connection.ensure_connection(max_retries=1, interval_start=0, timeout=seconds)
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=seconds)
+        except Exception as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise TimeoutError(f"no answer within {seconds:g} s") from error
+            raise
         yield connection
 
 
