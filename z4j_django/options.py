@@ -43,9 +43,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         apart: Pairs of which only one may be given.
+        some: Those of which one at least has to be; flags count where they are set.
     """
 
     apart: ClassVar[tuple[tuple[str, str], ...]] = ()
+    some: ClassVar[tuple[str, ...]] = ()
 
     def as_json(self) -> dict[str, Any]:
         """What was given, as :func:`part` reads it again."""
@@ -231,6 +233,8 @@ def read(kind: type[T], given: Mapping[str, Any], zone: tzinfo | None = None) ->
     for first, second in kind.apart:
         if first in found and second in found:
             wrong[second] = f"Give either {first} or {second}, not both."
+    if kind.some and not any(found.get(name, False) is not False for name in kind.some):
+        wrong.setdefault(kind.some[0], f"Give {' or '.join(kind.some)}.")
     if wrong:
         raise OptionsError(dict(sorted(wrong.items())[:_TOLD]))
     return kind(**found)
@@ -263,9 +267,25 @@ def schema(*kinds: type[Options], in_bulk: bool = False) -> dict[str, Any]:
     }
     if required := [one.name for one in known if one.required]:
         found["required"] = required
-    if apart := [list(pair) for kind in kinds for pair in kind.apart]:
-        found["not"] = {"anyOf": [{"required": pair} for pair in apart]}
+    wrong: list[dict[str, Any]] = [
+        {"required": list(pair)} for kind in kinds for pair in kind.apart
+    ]
+    wrong += [none_of(kind, *kind.some) for kind in kinds if kind.some]
+    if wrong:
+        found["not"] = {"anyOf": wrong}
     return found
+
+
+def none_of(kind: type[Options], *names: str) -> dict[str, Any]:
+    """The JSON schema of an object that says none of some options; a flag that is off says none."""
+    known = described(kind)
+    said = [
+        {"required": [name]}
+        if known[name].kind != "flag"
+        else {"required": [name], "properties": {name: {"type": "boolean", "enum": [True]}}}
+        for name in names
+    ]
+    return {"not": {"anyOf": said}}
 
 
 def meant(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -337,6 +337,7 @@ class RateLimitOptions(Options, frozen=True):
     """How often tasks of one name may begin."""
 
     apart: ClassVar = (("rate", "reset"),)
+    some: ClassVar = ("rate", "reset")
 
     task: Annotated[_TaskName, option("The name of the tasks.", metavar="NAME", check=_task_name)]
     rate: Annotated[
@@ -356,6 +357,7 @@ class TimeLimitOptions(Options, frozen=True):
     """How long tasks of one name may run."""
 
     apart: ClassVar = (("hard", "reset"), ("soft", "reset"))
+    some: ClassVar = ("hard", "soft", "reset")
 
     task: Annotated[_TaskName, option("The name of the tasks.", metavar="NAME", check=_task_name)]
     hard: Annotated[

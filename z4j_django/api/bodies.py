@@ -132,7 +132,7 @@ def bulk_forms() -> Forms:
     # By their ids, or by a filter with what belongs to it. Said by what may not be: of a oneOf,
     # generators of clients make no model.
     apart = tuple({"required": ["task_ids", name]} for name in ("filter", "until", "asked_at"))
-    return Forms("Bulk", "tasks", kinds, (*apart, _neither("task_ids", "filter")))
+    return Forms("Bulk", "tasks", kinds, (*apart, options.none_of(Targets, "task_ids", "filter")))
 
 
 def worker_forms() -> Forms:
@@ -142,8 +142,4 @@ def worker_forms() -> Forms:
         "required": ["hostnames", "all"],
         "properties": {"all": {"type": "boolean", "enum": [True]}},
     }
-    return Forms("Steer", "workers", kinds, (both, _neither("hostnames", "all")))
-
-
-def _neither(*names: str) -> dict[str, Any]:
-    return {"not": {"anyOf": [{"required": [name]} for name in names]}}
+    return Forms("Steer", "workers", kinds, (both, options.none_of(Workers, "hostnames", "all")))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.utils import timezone
 
 from z4j_django import permissions, verbs
-from z4j_django.exceptions import OperationError, OptionsError
+from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, OperationTarget, WorkerRecord
 from z4j_django.models.primary import primary
 from z4j_django.operations import asking, auditing, steering
@@ -64,26 +64,15 @@ def asked(
     Raises:
         PermissionDenied: If ``actor`` may not.
         OptionsError: If one can't be.
+        OperationError: If one makes no sense beside another.
     """
     read = asking.asked(verb, options, actor=actor, surface=surface)
-    if wrong := _apart(verb, read):
-        raise OptionsError(wrong)
-    return read
-
-
-def _apart(verb: str, read: Any) -> dict[str, str]:
-    """What of the options makes no sense beside the others."""
     shown = read.as_json()
     if verb == verbs.AUTOSCALE.name and shown.get("min", 0) > shown["max"]:
-        return {"min": "This is more than max."}
-    if verb == verbs.RATE_LIMIT.name and not {"rate", "reset"} & set(shown):
-        return {"rate": "Give either a rate or reset."}
-    if verb == verbs.TIME_LIMIT.name:
-        if not {"hard", "soft", "reset"} & set(shown):
-            return {"hard": "Give a hard limit, a soft one, or reset."}
-        if shown.get("soft", 0) > shown.get("hard", shown.get("soft", 0)):
-            return {"soft": "This is more than hard: the process would be killed before."}
-    return {}
+        raise OperationError("min: This is more than max.")
+    if verb == verbs.TIME_LIMIT.name and shown.get("soft", 0) > shown.get("hard", float("inf")):
+        raise OperationError("soft: This is more than hard: the process would be killed before.")
+    return read
 
 
 def names(project: str, hostnames: Iterable[str] | str | None) -> list[str]:
