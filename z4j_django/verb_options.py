@@ -48,11 +48,15 @@ def _task_name(name: str) -> str:
 
 
 #: As Celery reads it.
-_RATE: Final = re.compile(r"\d{1,9}(\.\d{1,6})?(/[smh])?", re.ASCII)
-_TaskName = Annotated[str, Meta(min_length=1, max_length=SHORT)]
+_RATE: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?(/[smh])?")
+_Rate = Annotated[
+    str, Meta(min_length=1, max_length=SHORT, extra_json_schema={"pattern": f"^{_RATE.pattern}$"})
+]
+_TaskName = Annotated[
+    str, Meta(min_length=1, max_length=SHORT, extra_json_schema={"format": "z4j-task-name"})
+]
 _Slots = Annotated[int, Meta(ge=1, le=1_000)]
 _Limit = Annotated[float, Meta(ge=0.1, le=LONGEST_DELAY)]
-_Name = Annotated[str, Meta(min_length=1, max_length=SHORT)]
 
 
 class NoOptions(Options, frozen=True):
@@ -317,14 +321,14 @@ class AddConsumerOptions(CancelConsumerOptions, frozen=True):
     """The queue that a worker is to take tasks from."""
 
     exchange: Annotated[
-        _Name | UnsetType,
+        _Queue | UnsetType,
         option("Its exchange. By default the one of its name.", metavar="NAME", check=_queue_name),
     ] = UNSET
     exchange_type: Annotated[
         Literal["direct", "topic"], option("The exchange's type.", metavar="TYPE")
     ] = "direct"
     routing_key: Annotated[
-        _Name | UnsetType,
+        _Queue | UnsetType,
         option(
             "What binds it to the exchange. By default its name.",
             metavar="KEY",
@@ -341,7 +345,7 @@ class RateLimitOptions(Options, frozen=True):
 
     task: Annotated[_TaskName, option("The name of the tasks.", metavar="NAME", check=_task_name)]
     rate: Annotated[
-        _Name | UnsetType,
+        _Rate | UnsetType,
         option(
             "How many may begin in each worker: `10/s`, `10/m` or `10/h`; `0` for as many as come.",
             metavar="RATE",

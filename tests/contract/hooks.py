@@ -153,7 +153,7 @@ _FORMATS: Final[dict[str, st.SearchStrategy[str]]] = {
     "z4j-group-id": _known("groups"),
     "z4j-queue": _known("queues").filter(str.isprintable),
     "z4j-worker": _known("workers"),
-    "z4j-task-name": _known("counted").filter(str.isprintable),
+    "z4j-task-name": _known("counted").filter(lambda text: text.isprintable() and text.strip()),
     "z4j-place": st.just(_place()),
 }
 for _name, _strategy in _FORMATS.items():
