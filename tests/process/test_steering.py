@@ -184,7 +184,8 @@ def test_all_that_are_online_shut_down(request: pytest.FixtureRequest, broker: s
     wait_until(lambda: records.workers.filter(online=True).count() == 2, PATIENCE, "both on record")
     given = json.dumps([("shutdown", None, {}, "", {}), ("ping", fleet.hosts, {}, "", {})])
     shut, after = json.loads(fleet.scene.script(STEPS.format(given=given)))
-    assert {outcome for outcome, _ in shut[0].values()} == {"done"}, shut
+    # One that takes longer to end than is waited for is unknown; whether it has, is seen below.
+    assert {outcome for outcome, _ in shut[0].values()} <= {"done", "unknown"}, shut
     assert set(shut[0]) == set(fleet.hosts)
     assert {outcome for outcome, _ in after[0].values()} <= {"unknown", "refused"}
     for program in fleet.scene.programs:

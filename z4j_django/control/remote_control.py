@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,6 +17,8 @@ from z4j_django.control import broadcasting
 #: What a worker says of a task that it runs, and of one that waits in it.
 ACTIVE: Final = "active"
 _SCHEDULED: Final = "scheduled"
+#: Of the time in which a worker may tell a stack, the part for the stack itself.
+_FIRST: Final = 0.7
 #: How a reply to ``revoke`` begins that names the tasks which were terminated.
 _TERMINATED: Final = re.compile(r"terminate: (?!tasks unknown$)(.*)", re.DOTALL)
 #: What ends the task that asks the workers; nobody but the one who runs it may handle it.
@@ -125,7 +128,7 @@ def stack(app: celery.Celery, hostname: str, task_id: str, *, timeout: float) ->
         app: The project's app.
         hostname: The worker that runs it.
         task_id: The task.
-        timeout: Seconds in which the worker may answer, either time.
+        timeout: Seconds that both may take in all.
 
     Returns:
         Its answer; empty where there is none.
@@ -135,14 +138,20 @@ def stack(app: celery.Celery, hostname: str, task_id: str, *, timeout: float) ->
         Exception: Whatever the transport raises where it refuses.
     """
 
-    def asked(command: str, arguments: dict[str, Any]) -> Any:
-        answers = broadcasting.to_some(app, command, arguments, [hostname], seconds=timeout)
+    until = time.monotonic() + timeout
+
+    def asked(command: str, arguments: dict[str, Any], share: float) -> Any:
+        left = (until - time.monotonic()) * share
+        answers = broadcasting.to_some(app, command, arguments, [hostname], seconds=left)
         return next(iter(answers.get(hostname, ())), None)
 
-    reply = asked(stacks.COMMAND, {"task_id": task_id})
+    reply = asked(stacks.COMMAND, {"task_id": task_id}, _FIRST)
     if not isinstance(reply, dict) or "frames" not in reply:
         return reply if isinstance(reply, dict) else {}
-    after = asked("query_task", {"ids": [task_id]})
+    try:
+        after = asked("query_task", {"ids": [task_id]}, 1.0)
+    except TimeoutError:
+        after = None
     told = after.get(task_id) if isinstance(after, dict) else None
     still = after is None or (isinstance(told, list | tuple) and told[:1] in ([ACTIVE], (ACTIVE,)))
     return reply if still else {"none": stacks.OVER}

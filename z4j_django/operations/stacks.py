@@ -18,8 +18,8 @@ from z4j_django.values import clean
 logger = logs.logger("z4j_django.operations")
 
 #: Seconds in which the worker may answer, and in which all is told.
-TIMEOUT: Final = 1.5
-WITHIN: Final = 4.5
+TIMEOUT: Final = 4.5
+WITHIN: Final = 5.0
 #: Characters of a path, a function and a line.
 _LINE: Final = 500
 
