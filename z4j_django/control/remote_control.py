@@ -137,7 +137,6 @@ def stack(app: celery.Celery, hostname: str, task_id: str, *, timeout: float) ->
         TimeoutError: If the broker does not answer in time.
         Exception: Whatever the transport raises where it refuses.
     """
-
     until = time.monotonic() + timeout
 
     def asked(command: str, arguments: dict[str, Any], share: float) -> Any:
