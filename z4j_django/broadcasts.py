@@ -21,6 +21,8 @@ _SETTINGS: Final = (
 )
 #: Seconds in which others than those that are expected may answer.
 _GRACE: Final = 0.5
+#: Seconds of one look for answers: a transport may take twice as long as it is told.
+_SLICE: Final = 0.25
 
 
 def describe(app: Any) -> dict[str, Any]:
@@ -116,11 +118,12 @@ class Deadline:
 
     def drain(self, **kwargs: Any) -> Any:
         """Wait for the next answer, as long as there is time."""
-        left = self._until - time.monotonic()
-        try:
-            if left <= 0:
-                raise TimeoutError
-            return self._drain(**{**kwargs, "timeout": left})
-        except TimeoutError:  # the transport's own, too
-            self.over.set()
-            raise
+        while (left := self._until - (begun := time.monotonic())) > 0:
+            length = min(left, _SLICE)
+            try:
+                return self._drain(**{**kwargs, "timeout": length})
+            except TimeoutError:  # the transport's own, too
+                if time.monotonic() - begun < length / 2:
+                    break  # it does not wait at all
+        self.over.set()
+        raise TimeoutError
