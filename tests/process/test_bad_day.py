@@ -226,13 +226,20 @@ def beat_stops(shop: Shop, beat: Program) -> Story:
 
 
 def a_worker_hangs(shop: Shop, audit: Program) -> Story:
-    worker = shop.hostname("audit")
+    """And does not hear that the queue is paused which it takes from."""
+    queue, worker = shop.queue_of("audit"), shop.hostname("audit")
     yield shop.records.workers.filter(hostname=worker, online=True).exists
     os.kill(audit.pid, signal.SIGSTOP)
+    shop.do(f"operations.pause_queue({queue!r}, actor='the test', reason='the auditors')")
     told = yield shop.tells("worker_silent", worker)
     assert told.startswith(f"{worker} says nothing: it was last heard of ")
+    told = yield shop.tells("paused_queue_consumed", queue)
+    assert told.startswith(f"The queue {queue} is paused by the test. ")
+    assert told.endswith(f" Told to take nothing from it, and not answering: {worker}.")
     os.kill(audit.pid, signal.SIGCONT)
     yield shop.is_quiet("worker_silent", "worker_gone", subject=worker)
+    yield shop.is_quiet("paused_queue_consumed", subject=queue)
+    shop.do(f"operations.resume_queue({queue!r}, actor='the test')")
 
 
 def a_disk_takes_nothing(shop: Shop) -> Story:

@@ -27,6 +27,7 @@ CONDITIONS: Final[dict[str, dict[str, float]]] = {
     "worker_not_consuming": {"after": 30},
     "slots_held": {"after": 10},
     "queue_without_consumer": {"after": 0},
+    "paused_queue_consumed": {"after": 30},
     "queue_backing_up": {"depth": 5, "minutes": 1},
     "beat_stopped": {"after": 10},
     "failing": {"share": 0.2},
