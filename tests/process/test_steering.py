@@ -20,8 +20,11 @@ from tests.process.harness.servers import MORE
 from tests.process.harness.waiting import wait_until
 
 #: Does the steps, and looks after each as Celery itself does; while some go on, tasks are sent.
-OPERATOR = """
+OPERATOR = f"""
 import threading
+MORE = {MORE!r}
+"""
+OPERATOR += """
 from z4j_django import operations
 from z4j_django.operations import steering
 over = threading.Event()
@@ -32,6 +35,10 @@ for name, verb, hosts, options, look, given, seconds in json.load(sys.stdin):
     steering.TIMEOUT = seconds
     if name == "restarted":
         threading.Thread(target=load).start()
+    if name == "softly":
+        tasks.wait_for_file.apply_async(("never",), queue=app.conf.task_default_queue + MORE)
+        while not app.control.inspect(hosts, timeout=1).active()[hosts[0]]:
+            pass
     operation = getattr(operations, verb)(hosts, actor="a test", **options)
     over.set()
     told = {one.target: [one.outcome, one.reason] for one in operation.targets.all()}
@@ -75,7 +82,8 @@ class Fleet:
 
     def __init__(self, scene: Scene, **pools: str) -> None:
         self.scene = scene
-        environment = {**scene.environment(), "SCENE_RESTARTS": "1"} if "forks" in pools else None
+        allowed = {"SCENE_RESTARTS": "1", "SCENE_SOFT": "2"} if "forks" in pools else {}
+        environment = {**scene.environment(), **allowed}
         self.workers = [
             scene.start(
                 *(sys.executable, "-m", "celery", "-A", scene.app, "worker", "-l", "INFO"),
@@ -163,6 +171,8 @@ def fleets(make_scene: SceneMaker) -> Iterator[dict[str, Fleet]]:
             step("shrunk", "pool_shrink", "forks", "stats", n=2),
             step("none", "pool_shrink", "forks", n=2),
             step("restarted", "pool_restart", "forks threads"),
+            step("takes", "add_consumer", "forks", queue=one.queue + MORE),
+            step("softly", "shutdown", "forks", soft=True),
             *shut_down("forks threads"),
         )
         on_rabbitmq = rabbitmq.begin(
@@ -171,6 +181,7 @@ def fleets(make_scene: SceneMaker) -> Iterator[dict[str, Fleet]]:
             step("grown", "pool_grow", "scales greens", "stats", n=3),
             step("fewer", "pool_shrink", "greens", "stats", n=4),
             step("restarted", "pool_restart", "scales"),
+            step("has no time", "shutdown", "scales", soft=True),
             *shut_down("scales greens"),
         )
         redis.hear(on_redis)
@@ -270,12 +281,29 @@ def test_a_pool_that_scales_itself_and_greenlets(on_rabbitmq: Fleet) -> None:
     assert forbidden[:2] == ("refused", "It says: Pool restarts not enabled. Its pool is prefork.")
 
 
+def test_a_soft_shutdown_gives_what_runs_its_time(fleets: dict[str, Fleet]) -> None:
+    softly = fleets["redis"].found("softly", "forks")
+    assert softly[:2] == (
+        "done",
+        "It answers no more: what it runs has its time, and then it ends.",
+    )
+    forks = fleets["redis"].workers[0]
+    assert forks.wait() == 0
+    assert "Initiating Soft Shutdown, terminating in 2.0 seconds" in forks.output()
+    has_none = fleets["rabbitmq"].found("has no time", "scales")
+    assert has_none[:2] == (
+        "refused",
+        "It says: worker_soft_shutdown_timeout is 0: what runs would be broken off at once.",
+    )
+
+
 @pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
 def test_all_that_are_online_shut_down(fleets: dict[str, Fleet], broker: str) -> None:
     fleet = fleets[broker]
     # One that takes longer to end than is waited for is unknown; whether it has, is seen below.
-    assert set(fleet.outcomes("shut").values()) <= {"done", "unknown"}
-    assert len(fleet.outcomes("shut")) == 2
+    told = fleet.outcomes("shut")
+    assert set(told.values()) <= {"done", "unknown"}
+    assert set(told) >= {"threads"} if broker == "redis" else {"scales", "greens"}
     assert set(fleet.outcomes("after").values()) <= {"unknown", "refused"}
     for worker in fleet.workers:
         assert worker.wait() == 0
