@@ -301,6 +301,18 @@ class PoolOptions(Options, frozen=True):
     ] = 1
 
 
+class ShutdownOptions(Options, frozen=True):
+    """How a worker ends."""
+
+    soft: Annotated[
+        bool,
+        option(
+            "Give what it runs its `worker_soft_shutdown_timeout`, and break off what runs still. "
+            "By default it ends when all of that has."
+        ),
+    ] = False
+
+
 class AutoscaleOptions(Options, frozen=True):
     """Between which sizes a pool scales itself."""
 

@@ -392,12 +392,14 @@ POOL_RESTART: Final = _steering(
 )
 SHUTDOWN: Final = _steering(
     name="shutdown",
+    options=verb_options.ShutdownOptions,
     label="Shut down",
     summary="Have a worker end",
-    about="A warm shutdown: it takes nothing more, ends what it runs, and then itself. Whether "
-    "anything starts it again is up to what started it.",
-    more="Celery knows a soft and a cold shutdown by signals only, and not from afar. "
-    "The workers have 5 seconds to answer.",
+    about="A warm shutdown: it takes nothing more, ends what it runs, and then itself. A soft one "
+    "waits for what it runs no longer than its configuration says. Whether anything starts it "
+    "again is up to what started it.",
+    more="Celery has no remote command for a soft shutdown: it takes a worker with this app, which "
+    "sends itself the signal. The workers have 5 seconds to answer.",
     dangerous=True,
 )
 ENABLE_EVENTS: Final = _steering(

@@ -95,7 +95,8 @@ class Fleet:
         return ["other", f"shop.add [{pairs}]" if pairs else "shop.add"]
 
     def _rate_limit(self, one: dict[str, Any], task_name: str, rate_limit: str | None) -> Any:
-        one["limits"] = {"rate_limit": rate_limit} if rate_limit is not None else {}
+        if not self.lazy:
+            one["limits"] = {"rate_limit": rate_limit} if rate_limit is not None else {}
         return {"ok": "new rate limit set successfully"}
 
 
@@ -114,6 +115,7 @@ def fleet(mail_app: celery.Celery, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     monkeypatch.setattr(broadcasting, "to_some", made.to_some)
     monkeypatch.setattr(broadcasting, "patience", lambda app, seconds: seconds)
     monkeypatch.setattr(steering, "TIMEOUT", 0.5)
+    monkeypatch.setattr(steering, "ROUND", 0.5)
     return made
 
 
@@ -298,6 +300,25 @@ class TestLimits:
         ]
         assert limits.of_worker(worker) == []
 
+    def test_one_that_was_not_seen_to_take_effect_is_perhaps_there(self, fleet: Fleet) -> None:
+        worker = fleet.add("w@a")
+        fleet.lazy = True
+        assert steer("rate_limit", "w@a", task="shop.add", rate="10/m")[0][0] == "unknown"
+        assert [one.is_sure for one in limits.of_worker(worker)] == [False]
+        fleet.workers["w@a"]["limits"] = {"rate_limit": "10/m"}  # it came about after all
+        assert steer("rate_limit", "w@a", task="shop.add", reset=True)[0][0] == "unknown"
+        [perhaps] = limits.of_worker(worker)
+        assert (str(perhaps), perhaps.is_sure) == ("rate limit 10/m", False)
+        fleet.lazy = False
+        assert steer("rate_limit", "w@a", task="shop.add", reset=True)[0][0] == "done"
+        assert limits.of_worker(worker) == []
+
+    def test_a_worker_that_was_never_told_has_none(self, fleet: Fleet) -> None:
+        worker = record("silent@a")
+        [(outcome, reason)] = steer("rate_limit", "silent@a", task="shop.add", rate="10/m")
+        assert (outcome, reason[-16:]) == ("unknown", "it was not told.")
+        assert limits.of_worker(worker) == []
+
     def test_a_worker_that_began_anew_has_none(self, fleet: Fleet) -> None:
         worker = fleet.add("w@a")
         steer("rate_limit", "w@a", task="shop.add", rate="1/s")
@@ -323,6 +344,11 @@ class TestLimits:
         asked = text(admin_client.get(f"{link}&task=shop.add&reset=on"))
         assert 'value="shop.add"' in asked
         assert "checked" in asked
+        told = body(client().get(address("workers", "w@a")))
+        assert [(one["limit"], one["is_sure"], one["task"]) for one in told["limits"]] == [
+            ("rate limit 10/m", True, "shop.add")
+        ]
+        assert told["releases"] == []
 
 
 class TestSurfaces:
@@ -334,6 +360,28 @@ class TestSurfaces:
         assert "1 done" in text(answer)
         target = OperationTarget.objects.get()
         assert (target.kind, target.outcome) == ("worker", "done")
+
+    def test_a_page_does_it_to_all_that_are_online_when_it_is_confirmed(
+        self, fleet: Fleet, admin_client
+    ) -> None:
+        page = f"{reverse('admin:z4j_django_workerrecord_ping')}?all=online"
+        shown = text(admin_client.get(page, follow=True))
+        assert "No worker is online on record." in shown
+        fleet.add("w1@a")
+        fleet.add("left@a", online=False)
+        link = "Steer all that are online"
+        workers_list = reverse("admin:z4j_django_workerrecord_changelist")
+        assert link in text(admin_client.get(workers_list))
+        asked = text(admin_client.get(page))
+        assert "Ping: all that are online (1)" in asked
+        assert "left@a" not in asked
+        fleet.add("w2@a")
+        admin_client.post(page)
+        targets = OperationTarget.objects.values_list("target", "outcome")
+        assert set(targets) == {("w1@a", "done"), ("w2@a", "done")}
+        operator = operators.signed_in("z4j operator")
+        assert operator.get(page).status_code == 403
+        assert link not in text(operator.get(workers_list))
 
     def test_a_page_wants_the_permission(self, fleet: Fleet) -> None:
         worker = fleet.add("w@a")

@@ -27,6 +27,13 @@ while not stopped:
     time.sleep(0.1)
 print(json.dumps(ids), flush=True)
 """
+#: A shipper that looks after the project every second, and not every fifteen.
+SHIPPER = """
+from django.core.management import call_command
+from z4j_django.watch import watching
+watching.EVERY = 1.0
+call_command("z4j_ship")
+"""
 
 
 def operate(scene: Scene, code: str) -> Any:
@@ -59,7 +66,9 @@ def test_under_load_nobody_takes_from_a_paused_queue_and_nothing_is_lost(
     make_scene: SceneMaker,
 ) -> None:
     with make_scene("redis") as scene, Redis.from_url(servers.redis_url()) as server:
-        scene.worker("-P", "prefork", "-c", "1")
+        bare = scene.environment(SHIPPER="external")
+        scene.start(sys.executable, "-c", PRELUDE + SHIPPER, name="shipper")
+        scene.worker("-P", "prefork", "-c", "1", environment=bare)
         load = scene.start(sys.executable, "-c", PRELUDE + LOAD, name="load")
         wait_until(lambda: received(scene, "w1") > 5, PATIENCE, "a worker that works")
 
@@ -68,7 +77,7 @@ def test_under_load_nobody_takes_from_a_paused_queue_and_nothing_is_lost(
         )
         assert queue[1:] == ["done", "1 worker stopped taking from it."]
         assert worker[:2] == [scene.hostname(), "done"]
-        second = scene.worker("-P", "solo", name="w2")
+        second = scene.worker("-P", "solo", name="w2", environment=bare)
         assert "Paused, so nothing is taken from" in second.output()
         before = server.llen(f"{scene.queue}.{scene.queue}")
         taken = received(scene, "w1")

@@ -11,7 +11,7 @@ import pytest
 from django.db.models import QuerySet
 
 from tests.process.conftest import SceneMaker
-from tests.process.harness.processes import PATIENCE
+from tests.process.harness.processes import PATIENCE, Program
 from tests.process.harness.scene import PRELUDE, Scene
 from tests.process.harness.waiting import wait_until
 from z4j_django.models import Operation, OperationTarget, SavedMessage
@@ -82,26 +82,23 @@ def ask(scene: Scene, code: str) -> Any:
     return json.loads(scene.script(f"{PUBLISH}{OPERATE}print(json.dumps({code}))"))
 
 
-def count(scene: Scene) -> int | None:
-    counted: int | None = ask(scene, "operations.count_messages(queue)")
-    return counted
-
-
-def published(scene: Scene, number: int) -> list[str]:
-    """As many messages, the last fifty by a program that records nothing."""
-    ids = ask(scene, f"publish(0, {number - 50})")
-    code = f"{PUBLISH}print(json.dumps(publish({number - 50}, {number})))"
-    return [*ids, *json.loads(scene.script(code, scene.environment(ENABLED=False)))]
+def published(scene: Scene, first: int, last: int, **z4j: Any) -> list[str]:
+    code = f"{PUBLISH}print(json.dumps(publish({first}, {last})))"
+    return list(json.loads(scene.script(code, scene.environment(**z4j))))
 
 
 def saved(scene: Scene) -> QuerySet[SavedMessage]:
     return SavedMessage.objects.using(scene.records.alias)
 
 
+def start_worker(scene: Scene, **environment: str) -> Program:
+    accepts = {"SCENE_ACCEPT": "json pickle", "C_FORCE_ROOT": "1"}
+    return scene.worker("-P", "solo", environment=scene.environment() | accepts | environment)
+
+
 def run_all(scene: Scene, ids: list[str]) -> None:
-    """Have a worker run what is in the queue."""
-    environment = {**scene.environment(), "SCENE_ACCEPT": "json pickle", "C_FORCE_ROOT": "1"}
-    worker = scene.worker("-P", "solo", environment=environment)
+    """Have a worker run what is in the queue; to keep its results would take most of the time."""
+    worker = start_worker(scene, SCENE_RESULTS="disabled://")
     wait_until(lambda: not left_over(scene, ids), 2 * PATIENCE, "all tasks succeeded")
     worker.stop()
     scene.assert_nothing_is_left()
@@ -122,13 +119,14 @@ def assert_each_ran_once_with_its_arguments(scene: Scene, ids: list[str]) -> Non
 
 
 def test_a_purge_is_undone_by_its_restore(scene: Scene) -> None:
-    ids = published(scene, COUNT)
-    assert count(scene) == COUNT
+    ids = published(scene, 0, COUNT - 50)
+    ids += published(scene, COUNT - 50, COUNT, ENABLED=False)  # of which nothing is recorded
+    assert scene.waiting() == COUNT
 
     purged = ask(scene, "purge()")
     assert purged["reason"] == f"All {COUNT:,} messages were saved and removed."
     assert (purged["done"], purged["total"]) == (COUNT + 1, COUNT + 1)
-    assert count(scene) == 0
+    assert scene.waiting() == 0
     wait_until(
         lambda: scene.records.tasks.filter(state="REVOKED").count() == COUNT,
         PATIENCE,
@@ -139,7 +137,7 @@ def test_a_purge_is_undone_by_its_restore(scene: Scene) -> None:
 
     restored = ask(scene, f"restore({purged['id']})")
     assert restored["reason"] == f"All {COUNT:,} messages were put back."
-    assert count(scene) == COUNT
+    assert scene.waiting() == COUNT
     wait_until(
         lambda: scene.records.tasks.filter(state="PENDING").count() == COUNT,
         PATIENCE,
@@ -160,12 +158,12 @@ def test_a_purge_is_undone_by_its_restore(scene: Scene) -> None:
 def test_a_purge_that_is_killed_loses_nothing_and_doubles_nothing(
     scene: Scene, moment: str
 ) -> None:
-    ids = published(scene, 300)
+    ids = published(scene, 0, 300)
     code = PRELUDE + OPERATE + KILL
     killed = scene.run(sys.executable, "-c", code, moment)
     assert killed.returncode == -9
     removed = 110 if moment == "before" else 210
-    wait_until(lambda: count(scene) == 300 - removed, PATIENCE, "what was not removed is back")
+    wait_until(lambda: scene.waiting() == 300 - removed, PATIENCE, "what was not removed is back")
     assert saved(scene).count() == 210
     assert saved(scene).filter(removed_at=None).count() == 100
 
@@ -174,7 +172,7 @@ def test_a_purge_that_is_killed_loses_nothing_and_doubles_nothing(
     operations.update(updated_at="2026-01-01T00:00:00Z")  # so long ago did it go silent
     restored = ask(scene, f"restore({number})")
     assert restored["reason"] == f"All {removed} messages were put back."
-    assert count(scene) == 300
+    assert scene.waiting() == 300
     targets = OperationTarget.objects.using(scene.records.alias).filter(operation=number)
     outcomes = dict(targets.values_list("position", "outcome"))
     assert {outcomes[place] for place in range(1, 111)} == {"done"}
@@ -185,9 +183,8 @@ def test_a_purge_that_is_killed_loses_nothing_and_doubles_nothing(
 
 
 def test_a_worker_that_runs_meanwhile_and_the_purge_share_the_messages(scene: Scene) -> None:
-    ids = published(scene, 500)
-    environment = {**scene.environment(), "SCENE_ACCEPT": "json pickle", "C_FORCE_ROOT": "1"}
-    worker = scene.worker("-P", "solo", environment=environment)
+    ids = published(scene, 0, 500)
+    worker = start_worker(scene)
     purged = ask(scene, "purge()")
     assert purged["done"] > 1
     ask(scene, f"restore({purged['id']})")
@@ -199,7 +196,7 @@ def test_a_worker_that_runs_meanwhile_and_the_purge_share_the_messages(scene: Sc
 def test_what_is_no_task_comes_back_too(scene: Scene) -> None:
     scene.script(GARBAGE)
     purged = ask(scene, "purge()")
-    assert (purged["done"], count(scene)) == (2, 0)
+    assert (purged["done"], scene.waiting()) == (2, 0)
     target = OperationTarget.objects.using(scene.records.alias).get(position=1)
     assert (target.target, target.outcome) == ("message 1", "done")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
@@ -19,24 +19,22 @@ from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
 from z4j_django.admin.readonly import facts
 from z4j_django.admin.trails import Button
-from z4j_django.agent import events
+from z4j_django.conf import settings
 from z4j_django.control import live_view
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, TaskRecord, WorkerRecord
 from z4j_django.models.primary import primary
-from z4j_django.queries import limits, tasks, worker_status
+from z4j_django.queries import limits, tasks, worker_status, workers
+
+#: What stands in an address for all that are online, and workers that are named of them.
+ALL: Final = {"all": "online"}
+_NAMED: Final = 100
 
 
-def buttons(admin: Any, request: HttpRequest, worker: WorkerRecord) -> list[Button]:
-    """What this user may do to ``worker``."""
-    if worker.pool == events.BEAT:
-        return []
+def buttons(admin: Any, request: HttpRequest, **which: object) -> list[Button]:
+    """What this user may do to some workers, as an address names them."""
     return [
-        Button(
-            f"{_(verb.label)}…",
-            admin.page_url(verb.name, id=worker.pk),
-            dangerous=verb.dangerous,
-        )
+        Button(f"{_(verb.label)}…", admin.page_url(verb.name, **which), dangerous=verb.dangerous)
         for verb in verbs.of("worker")
         if permissions.can(request.user, verb.name)
     ]
@@ -52,6 +50,7 @@ def limit_rows(admin: Any, request: HttpRequest, found: Iterable[limits.Limit]) 
         rows.append(
             {
                 "limit": str(one),
+                "is_sure": one.is_sure,
                 "task": one.task,
                 "worker": admin.link(admin.url(one.worker), formatting.name(one.worker.hostname)),
                 "by": admin.link(operation, formatting.plain(one.actor)),
@@ -63,7 +62,7 @@ def limit_rows(admin: Any, request: HttpRequest, found: Iterable[limits.Limit]) 
 
 
 class WorkerPage(VerbPage):
-    """Does one verb to some workers."""
+    """Does one verb to some workers, or to all that are online at the moment when it is done."""
 
     template_name = "admin/z4j_django/workerrecord/confirm.html"
     verb = verbs.PING
@@ -71,11 +70,21 @@ class WorkerPage(VerbPage):
 
     def choose(self) -> None:
         """Those that are on record, by name."""
+        if self.are_all:
+            self.records = workers.online(settings.PROJECT, timezone.now())
+            if not self.records:
+                raise OperationError(_("No worker is online on record."))
+            return
         rows = primary(WorkerRecord).filter(pk__in=keys(chosen(self.request)))
         self.records = list(rows.order_by("hostname"))
         if not self.records:
             raise OperationError(_("None of these workers is on record."))
         self.see_to_one_project()
+
+    @property
+    def are_all(self) -> bool:
+        """Whether all that are online are meant."""
+        return all(self.request.GET.get(name) == value for name, value in ALL.items())
 
     def form(self, data: Any = None) -> forms.OptionsForm:
         """The form, as the address fills it in."""
@@ -86,15 +95,18 @@ class WorkerPage(VerbPage):
 
     def act(self, form: forms.OptionsForm) -> list[Operation]:
         """Do it to all of them."""
-        names = [one.hostname for one in self.records]
+        names = None if self.are_all else [one.hostname for one in self.records]
         return [self.perform(names, form.options(), project=self.records[0].project)]
 
     def ask(self, form: forms.OptionsForm) -> HttpResponse:
         """How they stand."""
-        worker_status.tell(self.records, timezone.now())
+        named = self.records[:_NAMED]
+        worker_status.tell(named, timezone.now())
         count = len(self.records)
         several = ngettext("%(count)s worker", "%(count)s workers", count) % {"count": count}
         noun = several if count > 1 else self.records[0].hostname
+        if self.are_all:
+            noun = _("all that are online (%(count)s)") % {"count": count}
         said = {"verb": _(self.verb.label), "what": noun}
         return self.shown(
             form,
@@ -102,6 +114,8 @@ class WorkerPage(VerbPage):
             note=_(self.verb.about),
             submit=_(self.verb.label),
             dangerous=self.verb.dangerous,
+            are_all=self.are_all,
+            more=count - len(named),
             rows=[
                 {
                     "name": self.model_admin.link(
@@ -110,7 +124,7 @@ class WorkerPage(VerbPage):
                     "standing": self.model_admin.shown_state(one),
                     "evidence": one.status.evidence,  # type: ignore[attr-defined]  # told above
                 }
-                for one in self.records
+                for one in named
             ],
         )
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -75,6 +75,13 @@ class WorkerAdmin(ActingAdmin):
         for verb in verbs.of("worker"):
             label = f"{_(verb.label)}…"
             yield Action(f"{verb.name}_chosen", label, verb.name, verb.name)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, and what can be done to all that are online."""
+        everyone = worker_pages.buttons(self, request, **worker_pages.ALL)
+        return super().changelist_view(request, {"everyone": everyone, **(extra_context or {})})
 
     def search_ranges(self, queryset: QuerySet[WorkerRecord], text: str) -> list[IndexRange]:
         """Hostnames by their beginnings."""
@@ -172,7 +179,9 @@ class WorkerAdmin(ActingAdmin):
         context: dict[str, Any] = {
             "title": record.hostname,
             "worker": record,
-            "buttons": worker_pages.buttons(self, request, record),
+            "buttons": []
+            if record.pool == events.BEAT
+            else worker_pages.buttons(self, request, id=record.pk),
             "limits": worker_pages.limit_rows(self, request, limits.of_worker(record)),
             "live_url": "" if record.pool == events.BEAT else self.page_url("live", record.pk),
             "queues": self._queue_links(request, record),
@@ -180,7 +189,7 @@ class WorkerAdmin(ActingAdmin):
         release = ""
         if self.may_view(request, TaskRecord):
             recent = workers.recent_tasks(record)
-            release = _releases(recent)
+            release = ", ".join(releases.names_on(recent))
             context |= {
                 "tasks": self.task_rows(recent),
                 "tasks_url": self.list_url(TaskRecord, worker=record.hostname),
@@ -207,12 +216,6 @@ class WorkerAdmin(ActingAdmin):
             links.linked(links.queue_url(request, str(one)), formatting.name(str(one)))
             for one in told[:_QUEUES]
         ]
-
-
-def _releases(recent: list[TaskRecord]) -> str:
-    """Of what release its newest tasks were, the newest first."""
-    releases.tell(recent)
-    return ", ".join(dict.fromkeys(filter(None, (one.release_name for one in recent))))
 
 
 def _number(value: int | None) -> str:

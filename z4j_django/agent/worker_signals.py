@@ -45,7 +45,11 @@ class WorkerSignals(SignalHandlers):
     def worker_init(self, sender: Any, **kwargs: Any) -> None:
         """A worker is being made; its steps are still to be put together."""
         # Much code that only a worker needs.
-        from z4j_django.agent import presence, process_usage  # noqa: F401 - it registers itself
+        from z4j_django.agent import (
+            presence,
+            process_usage,  # noqa: F401 - it registers itself
+            soft_shutdown,  # noqa: F401 - it, too
+        )
 
         if self._presence is None:
             self._presence = presence.step(self._consumer_started, self._consumer_stopped)

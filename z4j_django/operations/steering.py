@@ -27,6 +27,8 @@ _ASKING: Final = 0.5
 _TELLING: Final = 0.4
 _ENDING: Final = 0.2
 _SILENCE: Final = 0.5
+#: Seconds, besides, in which a pool of processes shows what it was told: it looks every 5.
+ROUND: Final = 6.0
 #: Seconds between two looks at what came of it.
 _PAUSE: Final = 0.1
 _EXCEPTION: Final = re.compile(r"(\w+)\((?P<quote>['\"])(?P<text>.*)(?P=quote),?\)", re.DOTALL)
@@ -182,6 +184,8 @@ class Steering:
 
     def _look(self) -> None:
         """Ask again, until there is nothing more to see, or no time."""
+        if any(one.effect.in_rounds and one.reply is not None for one in self._left().values()):
+            self._until = max(self._until, time.monotonic() + ROUND)
         while not all(one.is_over for one in self._left().values()):
             if time.monotonic() + _PAUSE >= self._until:
                 return
@@ -244,7 +248,8 @@ def _outcome(one: _Worker, seconds: float) -> auditing.Outcome:
     if one.is_seen:
         return auditing.done(effect.words(one.before, one.after))
     said = f"It says: {reply}" if reply else "It did not reply"
-    words = f"{said}; nothing of it was to be seen within {seconds:g} s. {effect.slow}"
+    waited = max(seconds, ROUND) if effect.in_rounds and one.reply is not None else seconds
+    words = f"{said}; nothing of it was to be seen within {waited:g} s. {effect.slow}"
     return auditing.unknown(words.strip())
 
 
@@ -256,7 +261,8 @@ def _in_words(error: str, one: _Worker) -> str:
         version = one.record.version if one.record else ""
         return f"It does not know {text}; it is {version or 'of another version'}."
     kind = answers.pool(one.before)
-    about = f" Its pool is {kind}." if one.effect.asks == "stats" else ""
+    is_of_pool = one.effect.asks == "stats" and not one.effect.is_end
+    about = f" Its pool is {kind}." if is_of_pool else ""
     end = "" if text.endswith((".", "!")) else "."
     return f"It says: {text}{end}{about}"
 

@@ -16,6 +16,8 @@ from z4j_django.values import counted
 
 #: What stands in the place of a limit that was never there.
 _NONE: Final = "none"
+#: Of the agent in the worker: Celery itself has none.
+_SOFT_SHUTDOWN: Final = "z4j_soft_shutdown"
 
 
 class Effect:
@@ -27,6 +29,7 @@ class Effect:
         is_question: Whether it is nothing but that command.
         is_end: Whether it shows in that a worker answers no more.
         slow: Why it may show later.
+        in_rounds: Whether a pool of processes does it when it looks after itself, and not at once.
         options: The verb's.
         own: What limits were before some were set by hand, by their names; None where none were.
     """
@@ -36,6 +39,7 @@ class Effect:
     is_question: ClassVar = False
     is_end: ClassVar = False
     slow = ""
+    in_rounds: ClassVar = False
 
     def __init__(self, options: Any, own: Mapping[str, Any] | None = None) -> None:
         self.options = options
@@ -92,6 +96,7 @@ class _Pool(Effect):
     """By a number of processes."""
 
     sign: ClassVar = 1
+    in_rounds = True
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -145,6 +150,7 @@ class _Restart(Effect):
 
     command = verbs.POOL_RESTART.name
     slow = "Each of its processes ends when it has run one more task."
+    in_rounds = True
 
     def refusal(self, before: Any) -> str:
         if not answers.processes(before):
@@ -165,17 +171,25 @@ class _Restart(Effect):
 
 
 class _Shutdown(Effect):
-    """What it shows is that it answers no more: it gives no reply."""
+    """What it shows is that it answers no more: to a warm one it gives no reply."""
 
     command = verbs.SHUTDOWN.name
     is_end = True
 
+    def __init__(self, options: Any, own: Mapping[str, Any] | None = None) -> None:
+        super().__init__(options, own)
+        if options.soft:
+            self.command = _SOFT_SHUTDOWN
+
     def is_seen(self, before: Any, after: Any) -> bool:
-        return bool(after.get("pid") != before.get("pid"))
+        pid = after.get("pid")  # one that is ending may answer with an error
+        return pid is not None and bool(pid != before.get("pid"))
 
     def words(self, before: Any, after: Any) -> str:
         if after is not None:
             return f"It ended, and process {after.get('pid')} has its name now."
+        if self.options.soft:
+            return "It answers no more: what it runs has its time, and then it ends."
         return "It answers no more: it ends what it runs, and then itself."
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ class Limit:
         operation: Its number.
         actor: Who asked.
         at: When.
+        is_sure: Whether the worker was seen to have it; one that did not show it in time perhaps
+            does.
     """
 
     worker: WorkerRecord
@@ -41,6 +43,7 @@ class Limit:
     operation: int
     actor: str
     at: datetime
+    is_sure: bool = True
 
     @property
     def is_reset(self) -> bool:
@@ -81,9 +84,23 @@ def own(records: Sequence[WorkerRecord], verb: str, task: str) -> dict[str, Mapp
 
 
 def _standing(limits: Iterable[Limit]) -> list[Limit]:
-    newest = {(one.worker.hostname, one.verb, one.task): one for one in limits}
-    standing = (one for one in newest.values() if not one.is_reset)
+    by_place: dict[tuple[str, str, str], list[Limit]] = {}
+    for one in limits:
+        by_place.setdefault((one.worker.hostname, one.verb, one.task), []).append(one)
+    standing = filter(None, (_newest(found[::-1]) for found in by_place.values()))
     return sorted(standing, key=lambda one: one.at, reverse=True)
+
+
+def _newest(limits: Sequence[Limit]) -> Limit | None:
+    """Which of them stands, the newest first; nothing after one that was seen to be reset."""
+    is_sure = True
+    for one in limits:
+        if not one.is_reset:
+            return replace(one, is_sure=is_sure and one.is_sure)
+        if one.is_sure:
+            return None
+        is_sure = False
+    return None
 
 
 def _set(records: Sequence[WorkerRecord]) -> Iterator[Limit]:
@@ -95,13 +112,16 @@ def _set(records: Sequence[WorkerRecord]) -> Iterator[Limit]:
         project=records[0].project,
         kind=OperationTarget.Kind.WORKER,
         target__in=list(running),
-        outcome=OperationTarget.Outcome.DONE,
+        outcome__in=(OperationTarget.Outcome.DONE, OperationTarget.Outcome.UNKNOWN),
         operation__verb__in=VERBS,
     )
     for target in reversed(rows.select_related("operation").order_by("-id")[:_MOST]):
         worker, operation = running[target.target], target.operation
         if target.at is not None and worker.started_at and target.at >= worker.started_at:
             before = operation.parameters.get("before") or {}
+            is_sure = target.outcome == OperationTarget.Outcome.DONE
+            if not is_sure and worker.hostname not in before:
+                continue  # it was never told
             yield Limit(
                 worker,
                 str(operation.parameters.get("task", "")),
@@ -111,4 +131,5 @@ def _set(records: Sequence[WorkerRecord]) -> Iterator[Limit]:
                 operation.pk,
                 operation.actor,
                 target.at,
+                is_sure,
             )

@@ -52,6 +52,13 @@ def first_seen_since(project: str, since: datetime, limit: int) -> list[Release]
     return list(rows.order_by("-first_seen", "-id")[:limit])
 
 
+def names_on(records: Iterable[TaskRecord]) -> list[str]:
+    """The names of those that some records are of, each once, in the records' order."""
+    rows = list(records)
+    tell(rows)
+    return list(dict.fromkeys(one.release_name for one in rows if one.release_name))
+
+
 def tell(records: Iterable[TaskRecord]) -> None:
     """Fill in the ``release_name`` of some records, in one query at most."""
     rows = [one for one in records if one.release_name is None]

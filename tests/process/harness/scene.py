@@ -10,9 +10,12 @@ import uuid
 from pathlib import Path
 from typing import Any, Final
 
+import kombu
+
 from tests.process.harness.processes import PATIENCE, REPOSITORY, Program, kill, shippers
 from tests.process.harness.records import Records
 from tests.process.harness.waiting import wait_until
+from z4j_django import broker
 from z4j_django.agent import journal
 
 APP: Final = "tests.process.project"
@@ -135,6 +138,14 @@ class Scene:
         """Make the project's tables."""
         ended = self.run(sys.executable, "-m", "django", "migrate", "--verbosity", "0")
         assert ended.returncode == 0, ended.stderr
+
+    def waiting(self) -> int:
+        """How many messages lie in the queue."""
+        if self.broker is None:
+            return sum(1 for _ in self.folder.glob(f"broker/messages/*.{self.queue}.msg"))
+        options = {"global_keyprefix": f"{self.queue}."} if "redis" in self.broker else {}
+        with kombu.Connection(self.broker, transport_options=options) as connection:
+            return broker.size(connection, self.queue) or 0
 
     def wait_for_state(self, task_id: str, state: str) -> None:
         """Wait until a task is on record in ``state``."""

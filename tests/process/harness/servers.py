@@ -24,6 +24,8 @@ URLS = {
 }
 #: The Redis database for the brokers of these tests.
 REDIS_DATABASE = 11
+#: Behind the name of a test's queue, the name of a second one.
+MORE = "-more"
 
 
 def cannot(why: str) -> NoReturn:
@@ -118,7 +120,7 @@ def redis(queue: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def rabbitmq(queue: str) -> Iterator[str]:
-    """A queue and exchanges of the test's own, deleted at the end."""
+    """Queues and exchanges of the test's own, deleted at the end."""
     url = URLS["rabbitmq"]
     with kombu.Connection(url, connect_timeout=5) as connection:
         try:
@@ -130,7 +132,8 @@ def rabbitmq(queue: str) -> Iterator[str]:
     finally:
         with kombu.Connection(url, connect_timeout=5) as connection:
             channel = connection.default_channel
-            channel.queue_delete(queue)
+            for name in (queue, queue + MORE):
+                channel.queue_delete(name)
             for name in ("", ".pidbox", ".events"):
                 channel.exchange_delete(queue + name)
             channel.exchange_delete(f"reply.{queue}.pidbox")

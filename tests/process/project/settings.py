@@ -50,6 +50,7 @@ if CELERY_RESULT_BACKEND.startswith("redis:"):
 CELERY_ACCEPT_CONTENT = os.environ.get("SCENE_ACCEPT", "json").split()
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_WORKER_POOL_RESTARTS = "SCENE_RESTARTS" in os.environ
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = float(os.environ.get("SCENE_SOFT", "0"))
 CELERY_WORKER_LOST_WAIT = 1.0  # seconds until a killed child counts as lost; 10 by default
 CELERY_WORKER_LOG_FORMAT = "[%(levelname)s/%(processName)s] %(name)s: %(message)s"
 CELERY_BEAT_SCHEDULE = {

@@ -20,7 +20,7 @@ from z4j_django.control import live_view
 from z4j_django.models import WorkerRecord
 from z4j_django.operations import auditing
 from z4j_django.options import described
-from z4j_django.queries import liveness, pages, worker_status, workers
+from z4j_django.queries import limits, liveness, pages, releases, worker_status, workers
 
 
 class _Presence(serializers.ChoiceField):
@@ -77,9 +77,33 @@ class WorkerSerializer(fields.Record):
         )
 
 
+class LimitSerializer(serializers.Serializer[Any]):
+    """A rate or time limit that a worker has by hand, until it ends."""
+
+    task = serializers.CharField(help_text="The name of the tasks.")
+    verb = serializers.ChoiceField(limits.VERBS, help_text="What was asked for.")
+    limit = serializers.CharField(source="*", help_text="The limit, in words.")
+    is_sure = serializers.BooleanField(
+        help_text="Whether the worker was seen to have it; one that did not show it in time "
+        "perhaps does."
+    )
+    actor = serializers.CharField(help_text="Who asked.")
+    at = fields.Moment(help_text="When.")
+    operation = serializers.IntegerField(help_text="The number of the operation.")
+
+
 class WorkerDetail(WorkerSerializer):
     """A worker with what it did lately."""
 
+    limits = LimitSerializer(
+        many=True, help_text="What was set by hand since it started, the newest first."
+    )
+    releases = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="The releases of its newest tasks, the newest first; null for whoever may not "
+        "view tasks.",
+    )
     tasks_url = fields.TasksAddress(
         worker="hostname", project="project", help_text="Address of the list of all its tasks."
     )
@@ -91,7 +115,10 @@ class WorkerDetail(WorkerSerializer):
     )
 
     class Meta(WorkerSerializer.Meta):  # noqa: D106
-        fields = (*WorkerSerializer.Meta.fields, "tasks_url", "recent_tasks")
+        fields = (
+            *WorkerSerializer.Meta.fields,
+            *("limits", "releases", "tasks_url", "recent_tasks"),
+        )
 
 
 #: Members of a body that are no options of its verb.
@@ -187,10 +214,14 @@ class WorkerView(generic.Detail):
         return generic.named(rows, "hostname", self.asked["hostname"])
 
     def beside(self, found: WorkerRecord) -> dict[str, Any]:
-        """What it did lately, for whoever may view tasks."""
-        sees = self.sees("taskrecord")
+        """Its limits; and what it did lately, for whoever may view tasks."""
         worker_status.tell([found], timezone.now())
-        return {"recent_tasks": workers.recent_tasks(found) if sees else None}
+        recent = workers.recent_tasks(found) if self.sees("taskrecord") else None
+        return {
+            "limits": limits.of_worker(found),
+            "releases": None if recent is None else releases.names_on(recent),
+            "recent_tasks": recent,
+        }
 
 
 class LiveView(WorkerView):
