@@ -140,6 +140,17 @@ class TestAttention:
         assert "Nobody has looked" in shown
         assert asked == ["default"]
 
+    @pytest.mark.parametrize(
+        ("ago", "words"), [(None, "Nobody has looked yet"), (3600, "Nobody looks any more")]
+    )
+    def test_what_is_on_record_says_how_old_it_is(self, client, ago, words) -> None:
+        condition()
+        if ago:
+            looked(ago)
+        shown = text(client.get(APP_INDEX))
+        assert words in shown
+        assert "this is as it was ." not in shown
+
     def test_where_somebody_looks_the_page_makes_no_round(self, client, monkeypatch) -> None:
         asked = first_page.alone(monkeypatch)
         looked()

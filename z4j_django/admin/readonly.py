@@ -208,13 +208,26 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
             return format_html("{}", shown)
         return format_html('<a href="{}">{}</a>', address, shown)
 
-    def relative(self, task_id: str, record: TaskRecord | None, name: str = "") -> SafeString:
-        """A task that another record names, on one line; ``name`` is what that record calls it."""
+    def relative(
+        self,
+        task_id: str,
+        record: TaskRecord | None,
+        name: str = "",
+        badge: Callable[[TaskRecord], SafeString] | None = None,
+    ) -> SafeString:
+        """A task that another record names, on one line.
+
+        Args:
+            task_id: Its id.
+            record: What is on record of it.
+            name: What the other record calls it.
+            badge: How it stands; by default its state.
+        """
         if record is None:
             parts = [formatting.plain(name)] if name else []
             return formatting.joined(*parts, formatting.missing(task_id))
         return formatting.joined(
-            formatting.badge(record.state),
+            badge(record) if badge is not None else formatting.badge(record.state),
             self.link(self.url(record), record.name or name or str(UNNAMED)),
             formatting.identifier(task_id),
         )
