@@ -160,7 +160,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         handler = view.as_view(model_admin=self, **options)
         full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
         # What is told anew every few seconds says itself for how long it may be kept.
-        wrapped = self.admin_site.admin_view(handler, cacheable=True)
+        wrapped = fragments.unchanged_first(self.admin_site.admin_view(handler, cacheable=True))
         # Under ATOMIC_REQUESTS an error afterwards would undo the trail of what was done.
         for alias in {DEFAULT_DB_ALIAS, router.db_for_write(Operation)}:
             wrapped = transaction.non_atomic_requests(using=alias)(wrapped)
