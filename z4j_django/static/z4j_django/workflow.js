@@ -17,7 +17,8 @@
         return found;
     };
 
-    const text = (kind, x, y, words) => create("text", {class: kind, x, y}, words);
+    // The picture runs from left to right; what is said in it as its language does.
+    const text = (kind, x, y, words) => create("text", {class: kind, x, y}, document.dir === "rtl" ? `\u2068${words}\u2069` : words);
 
     /* As much of a name's end as there is room for. */
     const fitted = (() => {
