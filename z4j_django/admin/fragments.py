@@ -22,7 +22,7 @@ from threading import Lock
 from typing import Any, Final, TypeAlias
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.template.loader import render_to_string
 from django.urls import get_script_prefix
 from django.utils import timezone
@@ -33,7 +33,7 @@ from django.utils.translation import get_language
 
 from z4j_django.admin import navigation
 
-_View: TypeAlias = Callable[..., HttpResponse]
+_View: TypeAlias = Callable[..., HttpResponseBase]
 
 #: The parameter that names a part.
 PART: Final = "part"
@@ -127,7 +127,7 @@ def unchanged_first(view: _View) -> _View:
     """A view before which a browser is told where all that it has is so still."""
 
     @wraps(view)
-    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return _unchanged(request) or view(request, *args, **kwargs)
 
     return answered
@@ -151,13 +151,9 @@ def _asker(request: HttpRequest) -> bytes:
     """Who asks for what, as far as a browser says it; nothing where no session does."""
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return b""
-    asked = (
-        request.META.get("HTTP_HOST"),
-        get_script_prefix(),
-        request.get_full_path(),
-        request.method,
-    )
-    said = [request.headers.get(name, "") for name in ("Cookie", "Accept-Language")]
+    asked = (get_script_prefix(), request.get_full_path(), request.method)
+    names = ("Host", "Cookie", "Authorization", "Accept-Language")
+    said = [request.headers.get(name, "") for name in names]
     return hashlib.blake2b(repr((*asked, *said)).encode(), digest_size=16).digest()
 
 
