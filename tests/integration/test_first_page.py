@@ -130,6 +130,13 @@ class TestAttention:
         assert shown.count("z4j-is-critical") == reading.CONDITIONS
         assert f"{reading.CONDITIONS}+" in shown
 
+    def test_a_remedy_calls_other_conditions_by_their_titles(self, client) -> None:
+        looked()
+        condition("queue_backing_up", "mail", evidence="412 messages wait.")
+        shown = part(client)
+        assert "“All slots held” and “Worker takes nothing” say so" in shown
+        assert "slots_held" not in shown
+
     @pytest.mark.parametrize("ago", [None, 3600])
     def test_that_nobody_looks_is_not_taken_for_quiet(self, client, ago, monkeypatch) -> None:
         asked = first_page.alone(monkeypatch)
