@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lowest newest contract api-schema verb-tables vendor bench chaos celery-suite themes lint clean
+.PHONY: demo test lowest newest contract api-schema verb-tables vendor pictures bench chaos celery-suite themes lint clean
 
 # Worker, beat and site on 127.0.0.1; Ctrl-C stops all of them.
 demo: $(VENV)/.demo
@@ -39,6 +39,11 @@ verb-tables: $(VENV)/.dev
 # The scripts of others that the admin's pages are made with, as tools/vendor.json pins them.
 vendor:
 	$(PYTHON) -m tools.vendor
+
+# The pictures of docs/images, of a shop that has a bad day. WALK= names a folder for a picture of
+# every page instead: light, dark, on a phone and from right to left.
+pictures: $(VENV)/.dev
+	$(BIN)/python -m tools.pictures $(WALK)
 
 # The short forms of all, in about ten minutes; then the tables of figures in README.md and docs/
 # are written anew. FORM= runs the long ones; each script says at its head what else it can do.

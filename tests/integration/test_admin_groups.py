@@ -110,6 +110,19 @@ class TestGroups:
         assert "It has no body" in shown
         assert page(made) in shown
 
+    @pytest.mark.parametrize(
+        ("state", "stands"), [("FAILURE", "NEVER SENT"), ("STARTED", "NOT SENT")]
+    )
+    def test_the_page_says_of_a_body_what_the_picture_does(
+        self, admin_client, state, stands
+    ) -> None:
+        group = self.group(body_id="body")
+        task("m0", group_id="g", group_index=0, state=state)
+        task("body", name="shop.tell", sent_at=None)
+        shown = text(admin_client.get(page(group)))
+        assert f">{stands}<" in shown
+        assert ">PENDING<" not in shown
+
     @pytest.mark.parametrize("query", ["", "?id=abc", "?id=999999"])
     def test_nothing_chosen_leads_back_to_the_list(self, admin_client, pretence, query) -> None:
         response = admin_client.post(address("grouprecord_retry_all") + query, follow=True)

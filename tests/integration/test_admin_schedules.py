@@ -112,7 +112,7 @@ class TestPage:
         assert [state for state, _sign in signs] == ["SUCCESS", "FAILURE", "REVOKED", "STARTED"]
         assert len({sign for _state, sign in signs}) == 4
         assert ">STARTED</span>" in tick
-        assert "every 3,600 s" in tick
+        assert "every 1 h" in tick
         assert "overdue for" in row(shown, "late")
         assert "1 is overdue." in shown
         assert "none on record" in row(shown, "report")

@@ -130,6 +130,13 @@ class TestAttention:
         assert shown.count("z4j-is-critical") == reading.CONDITIONS
         assert f"{reading.CONDITIONS}+" in shown
 
+    def test_a_remedy_calls_other_conditions_by_their_titles(self, client) -> None:
+        looked()
+        condition("queue_backing_up", "mail", evidence="412 messages wait.")
+        shown = part(client)
+        assert "“All slots held” and “Worker takes nothing” say so" in shown
+        assert "slots_held" not in shown
+
     @pytest.mark.parametrize("ago", [None, 3600])
     def test_that_nobody_looks_is_not_taken_for_quiet(self, client, ago, monkeypatch) -> None:
         asked = first_page.alone(monkeypatch)
@@ -139,6 +146,17 @@ class TestAttention:
         assert "All quiet" not in shown
         assert "Nobody has looked" in shown
         assert asked == ["default"]
+
+    @pytest.mark.parametrize(
+        ("ago", "words"), [(None, "Nobody has looked yet"), (3600, "Nobody looks any more")]
+    )
+    def test_what_is_on_record_says_how_old_it_is(self, client, ago, words) -> None:
+        condition()
+        if ago:
+            looked(ago)
+        shown = text(client.get(APP_INDEX))
+        assert words in shown
+        assert "this is as it was ." not in shown
 
     def test_where_somebody_looks_the_page_makes_no_round(self, client, monkeypatch) -> None:
         asked = first_page.alone(monkeypatch)

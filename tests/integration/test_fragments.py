@@ -9,13 +9,16 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import PermissionDenied
-from django.test import RequestFactory
+from django.db import connection
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from z4j_django.admin import formatting, fragments
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
-from z4j_django.models import TaskRecord
+from z4j_django.models import QueueSample, TaskRecord
 
 pytestmark = pytest.mark.django_db
 
@@ -172,3 +175,77 @@ def test_without_the_permission_there_is_neither(names, query) -> None:
     with pytest.raises(PermissionDenied):
         get(names, viewer("clerk", "view_workerrecord"), query)
     assert names.asked == 0
+
+
+class TestUnchanged:
+    """Who was told a moment ago what is so still is told that, and not asked who they are."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch) -> list[float]:
+        moment = [1_000.0]
+        monkeypatch.setattr(fragments.time, "monotonic", lambda: moment[0])
+        fragments.forget()
+        return moment
+
+    @pytest.fixture
+    def asked(self, clock) -> Any:
+        """Asks for the table of queues as a browser does: with the ETag it was given last."""
+        user = viewer("viewer", "view_operation")
+        client, tags = Client(), [""]
+        client.force_login(user)
+        address = reverse("admin:z4j_django_operation_queues")
+
+        def ask(*, queries: int | None = None, **more: Any) -> int:
+            headers = {"If-None-Match": tags[0]} if tags[0] else {}
+            with CaptureQueriesContext(connection) as captured:
+                response = client.get(address, {"part": "table"}, headers={**headers, **more})
+            tags[0] = response.headers.get("ETag", tags[0])
+            assert queries is None or len(captured) == queries
+            return response.status_code
+
+        ask.client, ask.user, ask.tags = client, user, tags
+        return ask
+
+    def test_it_takes_no_query(self, asked) -> None:
+        assert asked() == 200
+        assert asked(queries=0) == 304
+
+    def test_what_is_told_no_more_is_looked_at_anew(self, asked, clock) -> None:
+        asked()
+        clock[0] += fragments.SHARED
+        assert asked() == 304
+        QueueSample.objects.create(queue="mail", at=timezone.now(), depth=7)
+        clock[0] += fragments.SHARED
+        assert asked() == 200
+
+    def test_after_half_a_minute_it_is_asked_who_they_are(self, asked, clock) -> None:
+        asked()
+        asked.user.user_permissions.clear()
+        assert asked(queries=0) == 304
+        clock[0] += fragments.ASKED_AGAIN
+        assert asked() == 403
+
+    @pytest.mark.parametrize("change", ["cookie", "language", "tag"])
+    def test_whoever_differs_is_asked_at_once(self, asked, change) -> None:
+        asked()
+        asked.user.user_permissions.clear()
+        more = {}
+        if change == "cookie":
+            asked.client.cookies["another"] = "1"
+        elif change == "language":
+            more = {"Accept-Language": "de"}
+        else:
+            asked.tags[0] = 'W/"another"'
+        assert asked(**more) == 403
+
+    def test_without_a_session_nobody_is_known(self, asked) -> None:
+        asked()
+        asked.client.cookies.clear()
+        assert asked() == 302
+
+    def test_no_more_are_remembered_than_there_is_room_for(self, asked, monkeypatch) -> None:
+        monkeypatch.setattr(fragments, "_MOST_ASKED", 2)
+        for number in range(4):
+            asked.client.cookies["number"] = str(number)
+            asked()
+        assert len(fragments._askers) == 2

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.integration import operators
-from tests.integration.pages import GROUPS, NOW, SCRIPT, task, text
+from tests.integration.pages import GROUPS, NOW, SCRIPT, page, task, text
 from tests.integration.test_graphs import many
 from z4j_django.admin import group_list
 from z4j_django.models import GroupRecord, TaskRecord
@@ -92,6 +92,23 @@ class TestList:
         for one in ("shop.resize", "&times;&nbsp;50", "50 of 50", "3 failed", "NEVER SENT"):
             assert one in shown
         assert "47 of 50, 3 failed" in shown  # for readers
+
+    def test_what_was_retried_well_offers_no_retry(self, admin_client) -> None:
+        for one in ("chord", "still"):
+            group(one, "SUCCESS", "FAILURE", kind="chord", body_id=f"{one}-body")
+        for one in ("group", "half"):
+            group(one, "FAILURE", "REJECTED", "SUCCESS")
+        task("b", retry_of="chord-body", state="SUCCESS")
+        task("s", retry_of="still-body", state="FAILURE")
+        for n in (0, 1):
+            task(f"g{n}", retry_of=f"group-{n}", state="SUCCESS")
+        task("h0", retry_of="half-0", state="SUCCESS")
+        response = admin_client.get(GROUPS)
+        rows = {row.group_id: row for row in response.context["cl"].result_list}
+        assert {one for one, row in rows.items() if row.retry_url} == {"still", "half"}
+        assert text(response).count("retried well") == 2
+        assert "retried well" in text(admin_client.get(page(rows["chord"])))
+        assert "retried well" not in text(admin_client.get(page(rows["half"])))
 
     def test_a_word_finds_the_groups_that_stand_so(self, admin_client) -> None:
         group("good", "SUCCESS")

@@ -5,9 +5,10 @@ import re
 
 import pytest
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 
 from z4j_django.admin import fragments
+from z4j_django.models import GroupRecord
 
 PAGES = (
     "app_list",
@@ -59,3 +60,14 @@ def test_a_page_has_no_english_that_is_translated(admin_client, name, language):
 def test_an_arabic_page_runs_from_right_to_left(admin_client):
     page = _shown(admin_client, "z4j_django_taskrecord_changelist", "ar")
     assert 'dir="rtl"' in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("language", "words"), [("de", "Chord aus 40"), ("ar", "‏chord من 40")])
+def test_a_workflow_says_what_it_is_of(admin_client, language, words):
+    record = GroupRecord.objects.create(
+        group_id="g", kind="chord", size=40, first_seen=timezone.now()
+    )
+    with translation.override(language):
+        page = admin_client.get(reverse("admin:z4j_django_grouprecord_workflow", args=[record.pk]))
+    assert words.lower() in page.content.decode().lower()

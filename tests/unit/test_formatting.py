@@ -58,6 +58,13 @@ def test_what_lies_ahead_is_said_so() -> None:
     assert ">in 5 min</time>" in formatting.moment(NOW + timedelta(minutes=5), NOW)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(300, "in 5 min"), (1, "in 1 s"), (0.4, "now"), (0, "now"), (-9, "now")]
+)
+def test_what_is_due_next_is_never_ago(seconds: float, shown: str) -> None:
+    assert f">{shown}</time>" in formatting.due(NOW + timedelta(seconds=seconds), NOW)
+
+
 def test_after_a_month_a_time_is_a_date() -> None:
     shown = formatting.moment(NOW - timedelta(days=400), NOW)
     assert ">Jan. 28, 2025</time>" in shown

@@ -55,6 +55,11 @@ def test_a_crontab_that_never_comes_has_no_next() -> None:
     assert of("0 0 31 2 *").after(NOON) is None
 
 
+def test_a_first_of_january_that_is_a_sunday_may_be_a_decade_off() -> None:
+    moment = datetime(2025, 1, 1, tzinfo=UTC)
+    assert of("0 0 1 1 0").after(moment) == datetime(2034, 1, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     "text", ["60 * * * *", "* * 0 * *", "x * * * *", "*/0 * * * *", "1- * * * *"]
 )
@@ -65,7 +70,21 @@ def test_what_is_no_crontab_is_refused(text: str) -> None:
 
 def test_an_interval_comes_so_long_after_the_last() -> None:
     assert Interval(90.0).after(NOON) == NOON + timedelta(seconds=90)
-    assert str(Interval(86_400.0)) == "every 86,400 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (86_400, "every 1 d"),
+        (14_400, "every 4 h"),
+        (5_400, "every 90 min"),
+        (90, "every 90 s"),
+        (0.5, "every 0.5 s"),
+        (0, "every 0 s"),
+    ],
+)
+def test_an_interval_is_told_in_the_greatest_unit_that_fits(seconds: float, words: str) -> None:
+    assert str(Interval(seconds)) == words
 
 
 @pytest.mark.parametrize("seconds", [3e11, 1e15, float("inf")])

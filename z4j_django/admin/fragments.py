@@ -3,8 +3,9 @@
 A page is written whole, and reads without scripts. Each of its parts says where it is to be had
 alone: at the page's own address, with ``?part=`` its name. htmx asks there every few seconds, and
 is answered 304 where nothing has changed but how long ago things were. What one user was told, all
-with the same rights are told for a few seconds: of fifty open pages, one is made, and the others
-cost what Django takes to know who asks.
+with the same rights are told for a few seconds: of fifty open pages, one is made. And who was told
+something is told that it is so still without being asked who they are, which is what a 304 costs:
+it shows nothing, and every half minute they are asked again.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
+from http import HTTPStatus
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.template.loader import render_to_string
 from django.urls import get_script_prefix
 from django.utils import timezone
@@ -31,10 +33,16 @@ from django.utils.translation import get_language
 
 from z4j_django.admin import navigation
 
+_View: TypeAlias = Callable[..., HttpResponseBase]
+
 #: The parameter that names a part.
 PART: Final = "part"
 #: Seconds for which a part is told as it was; a little less than from one request to the next.
 SHARED: Final = 4.75
+#: Seconds after which who asks is looked at again, though nothing has changed.
+ASKED_AGAIN: Final = 30.0
+#: Those who asked that are remembered at most.
+_MOST_ASKED: Final = 1_000
 #: Parts that are remembered at most, and characters of one.
 _MOST: Final = 64
 _LONGEST: Final = 500_000
@@ -111,7 +119,52 @@ def told(request: HttpRequest, name: str, make: Callable[[], str]) -> str:
             with _lock:
                 _making.discard(key)
         _remember(key, text)
+    _remember_asker(request, key)
     return text
+
+
+def unchanged_first(view: _View) -> _View:
+    """A view before which a browser is told where all that it has is so still."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return _unchanged(request) or view(request, *args, **kwargs)
+
+    return answered
+
+
+def _unchanged(request: HttpRequest) -> HttpResponse | None:
+    """A 304 for who was told a moment ago what is told still; None where that is not known."""
+    if "If-None-Match" not in request.headers or not (asker := _asker(request)):
+        return None
+    now = time.monotonic()
+    with _lock:
+        asked_at, key = _askers.get(asker, (-ASKED_AGAIN, ()))
+        at, text = _kept.get(key, (-SHARED, ""))
+    if now - asked_at >= ASKED_AGAIN or now - at >= SHARED:
+        return None
+    response = revalidated(request, HttpResponse(), text)
+    return response if response.status_code == HTTPStatus.NOT_MODIFIED else None
+
+
+def _asker(request: HttpRequest) -> bytes:
+    """Who asks for what, as far as a browser says it; nothing where no session does."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return b""
+    asked = (get_script_prefix(), request.get_full_path(), request.method)
+    names = ("Host", "Cookie", "Authorization", "Accept-Language")
+    said = [request.headers.get(name, "") for name in names]
+    return hashlib.blake2b(repr((*asked, *said)).encode(), digest_size=16).digest()
+
+
+def _remember_asker(request: HttpRequest, key: tuple[Any, ...]) -> None:
+    if not (asker := _asker(request)):
+        return
+    with _lock:
+        _askers[asker] = time.monotonic(), key
+        _askers.move_to_end(asker)
+        while len(_askers) > _MOST_ASKED:
+            _askers.popitem(last=False)
 
 
 def revalidated(request: HttpRequest, response: HttpResponse, content: str) -> HttpResponse:
@@ -150,6 +203,8 @@ def _key(request: HttpRequest, name: str) -> tuple[Any, ...]:
 _kept: Final[OrderedDict[tuple[Any, ...], tuple[float, str]]] = OrderedDict()
 #: What is made anew at this moment, which whoever asks meanwhile need not make, too.
 _making: Final[set[tuple[Any, ...]]] = set()
+#: When who asked was told what, by which they are known for a while.
+_askers: Final[OrderedDict[bytes, tuple[float, tuple[Any, ...]]]] = OrderedDict()
 _lock = Lock()
 
 
@@ -179,3 +234,4 @@ def forget() -> None:
     with _lock:
         _kept.clear()
         _making.clear()
+        _askers.clear()

@@ -28,6 +28,8 @@ STANDING = {
     "waiting": (_("waiting"), states.PENDING),
     "succeeded": (_("succeeded"), states.SUCCESS),
 }
+#: What is said of one of which something failed that was run again since, and ended well.
+MENDED = _("retried well")
 
 
 class StandingFilter(admin.SimpleListFilter):

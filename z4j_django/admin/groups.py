@@ -104,7 +104,10 @@ class GroupAdmin(ActingAdmin):
         for row in rows:
             row.body = bodies.get((row.project, row.body_id))
             row.progress = progress.get(row.pk) or row.progress
-            failed = may and row.progress.word == "failed"
+        mended = groups.mended([row for row in rows if row.progress.word == "failed"])
+        for row in rows:
+            row.mended = row.pk in mended
+            failed = may and row.progress.word == "failed" and not row.mended
             row.retry_url = self.page_url("retry_failed", id=row.pk) if failed else None
         return rows
 
@@ -112,6 +115,8 @@ class GroupAdmin(ActingAdmin):
     def shown_state(self, group: Any) -> str:
         """How the members stand, all in all; below it, the way to run again what failed."""
         shown = group_list.pill(group.progress)
+        if group.mended:
+            return formatting.stacked(shown, formatting.mark(str(group_list.MENDED)))
         if not group.retry_url:
             return shown
         what = f"{_(group.kind)} {formatting.short_id(group.group_id)}"
@@ -161,20 +166,15 @@ class GroupAdmin(ActingAdmin):
     def shown_body(self, group: Any) -> str:
         """The task that takes the members' results, above its state."""
         name = self.body_name(group)
-        return formatting.stacked(name, self._body_state(group)) if group.body else name
+        if not group.body:
+            return name
+        return formatting.stacked(name, _body_state(group.body, group.progress.word))
 
     @admin.display(description=gettext_lazy("body"))
     def body_name(self, group: GroupRecord) -> SafeString:
         """Its name alone."""
         known = group.body_name or formatting.short_id(group.body_id)
         return formatting.name(known) if known else formatting.text("")
-
-    def _body_state(self, group: Any) -> SafeString:
-        if group.body.state == states.PENDING and group.body.sent_at is None:
-            # Its message comes with the last member's success.
-            never = group.progress.word == "failed"
-            return workflow_views.badge(steps.NEVER_SENT if never else steps.NOT_SENT)
-        return formatting.badge(group.body.state)
 
     @admin.display(description=gettext_lazy("first seen"))
     def seen(self, group: GroupRecord) -> str:
@@ -201,15 +201,24 @@ class GroupAdmin(ActingAdmin):
             **trails.group_trail(self, request, record),
         }
         known: dict[str, TaskRecord] = {}
+        word = ""
         if self.may_view(request, TaskRecord):
             known = tasks.by_ids(record.project, (record.body_id, record.root_id))
-            context |= self._members(record)
+            members = groups.members(record)
+            progress = groups.Progress(members.counts, record.size, not members.more)
+            word = progress.word
+            context |= self._members(record, members, progress)
         body, root = "", ""
         inner, around = groups.inner(record), groups.around(record)
         if inner is not None:
             body = self._named(inner)
         elif record.body_id:
-            body = self.relative(record.body_id, known.get(record.body_id), record.body_name)
+            body = self.relative(
+                record.body_id,
+                known.get(record.body_id),
+                record.body_name,
+                lambda task: _body_state(task, word),
+            )
         if record.root_id:
             root = self.relative(record.root_id, known.get(record.root_id))
         context["facts"] = facts(
@@ -227,10 +236,12 @@ class GroupAdmin(ActingAdmin):
         words = f"{_(group.kind)} {formatting.short_id(group.group_id)}"
         return self.link(self.url(group), words)
 
-    def _members(self, group: GroupRecord) -> dict[str, Any]:
-        members = groups.members(group)
-        progress = groups.Progress(members.counts, group.size, not members.more)
+    def _members(
+        self, group: GroupRecord, members: groups.Members, progress: groups.Progress
+    ) -> dict[str, Any]:
+        is_mended = progress.word == "failed" and group.pk in groups.mended([group])
         return {
+            "status": str(group_list.MENDED) if is_mended else "",
             "goes_on": any(state in states.UNFINISHED for state, _count in members.counts),
             "progress": formatting.progress(progress.done, progress.size),
             "wrong": ", ".join(workflow_views.few(members.counts)),
@@ -243,3 +254,11 @@ class GroupAdmin(ActingAdmin):
             "members_limit": formatting.count(groups.MEMBERS_LIMIT) if members.more else "",
             "shows_members": True,
         }
+
+
+def _body_state(body: TaskRecord, word: str) -> SafeString:
+    """How the body of a chord stands whose members stand as ``word`` says."""
+    if body.state == states.PENDING and body.sent_at is None and body.received_at is None:
+        # Its message comes with the last member's success.
+        return workflow_views.badge(steps.NEVER_SENT if word == "failed" else steps.NOT_SENT)
+    return formatting.badge(body.state)

@@ -160,7 +160,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
         handler = view.as_view(model_admin=self, **options)
         full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
         # What is told anew every few seconds says itself for how long it may be kept.
-        wrapped = self.admin_site.admin_view(handler, cacheable=True)
+        wrapped = fragments.unchanged_first(self.admin_site.admin_view(handler, cacheable=True))
         # Under ATOMIC_REQUESTS an error afterwards would undo the trail of what was done.
         for alias in {DEFAULT_DB_ALIAS, router.db_for_write(Operation)}:
             wrapped = transaction.non_atomic_requests(using=alias)(wrapped)
@@ -208,13 +208,26 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
             return format_html("{}", shown)
         return format_html('<a href="{}">{}</a>', address, shown)
 
-    def relative(self, task_id: str, record: TaskRecord | None, name: str = "") -> SafeString:
-        """A task that another record names, on one line; ``name`` is what that record calls it."""
+    def relative(
+        self,
+        task_id: str,
+        record: TaskRecord | None,
+        name: str = "",
+        badge: Callable[[TaskRecord], SafeString] | None = None,
+    ) -> SafeString:
+        """A task that another record names, on one line.
+
+        Args:
+            task_id: Its id.
+            record: What is on record of it.
+            name: What the other record calls it.
+            badge: How it stands; by default its state.
+        """
         if record is None:
             parts = [formatting.plain(name)] if name else []
             return formatting.joined(*parts, formatting.missing(task_id))
         return formatting.joined(
-            formatting.badge(record.state),
+            badge(record) if badge is not None else formatting.badge(record.state),
             self.link(self.url(record), record.name or name or str(UNNAMED)),
             formatting.identifier(task_id),
         )

@@ -96,7 +96,7 @@ class SchedulesPage(Page):
             "runs": [formatting.sign(run, task_url(run)) for run in one.runs],
             "outcome": formatting.pill(newest.state) if newest is not None else "",
             "sent": formatting.moment(one.last_sent),
-            "due": formatting.moment(one.due(now)),
+            "due": formatting.due(one.due(now)),
             "buttons": schedule_pages.of_row(
                 self.model_admin, self.request, entry.name, is_kept=entry.is_kept
             ),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from z4j_django.admin import fragments, workflow_views
+from z4j_django.admin import formatting, fragments, workflow_views
 from z4j_django.admin.acting import keys
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.pages import Page
@@ -84,7 +84,7 @@ class WorkflowPage(Page):
     @staticmethod
     def _named(record: Any) -> str:
         if isinstance(record, GroupRecord):
-            return f"{record.kind} of {record.size}"
+            return formatting.kind(record)
         return record.name or str(UNNAMED)
 
     def _shown(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -168,6 +168,47 @@ def progress(page: Sequence[GroupRecord]) -> dict[int, Progress]:
         group.pk: _progress(group, counts[group.pk], names[group.pk], limits[group.pk])
         for group in page
     }
+
+
+def mended(page: Sequence[GroupRecord]) -> set[int]:
+    """The keys of those groups of which something failed, where all of that was mended since.
+
+    A chord is mended by a body that was run again and ended well; another group, by retries of
+    all its members that failed. Of both, two queries; of more members than are shown it says no.
+    """
+    fed = {(one.project, one.body_id): one.pk for one in page if one.body_id}
+    failed = _failed(one for one in page if not one.body_id)
+    wanted = {*fed, *(key for keys in failed.values() for key in keys)}
+    if not wanted:
+        return set()
+    again = TaskRecord.objects.exclude(retry_of="").filter(
+        project__in={project for project, _ in wanted},
+        retry_of__in={task_id for _, task_id in wanted},
+        state=states.SUCCESS,
+    )
+    well = set(again.values_list("project", "retry_of"))
+    found = {key for place, key in fed.items() if place in well}
+    return found | {key for key, members in failed.items() if members and members <= well}
+
+
+def _failed(page: Iterable[GroupRecord]) -> dict[int, set[tuple[str, str]]]:
+    """The members that failed of each of some groups, by project and id."""
+    groups = {(one.project, one.group_id): one.pk for one in page}
+    if not groups:
+        return {}
+    members = TaskRecord.objects.filter(
+        project__in={project for project, _ in groups},
+        group_id__in={group_id for _, group_id in groups},
+        state__in=(*FAILED, states.REJECTED),
+    )
+    found: dict[int, set[tuple[str, str]]] = defaultdict(set)
+    rows = list(members.values_list("project", "group_id", "task_id")[: MEMBERS_LIMIT + 1])
+    if len(rows) > MEMBERS_LIMIT:
+        return {}
+    for project, group_id, task_id in rows:
+        if (key := groups.get((project, group_id))) is not None:
+            found[key].add((project, task_id))
+    return found
 
 
 def _progress(group: GroupRecord, counts: dict[str, int], names: set[str], limit: int) -> Progress:

@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from math import acos, asin, atan2, cos, degrees, radians, sin
 from typing import Final, TypeAlias
 
-#: Days that are looked through for the next moment: 29 February may be eight years off.
-_DAYS: Final = 366 * 8 + 2
+#: Days that are looked through for the next moment: the same days of the week come round again
+#: after 28 years.
+_DAYS: Final = 366 * 28 + 2
 _WEEKDAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS: Final = tuple(name.lower() for name in calendar.month_abbr[1:])
 #: How high the sun's centre stands at an event, in degrees, and whether that is before noon.
@@ -32,6 +33,8 @@ _SUN: Final[Mapping[str, tuple[float, int]]] = {
 _SAME_EVENT: Final = timedelta(hours=1)
 #: The cosine of the sun's angle beyond which it hardly reaches a height, if it does.
 _GRAZES: Final = 0.98
+#: In what an interval is told, the greatest of which it has a whole number, and their seconds.
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60))
 _EPOCH: Final = datetime(2000, 1, 1, 12, tzinfo=UTC)
 
 
@@ -49,6 +52,9 @@ class Interval:
             return None
 
     def __str__(self) -> str:
+        for unit, size in _UNITS:
+            if self.seconds >= size and self.seconds % size == 0:
+                return f"every {self.seconds / size:,.10g} {unit}"
         return f"every {self.seconds:,.10g} s"
 
 

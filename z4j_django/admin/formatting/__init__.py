@@ -6,6 +6,7 @@ stands, because it is made here.
 
 from z4j_django.admin.formatting.charts import bar, bars, pace_bar, progress, slots, sparkline
 from z4j_django.admin.formatting.moments import (
+    due,
     elapsed,
     full_moment,
     iso_moment,
@@ -63,6 +64,7 @@ __all__ = [
     "bounded",
     "coloured",
     "count",
+    "due",
     "duration",
     "elapsed",
     "full_moment",

@@ -32,6 +32,7 @@ def words() -> dict[str, str]:
         "d": _("%s d"),
         "ago": _("%t ago"),
         "ahead": _("in %t"),
+        "due": _("now"),
     }
 
 
@@ -63,6 +64,20 @@ def moment(value: datetime | None, now: datetime | None = None) -> SafeString:
         return _time(local, "", date_format(local, "DATE_FORMAT"))
     which = "ago" if seconds > -1 else "ahead"
     return _time(local, "moment", words()[which].replace("%t", span(abs(seconds))))
+
+
+def due(value: datetime | None, now: datetime | None = None) -> SafeString:
+    """How far ahead something is; once its moment has come, that it is due now."""
+    if value is None:
+        return nothing()
+    local = _local(value)
+    seconds = (local - _local(now or timezone.now())).total_seconds()
+    if seconds >= _DATED:
+        return moment(value, now)
+    said = words()
+    return _time(
+        local, "due", said["ahead"].replace("%t", span(seconds)) if seconds >= 1 else said["due"]
+    )
 
 
 def elapsed(since: datetime | None, now: datetime | None = None) -> SafeString:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language_bidi
 from django.utils.translation import gettext as _
 
-from z4j_django import states
+from z4j_django import states, values
 from z4j_django.admin.formatting import moments
 from z4j_django.admin.formatting.names import nothing
 from z4j_django.models import TaskRecord
 from z4j_django.queries import tasks
 from z4j_django.queries.totals import Total
 from z4j_django.values import NOTHING
-from z4j_django.values import duration as duration
+
+#: What stands between these runs from left to right, whatever surrounds it.
+_LEFT_TO_RIGHT: Final = "\u2066", "\u2069"
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in two units at most: ``85 ms``, ``3.42 s``, ``2m 05s``."""
+    shown = values.duration(seconds)
+    return shown.join(_LEFT_TO_RIGHT) if get_language_bidi() else shown
 
 
 def count(value: float | None, decimals: int = 0) -> str:

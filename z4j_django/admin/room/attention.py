@@ -95,12 +95,23 @@ def _row(record: ConditionRecord, request: HttpRequest) -> Row:
         title=_(record.title),
         subject=record.subject,
         evidence=record.evidence,
-        remedy=formatting.prose(_(record.remedy)),
+        remedy=formatting.prose(_by_titles(_(record.remedy))),
         since=formatting.elapsed(record.since),
         look=_look(record, request),
         act=act,
         act_label=label,
     )
+
+
+def _by_titles(remedy: str) -> str:
+    """A remedy that calls the other conditions as the page does, and not by their keys."""
+    if "`" in remedy:
+        for key, one in registry.CONDITIONS.items():
+            remedy = remedy.replace(
+                f"`{key}`",
+                f"\N{LEFT DOUBLE QUOTATION MARK}{_(one.title)}\N{RIGHT DOUBLE QUOTATION MARK}",
+            )
+    return remedy
 
 
 def _look(record: ConditionRecord, request: HttpRequest) -> str | None:

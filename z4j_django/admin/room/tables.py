@@ -173,7 +173,7 @@ def schedules(reading: Reading, request: HttpRequest) -> dict[str, Any]:
 
 
 def _schedule(reading: Reading, request: HttpRequest, one: Schedule) -> dict[str, Any]:
-    when = formatting.moment(one.due(reading.now))
+    when = formatting.due(one.due(reading.now))
     if one.overdue is not None:
         when = format_html(_("overdue for {}"), formatting.elapsed(one.overdue.since))
     return {

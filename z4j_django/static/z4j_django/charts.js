@@ -88,11 +88,12 @@
         return {
             width: widthOf(figure),
             height: Math.max(Number(figure.dataset.height) || 160, 80),
+            padding: [8, null, 0, null],
             cursor: {show: true, x: true, y: false, drag: {setScale: false}, points: {show: false}},
             legend: {show: false},
             scales: {y: {range: (plot, low, high) => [0, Math.max(high || 0, isBars ? 1 : 0.001) * 1.05]}},
             axes: [
-                {...axis, grid: {show: false}, space: 70, size: 28, values: times},
+                {...axis, grid: {show: false}, space: 70, size: 22, values: times},
                 {...axis, size: 48, values: (plot, splits) => splits.map((one) => (found.unit === "s" ? seconds(one) : short.format(one)))},
             ],
             // The highest sum is drawn first, and the others before it.

@@ -17,7 +17,8 @@
         return found;
     };
 
-    const text = (kind, x, y, words) => create("text", {class: kind, x, y}, words);
+    // The picture runs from left to right; what is said in it as its language does.
+    const text = (kind, x, y, words) => create("text", {class: kind, x, y}, document.dir === "rtl" ? `\u2068${words}\u2069` : words);
 
     /* As much of a name's end as there is room for. */
     const fitted = (() => {
@@ -215,10 +216,8 @@
             resize();
             canvas.scrollTo(left, top);
         };
-        const fit = (least) => {
-            const room = Math.min(canvas.clientWidth / size.width, 600 / size.height, 1);
-            zoom(Math.max(room, least), 0, 0);
-        };
+        const fitting = (least) => Math.max(Math.min(canvas.clientWidth / size.width, 600 / size.height, 1), least);
+        const fit = (least) => zoom(fitting(least), 0, 0);
         const actions = {
             in: () => zoom(scale * ZOOM.step), out: () => zoom(scale / ZOOM.step), fit: () => fit(ZOOM.least),
         };
@@ -236,13 +235,11 @@
             const isFirst = svg === null;
             const {scrollLeft, scrollTop} = canvas;
             [svg, size] = [drawn, extent];
+            // Its size is known before it is in the page, where each look at a size lays all out.
+            if (isFirst) scale = fitting(ZOOM.readable);
+            resize();
             canvas.replaceChildren(svg);
-            if (isFirst) {
-                fit(ZOOM.readable);
-            } else {
-                resize();
-                canvas.scrollTo(scrollLeft, scrollTop);
-            }
+            if (!isFirst) canvas.scrollTo(scrollLeft, scrollTop);
         };
     };
 

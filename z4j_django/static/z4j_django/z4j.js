@@ -23,8 +23,10 @@
     const age = (time) => {
         const seconds = (Date.now() - ahead - Date.parse(time.dateTime)) / 1000;
         let shown = span(Math.abs(seconds));
-        if (time.dataset.z4jTime === "moment") {
-            shown = words[seconds > -1 ? "ago" : "ahead"].replace("%t", shown);
+        const kind = time.dataset.z4jTime;
+        if (kind === "moment" || kind === "due") {
+            const past = kind === "due" ? "due" : "ago";
+            shown = words[seconds > -1 ? past : "ahead"].replace("%t", shown);
         }
         if (time.textContent !== shown) {
             time.textContent = shown;

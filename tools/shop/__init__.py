@@ -1,0 +1,1 @@
+"""A shop with life in it, for pictures of it."""
