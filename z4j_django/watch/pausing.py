@@ -8,8 +8,10 @@ broker or workers that do not answer hold up nobody.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from django.db import connections, router
@@ -28,6 +30,8 @@ logger = logs.logger("z4j_django.watch")
 ANSWER: Final = 2.0
 #: Seconds for the broker, and the answers, in all.
 TIMEOUT: Final = 5.0
+#: Seconds of these for the connection, and for what there is to say beside the answers.
+_MARGIN: Final = 0.5
 #: How long workers that do not answer are told again that a queue is resumed.
 FORGET: Final = timedelta(hours=1)
 #: What resumes the queues of a project whose time is over. It stands above this package, and takes
@@ -79,11 +83,19 @@ def look_after(project: str) -> None:
     now = lease.now()
     if pauses.current(project).filter(until__lte=now).exists():
         import_string(_RESUME_OVERDUE)(project, now)
+    resumed = pauses.kept(project).exclude(resumed_at=None)
+    steps: list[Callable[[], object]] = [partial(release, one) for one in resumed]
     if paused := list(pauses.current(project)):
-        stop(project, paused)
-    for one in pauses.kept(project).exclude(resumed_at=None):
-        release(one)
+        steps.append(partial(stop, project, paused))
+    trouble: Exception | None = None
+    for step in steps:
+        try:
+            step()
+        except Exception as error:  # whatever the transport raises: the others are told
+            trouble = error
     pauses.kept(project).filter(resumed_at__lt=now - FORGET).delete()
+    if trouble is not None:
+        raise trouble
 
 
 def stop(project: str, paused: Iterable[PausedQueue]) -> dict[str, Told]:
@@ -97,7 +109,7 @@ def stop(project: str, paused: Iterable[PausedQueue]) -> dict[str, Told]:
     at = lease.now()
     takers = queue_table.consumers(workers.online(project, at))
     on_record = {name: {one.hostname for one in mine} for name, mine in takers.items()}
-    found = _connected(lambda there, mailbox: _stop(there, mailbox, set(by_name), on_record))
+    found = _connected(lambda there, mailbox: _stop(there, mailbox, by_name, on_record))
     for name, told in found.items():
         _note(by_name[name], told, at)
     return found
@@ -109,14 +121,25 @@ def _stop(
     names: Collection[str],
     on_record: Mapping[str, set[str]],
 ) -> dict[str, Told]:
-    """Ask all workers, and tell those that take from a queue, or do on record and don't answer."""
+    """Ask all workers, and tell those that take from a queue, or do on record and don't answer.
+
+    Those that don't are told last: what time is left, their silence may take.
+    """
+    until = time.monotonic() + TIMEOUT - _MARGIN
     online = set().union(*on_record.values())
     told = broadcasts.ask(connection, mailbox, "active_queues", {}, seconds=ANSWER, expected=online)
-    found: dict[str, Told] = {}
-    for name in names:
-        taking = {hostname for hostname, queues in told.items() if name in _names(queues)}
-        silent = on_record.get(name, set()) - told.keys()
-        found[name] = _tell(connection, mailbox, "cancel_consumer", name, sorted(taking | silent))
+    taking = {
+        name: [hostname for hostname, queues in told.items() if name in _names(queues)]
+        for name in names
+    }
+    silent = {name: on_record.get(name, set()) - told.keys() for name in names}
+    found: dict[str, Told] = {name: {} for name in names}
+    calls = [(name, sorted(only)) for part in (taking, silent) for name, only in part.items()]
+    calls = [(name, only) for name, only in calls if only]
+    for place, (name, only) in enumerate(calls):
+        share = max(until - time.monotonic(), 0.0) / (len(calls) - place)
+        seconds = min(ANSWER, share)
+        found[name] |= _tell(connection, mailbox, "cancel_consumer", name, only, seconds)
     return found
 
 
@@ -139,13 +162,16 @@ def release(pause: PausedQueue) -> Told:
 
 
 def _tell(
-    connection: Any, mailbox: Mapping[str, Any], command: str, queue: str, only: list[str]
+    connection: Any,
+    mailbox: Mapping[str, Any],
+    command: str,
+    queue: str,
+    only: list[str],
+    seconds: float = ANSWER,
 ) -> Told:
-    if not only:
-        return {}
     # Without more than its name a worker takes the queue as its own app has it.
     told = broadcasts.ask(
-        connection, mailbox, command, {"queue": queue}, seconds=ANSWER, only=only, expected=only
+        connection, mailbox, command, {"queue": queue}, seconds=seconds, only=only, expected=only
     )
     return {name: isinstance(told.get(name), dict) and "ok" in told[name] for name in only}
 
