@@ -99,9 +99,14 @@ class TestRun:
         assert done.parameters["args"] == [8]
         assert "hunter2" not in json.dumps(done.parameters)
 
-    def test_arguments_that_the_task_does_not_take_are_refused_before(self) -> None:
+    def test_arguments_that_the_task_does_not_take_are_refused_before(
+        self, app: celery.Celery
+    ) -> None:
         with pytest.raises(OperationError, match="can't be called like this"):
             operations.run_schedule("hourly", actor="a test", args=[])
+        app.conf.beat_schedule["hourly"]["args"] = (1, 2, 3)  # Celery would not send it either
+        with pytest.raises(OperationError, match="too many positional arguments"):
+            operations.run_schedule("hourly", actor="a test")
         with pytest.raises(OptionsError):
             operations.run_schedule("hourly", actor="a test", args="7")
         assert not Operation.objects.exists()
@@ -288,6 +293,20 @@ class TestOfDjangoCeleryBeat:
         for name, words in (("off", "It is switched off"), ("once", "It does not come again")):
             with pytest.raises(OperationError, match=words):
                 operations.skip_next_run(name, actor="a test")
+
+    def test_one_that_is_still_to_start_is_due_then(self, monkeypatch: Any) -> None:
+        online()
+        now = timezone.now()
+        start = (now + timedelta(days=40)).replace(microsecond=0)
+        beat.schedule("new", "crontab", start_time=start)
+        beat.schedule("moved", "interval", start_time=start, last_run_at=now)
+        beat.schedule("now", "interval", start_time=now - timedelta(days=1), last_run_at=now)
+        found = body(api_client.client().get("/z4j/api/schedules/timetable/"))["results"]
+        due = {one["name"]: one["due_at"] for one in found}
+        assert due["new"] == due["moved"] == f"{start:%Y-%m-%dT%H:%M:%S}.000000Z"
+        assert due["now"] < due["new"]
+        skipped = operations.skip_next_run("new", actor="a test")
+        assert skipped.parameters["due"] == start.isoformat()
 
     def test_over_the_api_and_by_the_command(self) -> None:
         row = beat.schedule("a/b", "crontab")
