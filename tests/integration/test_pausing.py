@@ -176,6 +176,14 @@ def test_who_hangs_keeps_nobody_from_being_told(
     assert list(left.values_list("pause__queue", "hostname")) == [(name, "w2") for name in "abc"]
 
 
+def test_a_name_that_can_not_be_kept_is_in_nobodys_way(workers: Workers) -> None:
+    workers.taking |= {"w" * 300: {QUEUE}, "w\0": {QUEUE}}
+    paused = pause()
+    assert reasons(paused)[0][1:] == ("done", "4 workers stopped taking from it.")
+    kept = PausedConsumer.objects.order_by("hostname").values_list("hostname", flat=True)
+    assert list(kept) == ["w1", "w2"]
+
+
 def test_a_broker_that_is_away_for_one_queue_is_not_for_the_next(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

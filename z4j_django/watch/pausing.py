@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from django.db import connections, router
@@ -22,6 +21,7 @@ from z4j_django.models import PausedQueue
 from z4j_django.queries import pauses, queue_table, workers
 from z4j_django.secrets.masking import mask_text
 from z4j_django.timeouts import within
+from z4j_django.values import is_storable
 from z4j_django.watch import lease, sampling
 
 logger = logs.logger("z4j_django.watch")
@@ -80,22 +80,23 @@ class Keeper:
 
 def look_after(project: str) -> None:
     """See that nobody takes from what is paused, and that all do who took from what is resumed."""
-    now = lease.now()
-    if pauses.current(project).filter(until__lte=now).exists():
-        import_string(_RESUME_OVERDUE)(project, now)
-    resumed = pauses.kept(project).exclude(resumed_at=None)
-    steps: list[Callable[[], object]] = [partial(release, one) for one in resumed]
-    if paused := list(pauses.current(project)):
-        steps.append(partial(stop, project, paused))
-    trouble: Exception | None = None
-    for step in steps:
+    now, troubles = lease.now(), list[Exception]()
+
+    def attempt(step: Callable[..., object], *args: Any) -> None:
         try:
-            step()
-        except Exception as error:  # whatever the transport raises: the others are told
-            trouble = error
+            step(*args)
+        except Exception as error:  # whatever a transport or database raises: the others go on
+            troubles.append(error)
+
+    if pauses.current(project).filter(until__lte=now).exists():
+        attempt(import_string(_RESUME_OVERDUE), project, now)
+    for one in pauses.kept(project).exclude(resumed_at=None):
+        attempt(release, one)
+    if paused := list(pauses.current(project)):
+        attempt(stop, project, paused)
     pauses.kept(project).filter(resumed_at__lt=now - FORGET).delete()
-    if trouble is not None:
-        raise trouble
+    if troubles:
+        raise troubles[0]
 
 
 def stop(project: str, paused: Iterable[PausedQueue]) -> dict[str, Told]:
@@ -202,6 +203,8 @@ def _note(pause: PausedQueue, told: Told, at: datetime) -> None:
     mine = pause.consumers
     mine.exclude(hostname__in=told).filter(consumes=True).update(consumes=False)
     for hostname, stopped in told.items():
+        if not is_storable(hostname):  # as anybody may call himself who answers
+            continue
         mine.update_or_create(hostname=hostname, defaults={"consumes": not stopped, "at": at})
     PausedQueue.objects.filter(pk=pause.pk).update(looked_at=at)
 
