@@ -165,6 +165,16 @@ class TestSkip:
         assert skips.settle({}) == []
         assert operations.skip_next_run("hourly", actor="a test").state == "waiting"
 
+    def test_of_two_who_ask_in_one_instant_one_has_it_left_out(self, monkeypatch: Any) -> None:
+        online()
+        monkeypatch.setattr(skips, "LEAD", timedelta(0))
+        monkeypatch.setattr(skips, "waiting", Operation.objects.none)  # neither sees the other's yet
+        first = operations.skip_next_run("hourly", actor="a test")
+        with pytest.raises(OperationError, match=f"Operation {first.pk} is at it already"):
+            operations.skip_next_run("hourly", actor="a test")
+        operations.abort(first.pk, actor="a test")
+        assert operations.skip_next_run("hourly", actor="a test").state == "waiting"
+
     def test_one_that_beat_left_out_before_its_abort_is_told_so(self, monkeypatch: Any) -> None:
         online()
         monkeypatch.setattr(skips, "LEAD", timedelta(0))

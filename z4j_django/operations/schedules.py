@@ -115,6 +115,7 @@ def skip(
         project=own,
         parameters=window,
         waiting=True,
+        holds=identifier(f"{own}/skip {name}"),
     )
     reason = f"Beat will leave out the run of {window['due']}."
     update(operation.targets.all(), reason=reason)
