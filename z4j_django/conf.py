@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 from typing import Any, Final, Literal
 
@@ -35,6 +36,14 @@ _FREE_SIGNALS: Final = (
     "SIGRTMIN",
     "SIGRTMAX",
 )
+
+
+#: What stands for a trace in an address.
+_TRACE_ID: Final = "{trace_id}"
+_ADDRESS_LENGTH: Final = 2_000
+_HOST: Final = re.compile(r"https?://[^/?#@]+[/?#]", re.IGNORECASE)
+#: Spaces, control characters, and other braces.
+_NOT_IN_AN_ADDRESS: Final = re.compile(r"[\s\x00-\x1f\x7f{}\\]")
 
 
 class Capture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     BULK_LIMIT: int = 10_000
     #: The queue on which workers do bulk operations; by default the app's default queue.
     OPERATIONS_QUEUE: str | None = None
+    #: Where a trace is shown: the address of any, with ``{trace_id}`` in it.
+    TRACE_URL: str | None = None
 
     @property
     def enabled(self) -> bool | None:
@@ -130,6 +141,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def log_level(self) -> int | None:
         """``LOGS`` as a number."""
         return None if self.LOGS is None else logging.getLevelNamesMapping()[self.LOGS]
+
+    def trace_address(self, trace_id: str) -> str:
+        """Where this trace is shown; empty where nobody said where traces are."""
+        return (self.TRACE_URL or "").replace(_TRACE_ID, trace_id)
 
     @property
     def redaction(self) -> masking.Rules:
@@ -184,6 +199,12 @@ def _load() -> Settings:
             f"Z4J['STACK_SIGNAL'] is {settings.STACK_SIGNAL!r}; it is None, or a signal that "
             f"neither Celery nor Python uses: {', '.join(free)}."
         )
+    if settings.TRACE_URL is not None and not _is_of_traces(settings.TRACE_URL):
+        raise ImproperlyConfigured(
+            "Z4J['TRACE_URL'] must be an address with http:// or https:// and without a user, of "
+            f"at most {_ADDRESS_LENGTH:,} characters, with {_TRACE_ID} behind its host and no "
+            "other braces; those of the address itself are %7B and %7D."
+        )
     if settings.BULK_LIMIT < 1:
         raise ImproperlyConfigured("Z4J['BULK_LIMIT'] must be at least 1.")
     if settings.JOURNAL_MAX_BYTES < 16 * 1024**2:
@@ -193,6 +214,17 @@ def _load() -> Settings:
             "Z4J['PAYLOAD_MAX_BYTES'] must be between 1 and 16 MiB (16777216)."
         )
     return settings
+
+
+def _is_of_traces(address: str) -> bool:
+    before, *others = address.split(_TRACE_ID)
+    is_bounded = len(address) <= _ADDRESS_LENGTH and not _NOT_IN_AN_ADDRESS.search(before)
+    return (
+        is_bounded
+        and bool(others)
+        and not any(map(_NOT_IN_AN_ADDRESS.search, others))
+        and _HOST.match(before) is not None
+    )
 
 
 class _LazySettings:

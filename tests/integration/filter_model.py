@@ -22,6 +22,7 @@ from tests.integration.filter_records import (
     QUEUES,
     RELEASES,
     SCHEDULES,
+    TRACES,
     VALUES,
     WORKERS,
     records,
@@ -111,6 +112,7 @@ _TEXTS = (
     ("group", "group_id", ("g1", "g2", "G1", "")),
     ("parent", "parent_id", ("task-3", "nobody", "")),
     ("retry_of", "retry_of", ("task-9", "task-3", "")),
+    ("trace", "trace_id", (*TRACES, "4BF92F35", "")),
     ("schedule", "schedule", (*SCHEDULES, "Nightly")),
     ("project", "project", (*PROJECTS, "nobody's")),
 )
@@ -134,7 +136,7 @@ def _negated(said: Said) -> Said:
 
 def _any_of(name: str, given: list[tuple[str, Callable[[Any], bool]]], get: Any) -> Said:
     text = f"{name}:{','.join(text for text, _ in given)}"
-    names = name in ("name", "id", "group", "parent", "retry_of")
+    names = name in ("name", "id", "group", "parent", "retry_of", "trace")
     return Said(text, lambda record: any(test(get(record)) for _, test in given), names)
 
 

@@ -32,6 +32,7 @@ NAMES = (
 QUEUES = ("", "mail", "mail.high", "bulk")
 WORKERS = ("", "w1@h", "w1@h2", "w2@h")
 SCHEDULES = ("", "nightly", "weekly report")
+TRACES = ("4bf92f3577b34da6a3ce929d0e0e4736", "4bf92f3577b34da6a3ce929d0e0e4737")
 PROJECTS = ("default", "other")
 ERRORS = ("builtins.TimeoutError", "Timeout", "requests.Timeout", "app.models.Error", "a.b c")
 #: By their ids.
@@ -115,6 +116,7 @@ def _record(number: int, dice: random.Random) -> TaskRecord:
         parent_id=dice.choice(("", "task-3", "task-6")),
         root_id=dice.choice(("", own, own, "task-3")),
         retry_of=dice.choice(("", "", "task-9")),
+        trace_id=("", *TRACES)[number % 8 % 3],
         exception_type=dice.choice(ERRORS) if failed else "",
         error=dice.choice((*CAUSES.values(), 18)) if state == "FAILURE" else None,
         release=release_key(dice.choice(RELEASES)),

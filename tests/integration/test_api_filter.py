@@ -34,6 +34,7 @@ class TestFilter:
         ({"root": "root"}, "root:root"),
         ({"parent": "parent"}, "parent:parent"),
         ({"retry_of": "first"}, "retry_of:first"),
+        ({"trace": "4bf9"}, "trace:4bf9"),
         ({"schedule": "nightly"}, "schedule:nightly"),
         ({"project": "default"}, "project:default"),
         ({"error": "PayError"}, "error:PayError"),

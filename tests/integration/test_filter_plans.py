@@ -27,6 +27,7 @@ WINDOW = 250
 EMPTY = "Impossible WHERE"
 #: Finds nothing, and has no index; nor have the columns beside it that might tempt a planner.
 NOTHING = 'runtime:>9h -queue:"" -name:other.* kwargs.user_id:42 project:default'
+TRACES = [f"{number:032x}" for number in range(1, ROWS // 50 + 1)]
 #: By what they lead: the filter, and the index in the order of the ids.
 LEADS = {
     "nothing": ("", {"primary"}),
@@ -36,6 +37,7 @@ LEADS = {
     "parent": (f"parent:{key(4)}", {"z4j_task_parent"}),
     "retry_of": (f"retry_of:{key(97)}", {"z4j_task_retry"}),
     "schedule": ("schedule:nightly", {"z4j_task_schedule"}),
+    "trace": (f"trace:{TRACES[2]}", {"z4j_task_trace"}),
     "an unfinished state": ("state:PENDING", {"z4j_task_state"}),
     "a state": ("state:FAILURE", {"z4j_task_state"}),
     "all states but one": ("-state:SUCCESS", {"z4j_task_state"}),
@@ -66,6 +68,7 @@ SENT = {
 def record(number: int) -> TaskRecord:
     row = test_plans.record(number)
     row.schedule = "nightly" if number % 100 == 0 else ""
+    row.trace_id = TRACES[number // 50] if number % 50 < 3 else ""
     row.root_id = key(number - number % 4)
     row.retry_of = key(number - 3) if number % 50 == 0 else ""
     row.exception_type = "builtins.ValueError" if number % 50 == 0 else ""

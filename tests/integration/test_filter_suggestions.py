@@ -16,6 +16,8 @@ from z4j_django.queries.filter.suggestions import LIMIT, suggest
 
 pytestmark = pytest.mark.django_db
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
 
 @pytest.fixture(autouse=True)
 def _shop() -> None:
@@ -215,6 +217,23 @@ class TestMistakes:
     def test_what_finds_nothing_may_mean_what_is_on_record(
         self, typed: str, meant: str | None
     ) -> None:
+        assert corrections.of_nothing_found(filters.parse(typed)) == meant
+
+    @pytest.mark.parametrize(
+        ("typed", "meant"),
+        [
+            (TRACE, f"trace:{TRACE}"),
+            (TRACE.upper(), f"trace:{TRACE}"),
+            (f"00-{TRACE}-00f067aa0ba902b7-01 state:FAILURE", f"trace:{TRACE} state:FAILURE"),
+            (TRACE[:-1], None),
+            (TRACE[::-1], None),
+            (f"-{TRACE}", None),
+        ],
+    )
+    def test_an_id_as_a_tracer_tells_it_may_mean_a_trace(
+        self, typed: str, meant: str | None
+    ) -> None:
+        task("traced", trace_id=TRACE)
         assert corrections.of_nothing_found(filters.parse(typed)) == meant
 
 

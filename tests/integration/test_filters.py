@@ -45,6 +45,7 @@ def at(text: str) -> datetime:
 
 
 ORDER = {"customer": 7, "lines": [{"sku": "B 12", "count": 1}, {"sku": "C 3", "count": 2}]}
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 FAILED = {"state": "FAILURE", "exception_message": "it was to fail"}
 RECORDS: dict[str, dict[str, Any]] = {
     "order-1": {
@@ -53,6 +54,7 @@ RECORDS: dict[str, dict[str, Any]] = {
         "queue": "orders",
         "worker": "w1@shop-1",
         "root_id": "order-1",
+        "trace_id": TRACE,
         "args": [7, "web"],
         "kwargs": {"order": ORDER, "user_id": 42},
         "sent_at": at("2026-11-20T09:00:00"),
@@ -66,6 +68,7 @@ RECORDS: dict[str, dict[str, Any]] = {
         "worker": "w1@shop-1",
         "root_id": "order-1",
         "parent_id": "order-1",
+        "trace_id": TRACE,
         "kwargs": {"user_id": "42"},
         "exception_type": "HttpClient.ReadTimeout",
         "retries": 3,
@@ -221,6 +224,7 @@ FOUND = (
     "part-1 part-2",
     "order-1 charge-1 mail-1",
     "report-1",
+    "order-1 charge-1",
     "wait-1 wait-2",
     "charge-1 foreign-1",
 )
@@ -243,7 +247,7 @@ class TestExamples:
     """The page's table: the same on every database."""
 
     def test_there_are_as_many(self) -> None:
-        assert len(examples()) == len(set(examples())) == len(FOUND) == 23
+        assert len(examples()) == len(set(examples())) == len(FOUND) == 24
 
     @pytest.mark.parametrize(
         ("text", "expected"), list(zip(examples(), FOUND, strict=True)), ids=examples()

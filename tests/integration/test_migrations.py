@@ -102,6 +102,7 @@ class TestState:
             "z4j_task_root",
             "z4j_task_schedule",
             "z4j_task_state",
+            "z4j_task_trace",
             "z4j_task_worker",
         ]
 

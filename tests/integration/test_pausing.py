@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+import time
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -146,6 +147,74 @@ def test_who_does_not_answer_is_unknown_and_told_again(workers: Workers) -> None
     watch.look_after("default")
     assert workers.taking["w1"] == {"other", QUEUE}
     assert not PausedQueue.objects.exists()
+
+
+def test_who_hangs_keeps_nobody_from_being_told(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several queues, all the time there is would go by while it does not answer."""
+    monkeypatch.setattr(watch, "TIMEOUT", 1.0)
+    monkeypatch.setattr(watch, "ANSWER", 0.4)
+
+    def ask(*args: Any, seconds: float, expected: Collection[str], **how: Any) -> dict[str, Any]:
+        found = workers.ask(*args, **how)
+        time.sleep(seconds if set(expected) - found.keys() else 0.0)
+        return found
+
+    monkeypatch.setattr(broadcasts, "ask", ask)
+    workers.taking = {name: {"a", "b", "c"} for name in ("w1", "w2")}
+    WorkerRecord.objects.update(queues=["a", "b", "c"])
+    workers.deaf = workers.silent = {"w2"}
+    given = {"paused_by": "alice", "since": timezone.now()}
+    for name in "abc":
+        PausedQueue.objects.create(queue=name, **given)
+    resumed = PausedQueue.objects.create(queue="d", resumed_at=timezone.now(), **given)
+    PausedConsumer.objects.create(pause=resumed, hostname="w1", at=timezone.now())
+    watch.look_after("default")
+    assert workers.taking["w1"] == {"d"}
+    left = PausedConsumer.objects.filter(consumes=True).order_by("pause__queue")
+    assert list(left.values_list("pause__queue", "hostname")) == [(name, "w2") for name in "abc"]
+
+
+def test_a_name_that_can_not_be_kept_is_in_nobodys_way(workers: Workers) -> None:
+    workers.taking |= {"w" * 300: {QUEUE}, "w\0": {QUEUE}}
+    paused = pause()
+    assert reasons(paused)[0][1:] == ("done", "4 workers stopped taking from it.")
+    kept = PausedConsumer.objects.order_by("hostname").values_list("hostname", flat=True)
+    assert list(kept) == ["w1", "w2"]
+
+
+def test_a_broker_that_is_away_for_one_queue_is_not_for_the_next(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*args: Any, **how: Any) -> dict[str, Any]:
+        if args[2] == "active_queues":
+            raise ConnectionError("away")
+        return workers.ask(*args, **how)
+
+    pause()
+    given = {"paused_by": "alice", "since": timezone.now(), "resumed_at": timezone.now()}
+    resumed = PausedQueue.objects.create(queue="d", **given)
+    PausedConsumer.objects.create(pause=resumed, hostname="w1", at=timezone.now())
+    monkeypatch.setattr(broadcasts, "ask", ask)
+    with pytest.raises(ConnectionError, match="away"):
+        watch.look_after("default")
+    assert workers.taking["w1"] == {"other", "d"}
+
+
+@pytest.mark.parametrize("with_zones", [True, False])
+def test_until_may_be_said_with_or_without_time_zones(
+    workers: Workers, settings: Any, with_zones: bool
+) -> None:
+    settings.USE_TZ, settings.TIME_ZONE = with_zones, "UTC"
+    moment = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    paused = pause(until=moment.isoformat())
+    zone = " UTC" if with_zones else ""
+    assert reasons(paused)[0][2].endswith(f"It is resumed at {moment:%Y-%m-%d %H:%M:%S}{zone}.")
+    expected = moment if with_zones else moment.replace(tzinfo=None)
+    assert PausedQueue.objects.get().until == expected
+    watch.look_after("default")
+    assert PausedQueue.objects.filter(resumed_at=None).exists()
 
 
 def test_who_takes_from_it_on_record_is_told_though_it_does_not_answer(workers: Workers) -> None:

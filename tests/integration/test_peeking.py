@@ -88,6 +88,25 @@ def test_what_is_no_task_is_told_as_such(send: Any) -> None:
     assert (one.task_id, one.unknown) == ("", "It is no task of protocol 2.")
 
 
+@pytest.mark.parametrize("delivery", ["x", [1], 7, {"exchange": 5, "routing_key": []}])
+def test_an_odd_one_hides_none_of_the_others(
+    publish: Publish, mail_app: celery.Celery, delivery: Any
+) -> None:
+    odd = {
+        "body": "[[], {}, {}]",
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"id": "odd", "task": "send"},
+        "properties": {"delivery_tag": "t", "delivery_info": delivery},
+    }
+    with mail_app.connection_for_write() as connection:
+        connection.default_channel._put(QUEUE, odd)
+    publish(1)
+    assert [one.task_id for one in peek()] == ["odd", "task-1"]
+    purged = operations.purge_queue(QUEUE, actor="tests", confirm=QUEUE)
+    assert (purged.done, purged.total, operations.count_messages(QUEUE)) == (3, 3, 0)
+
+
 def test_no_more_than_fifty_are_read(publish: Publish) -> None:
     publish(*range(60))
     assert len(peek()) == 50

@@ -99,9 +99,14 @@ class TestRun:
         assert done.parameters["args"] == [8]
         assert "hunter2" not in json.dumps(done.parameters)
 
-    def test_arguments_that_the_task_does_not_take_are_refused_before(self) -> None:
+    def test_arguments_that_the_task_does_not_take_are_refused_before(
+        self, app: celery.Celery
+    ) -> None:
         with pytest.raises(OperationError, match="can't be called like this"):
             operations.run_schedule("hourly", actor="a test", args=[])
+        app.conf.beat_schedule["hourly"]["args"] = (1, 2, 3)  # Celery would not send it either
+        with pytest.raises(OperationError, match="too many positional arguments"):
+            operations.run_schedule("hourly", actor="a test")
         with pytest.raises(OptionsError):
             operations.run_schedule("hourly", actor="a test", args="7")
         assert not Operation.objects.exists()
@@ -158,6 +163,16 @@ class TestSkip:
             operations.skip_next_run("hourly", actor="a test")
         operations.abort(operation.pk, actor="a test")
         assert skips.settle({}) == []
+        assert operations.skip_next_run("hourly", actor="a test").state == "waiting"
+
+    def test_of_two_who_ask_in_one_instant_one_has_it_left_out(self, monkeypatch: Any) -> None:
+        online()
+        monkeypatch.setattr(skips, "LEAD", timedelta(0))
+        monkeypatch.setattr(skips, "waiting", Operation.objects.none)  # neither sees the other's yet
+        first = operations.skip_next_run("hourly", actor="a test")
+        with pytest.raises(OperationError, match=f"Operation {first.pk} is at it already"):
+            operations.skip_next_run("hourly", actor="a test")
+        operations.abort(first.pk, actor="a test")
         assert operations.skip_next_run("hourly", actor="a test").state == "waiting"
 
     def test_one_that_beat_left_out_before_its_abort_is_told_so(self, monkeypatch: Any) -> None:
@@ -288,6 +303,20 @@ class TestOfDjangoCeleryBeat:
         for name, words in (("off", "It is switched off"), ("once", "It does not come again")):
             with pytest.raises(OperationError, match=words):
                 operations.skip_next_run(name, actor="a test")
+
+    def test_one_that_is_still_to_start_is_due_then(self, monkeypatch: Any) -> None:
+        online()
+        now = timezone.now()
+        start = (now + timedelta(days=40)).replace(microsecond=0)
+        beat.schedule("new", "crontab", start_time=start)
+        beat.schedule("moved", "interval", start_time=start, last_run_at=now)
+        beat.schedule("now", "interval", start_time=now - timedelta(days=1), last_run_at=now)
+        found = body(api_client.client().get("/z4j/api/schedules/timetable/"))["results"]
+        due = {one["name"]: one["due_at"] for one in found}
+        assert due["new"] == due["moved"] == f"{start:%Y-%m-%dT%H:%M:%S}.000000Z"
+        assert due["now"] < due["new"]
+        skipped = operations.skip_next_run("new", actor="a test")
+        assert skipped.parameters["due"] == start.isoformat()
 
     def test_over_the_api_and_by_the_command(self) -> None:
         row = beat.schedule("a/b", "crontab")

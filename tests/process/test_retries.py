@@ -21,6 +21,7 @@ BROKERS = ("redis", "rabbitmq")
 SERIALIZERS = ("json", "pickle", "yaml", "msgpack")
 COMPRESSIONS = (None, "gzip", "bzip2")
 RESULTS = servers.redis_url()
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 RETRY = """
 from z4j_django import operations
 ids, options = json.loads({given!r})
@@ -106,7 +107,8 @@ def forget_results(scene: Scene) -> None:
 
 
 def test_a_retry_is_a_new_task_that_names_the_old_one(shop: Shop) -> None:
-    task_id = shop.run("print(json.dumps(add.delay(1, 2, note='x').id))")
+    sent = f"add.apply_async((1, 2), {{'note': 'x'}}, headers={{'traceparent': '{TRACEPARENT}'}})"
+    task_id = shop.run(f"print(json.dumps({sent}.id))")
     shop.ended(task_id)
     new_id = shop.retried(task_id)
     shop.ended(new_id)
@@ -116,6 +118,8 @@ def test_a_retry_is_a_new_task_that_names_the_old_one(shop: Shop) -> None:
     assert (retried.retry_of, retried.root_id, retried.parent_id) == (task_id, new_id, "")
     assert (retried.args, retried.kwargs, retried.result) == ([1, 2], {"note": "x"}, 3)
     assert retried.operation is not None
+    ids = [(one.trace_id, one.parent_span_id) for one in (records.task(task_id), retried)]
+    assert ids == [tuple(TRACEPARENT.split("-")[1:3])] * 2  # headers are sent as they were
     again = shop.retried(new_id)
     shop.ended(again)
     assert records.task(again).retry_of == new_id

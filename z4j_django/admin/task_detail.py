@@ -27,6 +27,7 @@ from z4j_django.conf import settings
 from z4j_django.control import results
 from z4j_django.models import ErrorGroup, GroupRecord, Operation, TaskRecord, WorkerRecord
 from z4j_django.queries import events, releases, status, task_logs, tasks
+from z4j_django.queries.filter import terms
 from z4j_django.secrets import redaction
 from z4j_django.values import error_id
 
@@ -268,9 +269,20 @@ class TaskDetail:
             (_("Schedule"), task.schedule),
             (_("Published by"), task.origin),
             (_("Release"), self._release()),
+            (_("Trace"), self._trace()),
+            (_("Parent span"), task.parent_span_id),
             (_("Task result"), self._task_result()),
             (_("Project"), "" if task.project == "default" else task.project),
         )
+
+    def _trace(self) -> SafeString | str:
+        """The trace, shown where traces are; and the tasks of it."""
+        trace_id = self._task.trace_id
+        if not trace_id:
+            return ""
+        shown = self._link(settings.trace_address(trace_id) or None, trace_id)
+        of_it = self._admin.list_url(TaskRecord, q=str(terms.exactly("trace", trace_id)))
+        return format_html("{} {}", shown, self._link(of_it, _("its tasks")))
 
     def _task_result(self) -> SafeString | str:
         address = task_results.result_url(self._admin, self._request, self._task)

@@ -129,6 +129,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     #: left out then.
     argsrepr: str = ""
     kwargsrepr: str = ""
+    #: The header of that name, where it is a valid one.
+    traceparent: str = ""
 
     @property
     def is_member(self) -> bool:
@@ -341,6 +343,7 @@ def _bared_message(message: Message) -> Message:
         args=_encode_raw([REFUSED]),
         retry_of=_plain(message.retry_of),
         operation=message.operation,
+        traceparent=_plain(message.traceparent),
     )
 
 

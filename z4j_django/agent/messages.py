@@ -14,7 +14,7 @@ import msgspec
 from celery._state import get_current_app
 from kombu.entity import Exchange
 
-from z4j_django.agent import addresses, chosen_reprs, embedded_steps, events
+from z4j_django.agent import addresses, chosen_reprs, embedded_steps, events, traces
 from z4j_django.agent.encoding import encode_value
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING
 
@@ -220,6 +220,7 @@ def message(
         _key(stamped["operation"]) if "operation" in stamped else None,
         argsrepr,
         kwargsrepr,
+        traces.header(get),
     )
 
 

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from celery import signals
 
-from z4j_django.agent import beat_signals, events, messages
+from z4j_django.agent import beat_signals, events, messages, traces
 from z4j_django.agent.open_publishes import OpenPublishes
 from z4j_django.agent.sampling import ALL, FAILURES, Sampling
 from z4j_django.agent.signal_handlers import Recorder, SignalHandlers, never_raises
@@ -89,7 +90,7 @@ class PublishSignals(SignalHandlers):
         """The message left: a send is on record only now."""
         send = self._publishing.end((headers if "id" in headers else body)["id"])
         if send is not None:  # no noise
-            self.recorder.record(send)
+            self.recorder.record(_traced(send, traces.header(headers.get)))
 
     def _keep(self, name: str, headers: Any) -> str:
         if name in self.sampling.whole:
@@ -98,3 +99,15 @@ class PublishSignals(SignalHandlers):
         if keep == FAILURES and (headers.get("retries") or headers.get("replaced_task_nesting")):
             return ALL  # an attempt before this one is on record
         return keep
+
+
+def _traced(send: events.TaskEvent, header: str) -> events.TaskEvent:
+    """The send with the trace that its message left with.
+
+    A tracer that hears of a publish after us puts its header on the message after us.
+    """
+    message = send.message
+    if message is None or message.traceparent == header:
+        return send
+    replaced = msgspec.structs.replace(message, traceparent=header)
+    return msgspec.structs.replace(send, message=replaced)

@@ -232,13 +232,15 @@ def _made(channel: Any, payload: Callable[[], Any], handle: Any) -> Found:
 
 
 def _found(message: Any, handle: Any) -> Found:
+    if not isinstance(message.delivery_info, dict):  # the sender's, on a transport of kombu's own
+        message.delivery_info = {}
     if message.errors:
         return Found(_NOTHING, "its body can't be decompressed", handle=handle)
     original = originals.original(message, _ANY_SIZE)
     if original is None:
         return Found(_NOTHING, "its body is neither bytes nor text", handle=handle)
     headers = message.headers if isinstance(message.headers, dict) else {}
-    return Found(_stamped(original, headers), "", headers, message.delivery_info or {}, handle)
+    return Found(_stamped(original, headers), "", headers, message.delivery_info, handle)
 
 
 def _stamped(original: Original, headers: dict[str, Any]) -> Original:

@@ -144,6 +144,21 @@ class TaskRecord(models.Model):
         null=True, blank=True, help_text="The number of the operation that published it."
     )
 
+    trace_id = IdentifierField(
+        max_length=32,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The trace that its message belongs to, by the header `traceparent`.",
+    )
+    parent_span_id = IdentifierField(
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The span that published it, by the same header.",
+    )
+
     #: Keys of the release whose word the state is, and of the error group that it is of, if any.
     release = models.BigIntegerField(null=True, blank=True, editable=False)
     error = models.BigIntegerField(null=True, blank=True, editable=False)
@@ -193,6 +208,7 @@ class TaskRecord(models.Model):
             PartialIndex(
                 fields=["error", "id"], name="z4j_task_error", where=Q(error__isnull=False)
             ),
+            PartialIndex(fields=["trace_id", "id"], name="z4j_task_trace", where=~Q(trace_id="")),
         ]
 
     def __str__(self) -> str:

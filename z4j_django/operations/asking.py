@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
@@ -48,5 +49,5 @@ def options_of(
             raise OptionsError(dict.fromkeys(wrong, "This can't be said of many at once."))
     zone = None if surface == "api" else timezone.get_current_timezone()
     found = options.read(kind, given, zone)
-    options.require_near(found, timezone.now())
+    options.require_near(found, datetime.now(UTC))  # theirs are aware, with or without USE_TZ
     return found

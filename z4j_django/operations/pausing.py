@@ -7,7 +7,7 @@ What is on record counts: who does not answer now is told again by whoever looks
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.utils import timezone
@@ -20,6 +20,7 @@ from z4j_django.models.primary import update
 from z4j_django.operations import asking, auditing
 from z4j_django.options import given
 from z4j_django.queries import pauses, queues
+from z4j_django.queries.filter.values import stored
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import counted, identifier, is_storable
 from z4j_django.watch import pausing, sampling
@@ -44,7 +45,7 @@ def pause(
     verb = verbs.PAUSE_QUEUE.name
     read: verb_options.PauseOptions = asking.asked(verb, options, actor=actor, surface=surface)
     until = given(read.until)
-    if until is not None and until <= timezone.now():
+    if until is not None and until <= datetime.now(UTC):
         raise OperationError(f"until: {until.isoformat()} is over.")
     _require(name)
     reason = mask_text(given(read.reason, ""), settings.redaction)
@@ -64,7 +65,7 @@ def pause(
     )
 
     def act(targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
-        row, before = _written(operation, until)
+        row, before = _written(operation, stored(until) if until is not None else None)
         return [_pause(operation, row, before)]
 
     return auditing.carry_out(operation, act)
@@ -187,7 +188,8 @@ def _pause(operation: Operation, row: PausedQueue, before: PausedQueue | None) -
     _keep_targets(operation, told, "It takes nothing from it any more.")
     words = [already + _summary(told, "stopped taking from it", "No worker took from it.")]
     if row.until is not None:
-        words.append(f"It is resumed at {row.until:%Y-%m-%d %H:%M:%S %Z}.")
+        at = f"{row.until:%Y-%m-%d %H:%M:%S %Z}".strip()  # without USE_TZ no zone is told
+        words.append(f"It is resumed at {at}.")
     return auditing.done(" ".join(words))
 
 

@@ -115,6 +115,7 @@ def skip(
         project=own,
         parameters=window,
         waiting=True,
+        holds=identifier(f"{own}/skip {name}"),
     )
     reason = f"Beat will leave out the run of {window['due']}."
     update(operation.targets.all(), reason=reason)
@@ -195,9 +196,9 @@ def _with(sending: Sending, read: Any) -> Sending:
 
 
 def _require_callable(read: Any, sending: Sending) -> None:
-    """See that the task takes other arguments than its schedule's, where they are given."""
-    if (found := _with(sending, read)) is not sending:
-        bodies.check_arguments(_find_app(), found.task, found.args, found.kwargs)
+    """See that the task takes its arguments; else Celery would not send it, where it knows it."""
+    found = _with(sending, read)
+    bodies.check_arguments(_find_app(), found.task, found.args, found.kwargs)
 
 
 def _sending(known: Known) -> Sending:

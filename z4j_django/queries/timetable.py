@@ -100,11 +100,17 @@ def entries() -> list[Entry]:
 def following(entry: Entry, last: datetime | None, now: datetime) -> datetime | None:
     """When an entry is due next after ``now``; ``None`` where that can't be foretold.
 
+    Before its start beat sends nothing; then at once what came due by then, or was never sent.
+
     Args:
         entry: Which.
         last: When it was sent last, where that is known.
         now: The moment.
     """
+    if entry.since is not None and entry.since > now:
+        known = last if last is not None and last < entry.since else None
+        first = entry.recurrence.after(known) if known is not None else None
+        return max(first or entry.since, entry.since)
     if not isinstance(entry.recurrence, Interval):
         return entry.recurrence.after(now)
     if last is None or entry.recurrence.seconds <= 0:

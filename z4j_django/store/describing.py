@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from z4j_django import states
-from z4j_django.agent import events
+from z4j_django.agent import events, traces
 from z4j_django.secrets import masking, placeholders, redaction
 from z4j_django.store.rows import TaskRow
 from z4j_django.values import SHORT, as_json, clean, identifier, moment
@@ -59,6 +59,7 @@ def write_facts(row: TaskRow, message: events.Message, rules: masking.Rules) -> 
     row.retry_of = identifier(message.retry_of)
     operation = message.operation
     row.operation = operation if operation is not None and 0 < operation < 2**63 else None
+    row.trace_id, row.parent_span_id = traces.ids(message.traceparent)
     args, kwargs = _decoded(message.args), _decoded(message.kwargs)
     row.args = row.kwargs = None
     if message.argsrepr:

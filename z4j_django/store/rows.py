@@ -41,6 +41,8 @@ class TaskRow(msgspec.Struct, gc=False, omit_defaults=True):
     origin: str = ""
     retry_of: str = ""
     operation: int | None = None
+    trace_id: str = ""
+    parent_span_id: str = ""
     # moments
     sent_at: float | None = None
     received_at: float | None = None

@@ -96,6 +96,8 @@ TASKS: Final = Merge(
         "origin": FACT,
         "retry_of": FACT,
         "operation": FACT,
+        "trace_id": FACT,
+        "parent_span_id": FACT,
         "sent_at": EARLIER,
         "received_at": MOMENT,
         "started_at": MOMENT,

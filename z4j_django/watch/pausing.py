@@ -8,6 +8,7 @@ broker or workers that do not answer hold up nobody.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -20,6 +21,7 @@ from z4j_django.models import PausedQueue
 from z4j_django.queries import pauses, queue_table, workers
 from z4j_django.secrets.masking import mask_text
 from z4j_django.timeouts import within
+from z4j_django.values import is_storable
 from z4j_django.watch import lease, sampling
 
 logger = logs.logger("z4j_django.watch")
@@ -28,6 +30,8 @@ logger = logs.logger("z4j_django.watch")
 ANSWER: Final = 2.0
 #: Seconds for the broker, and the answers, in all.
 TIMEOUT: Final = 5.0
+#: Seconds of these for the connection, and for what there is to say beside the answers.
+_MARGIN: Final = 0.5
 #: How long workers that do not answer are told again that a queue is resumed.
 FORGET: Final = timedelta(hours=1)
 #: What resumes the queues of a project whose time is over. It stands above this package, and takes
@@ -76,14 +80,23 @@ class Keeper:
 
 def look_after(project: str) -> None:
     """See that nobody takes from what is paused, and that all do who took from what is resumed."""
-    now = lease.now()
+    now, troubles = lease.now(), list[Exception]()
+
+    def attempt(step: Callable[..., object], *args: Any) -> None:
+        try:
+            step(*args)
+        except Exception as error:  # whatever a transport or database raises: the others go on
+            troubles.append(error)
+
     if pauses.current(project).filter(until__lte=now).exists():
-        import_string(_RESUME_OVERDUE)(project, now)
-    if paused := list(pauses.current(project)):
-        stop(project, paused)
+        attempt(import_string(_RESUME_OVERDUE), project, now)
     for one in pauses.kept(project).exclude(resumed_at=None):
-        release(one)
+        attempt(release, one)
+    if paused := list(pauses.current(project)):
+        attempt(stop, project, paused)
     pauses.kept(project).filter(resumed_at__lt=now - FORGET).delete()
+    if troubles:
+        raise troubles[0]
 
 
 def stop(project: str, paused: Iterable[PausedQueue]) -> dict[str, Told]:
@@ -97,7 +110,7 @@ def stop(project: str, paused: Iterable[PausedQueue]) -> dict[str, Told]:
     at = lease.now()
     takers = queue_table.consumers(workers.online(project, at))
     on_record = {name: {one.hostname for one in mine} for name, mine in takers.items()}
-    found = _connected(lambda there, mailbox: _stop(there, mailbox, set(by_name), on_record))
+    found = _connected(lambda there, mailbox: _stop(there, mailbox, by_name, on_record))
     for name, told in found.items():
         _note(by_name[name], told, at)
     return found
@@ -109,14 +122,25 @@ def _stop(
     names: Collection[str],
     on_record: Mapping[str, set[str]],
 ) -> dict[str, Told]:
-    """Ask all workers, and tell those that take from a queue, or do on record and don't answer."""
+    """Ask all workers, and tell those that take from a queue, or do on record and don't answer.
+
+    Those that don't are told last: what time is left, their silence may take.
+    """
+    until = time.monotonic() + TIMEOUT - _MARGIN
     online = set().union(*on_record.values())
     told = broadcasts.ask(connection, mailbox, "active_queues", {}, seconds=ANSWER, expected=online)
-    found: dict[str, Told] = {}
-    for name in names:
-        taking = {hostname for hostname, queues in told.items() if name in _names(queues)}
-        silent = on_record.get(name, set()) - told.keys()
-        found[name] = _tell(connection, mailbox, "cancel_consumer", name, sorted(taking | silent))
+    taking = {
+        name: [hostname for hostname, queues in told.items() if name in _names(queues)]
+        for name in names
+    }
+    silent = {name: on_record.get(name, set()) - told.keys() for name in names}
+    found: dict[str, Told] = {name: {} for name in names}
+    calls = [(name, sorted(only)) for part in (taking, silent) for name, only in part.items()]
+    calls = [(name, only) for name, only in calls if only]
+    for place, (name, only) in enumerate(calls):
+        share = max(until - time.monotonic(), 0.0) / (len(calls) - place)
+        seconds = min(ANSWER, share)
+        found[name] |= _tell(connection, mailbox, "cancel_consumer", name, only, seconds)
     return found
 
 
@@ -139,13 +163,16 @@ def release(pause: PausedQueue) -> Told:
 
 
 def _tell(
-    connection: Any, mailbox: Mapping[str, Any], command: str, queue: str, only: list[str]
+    connection: Any,
+    mailbox: Mapping[str, Any],
+    command: str,
+    queue: str,
+    only: list[str],
+    seconds: float = ANSWER,
 ) -> Told:
-    if not only:
-        return {}
     # Without more than its name a worker takes the queue as its own app has it.
     told = broadcasts.ask(
-        connection, mailbox, command, {"queue": queue}, seconds=ANSWER, only=only, expected=only
+        connection, mailbox, command, {"queue": queue}, seconds=seconds, only=only, expected=only
     )
     return {name: isinstance(told.get(name), dict) and "ok" in told[name] for name in only}
 
@@ -176,6 +203,8 @@ def _note(pause: PausedQueue, told: Told, at: datetime) -> None:
     mine = pause.consumers
     mine.exclude(hostname__in=told).filter(consumes=True).update(consumes=False)
     for hostname, stopped in told.items():
+        if not is_storable(hostname):  # as anybody may call himself who answers
+            continue
         mine.update_or_create(hostname=hostname, defaults={"consumes": not stopped, "at": at})
     PausedQueue.objects.filter(pk=pause.pk).update(looked_at=at)
 

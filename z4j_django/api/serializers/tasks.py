@@ -66,7 +66,7 @@ class TaskSerializer(fields.Record):
             *("eta", "expires", "sent_at", "received_at", "started_at", "finished_at", "runtime"),
             *("time_limit", "progress", "progress_at"),
             *("root_id", "parent_id", "group_id", "group_index", "chord_id", "schedule"),
-            *("origin", "retry_of", "operation", "error", "release"),
+            *("origin", "retry_of", "operation", "trace_id", "parent_span_id", "error", "release"),
         )
 
     def to_representation(self, instance: TaskRecord) -> dict[str, Any]:

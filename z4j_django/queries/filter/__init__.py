@@ -31,7 +31,9 @@ ORDERINGS: Final = ("-id", "id", "-sent_at", "sent_at")
 SORTINGS: Final = ("started_at", "-started_at")
 
 #: Terms that say which tasks are meant, so that they find our own ones too.
-_NAMING: Final = frozenset({terms.FREE, "name", "id", "group", "root", "parent", "retry_of"})
+_NAMING: Final = frozenset(
+    {terms.FREE, "name", "id", "group", "root", "parent", "retry_of", "trace"}
+)
 
 
 def parse(text: str, *, now: datetime | None = None) -> Filter:

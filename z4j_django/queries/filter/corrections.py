@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
 from z4j_django import states
+from z4j_django.agent import traces
 from z4j_django.exceptions import FilterError
 from z4j_django.models import TaskRecord
 from z4j_django.queries import filter as filters
@@ -63,6 +65,7 @@ _CALLED: Final = {
 #: How alike two words are of which one may be meant by the other.
 _ALIKE: Final = 0.72
 _AGES: Final = "moment"
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 #: Columns of tasks whose values are looked through in an index.
 _COLUMNS: Final = ("name", "queue", "worker", "schedule")
 
@@ -194,6 +197,8 @@ def _value(kind: Kind, value: Value) -> Value:
 
 def _for_free(term: Term) -> Term:
     said = str(term.values[0]).strip('"')
+    if trace_id := _trace(said):
+        return terms.exactly("trace", trace_id)
     if offers.names(said):
         return term
     near = _nearest_of(said, _known(TERMS["name"]))
@@ -201,6 +206,13 @@ def _for_free(term: Term) -> Term:
         return terms.exactly("name", near)
     meant = _state(said)
     return filters.parse(meant).terms[0] if meant else term
+
+
+def _trace(said: str) -> str:
+    """The id of a trace on record, as its tracer or a message's header tells it."""
+    trace_id = traces.ids(said.lower())[0] or said.lower()
+    is_one = _TRACE_ID.fullmatch(trace_id) and TaskRecord.objects.filter(trace_id=trace_id).exists()
+    return trace_id if is_one else ""
 
 
 def _known(kind: Kind) -> list[str]:

@@ -281,6 +281,14 @@ _KINDS: Final = (
         suggestions=offers.of_column("schedule"),
     ),
     Kind(
+        "trace",
+        "text",
+        "tasks of this trace",
+        "trace:4bf92f3577b34da6a3ce929d0e0e4736",
+        _by_column(15, "trace_id"),
+        "trace_id",
+    ),
+    Kind(
         "project",
         "text",
         "tasks of this project",
