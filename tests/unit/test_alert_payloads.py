@@ -11,10 +11,11 @@ import pytest
 
 from tests.unit.messages_of_alerts import NOW, PAGE, hostile, message, problem
 from z4j_django import options
-from z4j_django.alerts import wording
+from z4j_django.alerts import http, wording
 from z4j_django.alerts.channels import (
     alertmanager,
     apprise_process,
+    base,
     discord,
     others,
     pagerduty,
@@ -318,6 +319,39 @@ def test_what_can_not_be_is_refused_without_what_was_given(
     with pytest.raises(OptionsError) as caught:
         options.read(KINDS[kind].options, given)
     assert "sentinel" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "{url}",
+        "no such hook: /services/T0/{token}",
+        r"{{\"path\": \"\/services\/T0\/{token}\"}}",
+        "{token} is no token",
+        "{lower} is none, either",
+        "https%3A%2F%2Fhooks.example%2Fservices%2FT0%2F{token}",
+    ],
+)
+def test_an_answer_is_told_without_what_is_secret(echo: str) -> None:
+    token = "S3cr3tS3cr3tS3cr3t"
+    url = f"https://hooks.example/services/T0/{token}"
+    given = options.read(slack.SlackOptions, {"url": url})
+    told = base.said("a\n" + echo.format(url=url, token=token, lower=token.lower()), given)
+    assert token.lower() not in told.lower()
+    assert "••••••" in told
+    assert "\n" not in told
+
+
+def test_what_is_percent_encoded_in_a_url_is_secret_as_it_is_meant() -> None:
+    given = options.read(slack.SlackOptions, {"url": "https://hooks.example/x?key=p%40ss%2Fw0rd"})
+    assert "p@ss/w0rd" not in base.said("no: p@ss/w0rd", given)
+
+
+def test_a_secret_that_an_answers_end_cuts_is_not_told() -> None:
+    token = "S3cr3t" * 50
+    given = options.read(slack.SlackOptions, {"url": f"https://hooks.example/{token}"})
+    reply = http.Reply(404, {}, f"no {token[:-1]}".encode(), is_whole=False)
+    assert "S3cr3t" not in posting.answer(reply, given).text
 
 
 def test_no_repr_shows_what_is_secret() -> None:
