@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -351,7 +352,7 @@ def test_tls_where_none_is_spoken_is_tried_again(sink: Sink) -> None:
 
 def test_a_webhook_is_verified_as_the_docs_say(sink: Sink) -> None:
     page = Path(__file__).parents[2] / "docs" / "reference" / "alert-channels.md"
-    code = re.search(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    code = re.search(r"```python\n(import hashlib.*?)```", page.read_text(), re.DOTALL)
     assert code is not None
     known: dict[str, Any] = {}
     exec(code[1], known)
@@ -401,6 +402,24 @@ def test_the_worst_texts_arrive_as_json(sink: Sink, kind: str) -> None:
     request = sink.requests[-1]
     assert request.json
     assert request.headers["Content-Type"] == "application/json"
+
+
+def test_what_watches_a_projects_calls_hears_of_no_url(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+    for name in ("putrequest", "request", "getresponse", "connect"):
+        monkeypatch.setattr(HTTPConnection, name, lambda *rest, **more: heard.append((rest, more)))
+    sink.fault = receivers.answers()
+    assert send("slack", sink.url).outcome == "sent"
+    assert not heard
+
+
+def test_a_delivery_id_is_no_header_of_its_own(sink: Sink) -> None:
+    before = len(sink.requests)
+    answer = send("webhook", sink.url, id="1\r\nX-Forged: yes")
+    assert answer.outcome == "refused"
+    assert len(sink.requests) == before
 
 
 def test_a_fault_of_our_own_tells_nothing(
