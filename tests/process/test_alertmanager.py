@@ -125,7 +125,7 @@ def test_it_hears_of_the_beginning_and_of_the_end(alertmanager: str, sink: Sink)
 
 def test_a_test_ends_by_itself(alertmanager: str) -> None:
     now = datetime.now(UTC)
-    _send(alertmanager, message(problems=(), status="test", at=now))
+    _send(alertmanager, message(problems=(), status="test", at=now, url=""))
     (found,) = (one for one in _alerts(alertmanager) if one["labels"]["alertname"] == "test")
     lasts = datetime.fromisoformat(found["endsAt"]) - now
     assert timedelta(seconds=239) < lasts < timedelta(seconds=241)

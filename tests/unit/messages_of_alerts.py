@@ -53,5 +53,5 @@ def hostile(count: int = 1, **other: Any) -> Message:
     """One whose every text is what it should not be."""
     text = HOSTILE * 20
     one = problem(title=text, subject=text, evidence=text, remedy=text, url=PAGE)
-    names = {"rule": text, "project": text, "environment": text, "release": text}
+    names = {"rule": text, "group": text, "project": text, "environment": text, "release": text}
     return message(*(one,) * count, **names | other)

@@ -64,7 +64,7 @@ def test_the_first_twenty_are_spelled_out_and_the_rest_counted() -> None:
 
 def test_a_test_says_that_it_is_one() -> None:
     told = wording.prepared(message(problems=(), status="test"))
-    assert wording.headline(told) == "[shop · production] Test: Test"
+    assert wording.headline(told) == "[shop · production] Test: The channel works"
     assert "This is a test" in wording.plain(told)
 
 
