@@ -280,6 +280,14 @@ def test_the_address_that_was_looked_at_is_the_one_that_is_called(
     assert sink.requests[-1].headers["Host"] == f"hooks.example:{sink.port}"
 
 
+def test_where_one_address_does_not_answer_the_next_is_called(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink.fault = receivers.answers()
+    _resolves(monkeypatch, "fd12:3456::1", "127.0.0.99", "127.0.0.1")
+    assert _post(f"http://hooks.example:{sink.port}/x").status == 200
+
+
 def test_a_name_that_is_not_known_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def getaddrinfo(*rest: Any, **more: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")

@@ -111,7 +111,8 @@ def _head(target: targets.Target, body: bytes, headers: Mapping[str, str]) -> by
 
 
 def _reply(line: _Line) -> Reply:
-    response = http.client.HTTPResponse(line, method="POST")  # type: ignore[arg-type]  # what it calls is there
+    incoming: Any = line  # it asks for ``makefile`` alone
+    response = http.client.HTTPResponse(incoming, method="POST")
     try:
         response.begin()
     except OSError as error:  # among them, that it was closed without a word
@@ -202,17 +203,26 @@ def _connected(target: targets.Target, deadline: _Deadline, allows_private: bool
     if not allowed:
         raise RefusedError(refused[0])
     reason = ""
-    for place, (family, kind, protocol, _, address) in enumerate(allowed):
-        connected = socket.socket(family, kind, protocol)
+    for place, one in enumerate(allowed):
         try:
-            connected.settimeout(deadline.left / (len(allowed) - place))
-            connected.connect(address)
+            connected = _connect(one, deadline.left / (len(allowed) - place))
         except OSError as error:
-            connected.close()
             reason = _reason(error)
             continue
         return _secured(connected, target.host, deadline) if target.is_secure else connected
     raise UnsentError(f"There is no connection: {reason}.")
+
+
+def _connect(found: Any, timeout: float) -> socket.socket:
+    family, kind, protocol, _, address = found
+    connected = socket.socket(family, kind, protocol)
+    try:
+        connected.settimeout(timeout)
+        connected.connect(address)
+    except OSError:
+        connected.close()
+        raise
+    return connected
 
 
 def _resolved(target: targets.Target, deadline: _Deadline) -> list[Any]:

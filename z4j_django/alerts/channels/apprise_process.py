@@ -96,12 +96,11 @@ def outcome(is_sent: bool, guard: Guard, log: str) -> tuple[str, str]:
     """What came of it, and what was said."""
     if is_sent:
         return "sent", ""
-    if guard.refused:
-        return "refused", guard.refused
-    found = _STATUS.search(log)
-    if found:
+    if found := _STATUS.search(log):
         status = int(found[1])
         return ("later" if status == 429 or status >= 500 else "refused"), log
+    if guard.refused:
+        return "refused", guard.refused
     return ("unknown" if guard.is_out else "later"), log
 
 
