@@ -7,8 +7,10 @@ import email.utils
 import logging
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
@@ -28,7 +30,9 @@ from z4j_django.alerts.channels.base import Answer, Sending
 from z4j_django.alerts.channels.registry import KINDS
 
 SENDING = Sending(timeout=5.0, allows_private=True, base_url="https://shop.example/z4j/")
-HASTY = replace(SENDING, timeout=0.3)
+HASTY = replace(SENDING, timeout=0.6)
+#: Seconds after which what has so little time has ended, on a machine that is busy, too.
+ENDED = 5.0
 #: What must be told nowhere.
 SENTINEL = "5ent1ne15ent1ne15ent1ne15ent1ne1"
 
@@ -123,15 +127,15 @@ def test_an_outcome_is_told_by_the_answer_and_nothing_secret(
     assert answer.retry_after == (7.0 if "429" in answer.text else None)
 
 
-@pytest.mark.parametrize("kind", OPTIONS)
-def test_a_receiver_that_hangs_may_have_taken_it(sink: Sink, kind: str) -> None:
+def test_a_receiver_that_hangs_may_have_taken_it(sink: Sink) -> None:
     sink.fault = receivers.hangs
     started = time.monotonic()
-    answer = send(kind, sink.url, HASTY)
-    assert answer == Answer(
-        "unknown", "The request is out, and there was no answer: the time is over."
-    )
-    assert time.monotonic() - started < 2
+    with ThreadPoolExecutor() as pool:
+        said = list(pool.map(lambda kind: send(kind, sink.url, HASTY), OPTIONS))
+    assert set(said) == {
+        Answer("unknown", "The request is out, and there was no answer: the time is over.")
+    }
+    assert time.monotonic() - started < ENDED
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
@@ -152,22 +156,25 @@ def test_without_the_setting_nothing_private_is_called(sink: Sink, kind: str) ->
 # --- Answers that are too slow, too long, or ask for too much -----------------------------------
 
 
-@pytest.mark.parametrize(
-    ("first", "outcome"),
-    [
-        (b"HTTP/1.1 200 OK\r\n\r\n", "sent"),
-        (b"HTTP/1.1 500 no\r\nContent-Length: 9999\r\n\r\n", "later"),
-        (b"HTTP/1.1 ", "unknown"),
-        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\nX: ", "unknown"),
-        (b"HTTP/1.1 200 OK\r\nX: ", "unknown"),
-    ],
-    ids=["body", "failure", "status", "continue", "headers"],
-)
-def test_what_drips_for_ever_ends_with_the_time(sink: Sink, first: bytes, outcome: str) -> None:
-    sink.fault = receivers.drips(first)
+#: How an answer begins that then drips for ever, and what is told by it.
+DRIPS = {
+    b"HTTP/1.1 200 OK\r\n\r\n": "sent",
+    b"HTTP/1.1 500 no\r\nContent-Length: 9999\r\n\r\n": "later",
+    b"HTTP/1.1 ": "unknown",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\nX: ": "unknown",
+    b"HTTP/1.1 200 OK\r\nX: ": "unknown",
+}
+
+
+def test_what_drips_for_ever_ends_with_the_time() -> None:
+    def sent(first: bytes) -> str:
+        with receivers.http(receivers.drips(first)) as dripping:
+            return send("webhook", dripping.url, HASTY).outcome
+
     started = time.monotonic()
-    assert send("webhook", sink.url, HASTY).outcome == outcome
-    assert time.monotonic() - started < 2
+    with ThreadPoolExecutor() as pool:
+        assert dict(zip(DRIPS, pool.map(sent, DRIPS), strict=True)) == DRIPS
+    assert time.monotonic() - started < ENDED
 
 
 def test_of_an_endless_answer_a_bounded_part_is_read(sink: Sink) -> None:
@@ -284,7 +291,7 @@ def test_where_one_address_does_not_answer_the_next_is_called(
     sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sink.fault = receivers.answers()
-    _resolves(monkeypatch, "fd12:3456::1", "127.0.0.99", "127.0.0.1")
+    _resolves(monkeypatch, "127.0.0.99", "127.0.0.1")
     assert _post(f"http://hooks.example:{sink.port}/x").status == 200
 
 
@@ -300,11 +307,13 @@ def test_a_name_that_is_not_known_is_tried_again(monkeypatch: pytest.MonkeyPatch
 def test_a_resolver_that_hangs_takes_no_longer_than_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *rest, **more: time.sleep(1.5))
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *rest, **more: released.wait())
     started = time.monotonic()
     answer = send("slack", "https://hooks.example", HASTY)
+    released.set()
     assert answer == Answer("later", "The host's name is not resolved: the time is over.")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < ENDED
 
 
 def test_the_port_of_a_database_is_no_web_servers() -> None:
@@ -345,7 +354,7 @@ def test_a_certificate_that_is_right_is_taken(
         sink.fault = receivers.drips(b"HTTP/1.1 ")
         started = time.monotonic()
         assert send("slack", sink.url, HASTY).outcome == "unknown"
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < ENDED
 
 
 def test_tls_where_none_is_spoken_is_tried_again(sink: Sink) -> None:
