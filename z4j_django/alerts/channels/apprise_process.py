@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from z4j_django import logs
 from z4j_django.alerts import targets
 
 #: Said before the first byte of a request leaves.
@@ -113,9 +114,9 @@ def main() -> None:
     if hasattr(asset, "http_redirects"):
         asset.http_redirects = False
     log = io.StringIO()
-    handler = logging.StreamHandler(log)
-    logging.getLogger("apprise").handlers[:] = [handler]
-    logging.getLogger("apprise").setLevel(logging.WARNING)
+    logger = logs.logger("apprise")
+    logger.handlers[:] = [logging.StreamHandler(log)]
+    logger.setLevel(logging.WARNING)
     service = apprise.Apprise.instantiate(told["url"], asset=asset)
     if service is None:
         _answer("refused", "apprise does not know what to do with this URL.")
