@@ -68,6 +68,7 @@ def option(
     check: Check | None = None,
     once: bool = False,
     prefix: str = "",
+    secret: bool = False,
     **schema: Any,
 ) -> Meta:
     """What stands beside the type of an option.
@@ -80,6 +81,7 @@ def option(
         check: What else has to hold of a value.
         once: Whether it can't be said of many targets: it is not kept as it was given.
         prefix: What its choices begin with; people may leave it out, and write small letters.
+        secret: Whether it is kept sealed, and never shown.
         **schema: More of JSON schema.
     """
     extra = {
@@ -89,6 +91,7 @@ def option(
         "check": check,
         "once": once,
         "prefix": prefix,
+        "secret": secret,
     }
     return Meta(description=help, extra=extra, extra_json_schema=schema or None)
 
@@ -108,6 +111,7 @@ class Option:
         check: What else has to hold of a value.
         once: Whether it can't be said of many targets.
         prefix: What its choices begin with, and may be given without.
+        secret: Whether it is kept sealed, and never shown.
         required: Whether it has to be given.
         default: What is there without it; ``UNSET`` for nothing.
         bounds: The least and the greatest number, or number of characters.
@@ -124,6 +128,7 @@ class Option:
     check: Check | None
     once: bool
     prefix: str
+    secret: bool
     required: bool
     default: Any
     bounds: tuple[Any, Any]
@@ -337,6 +342,7 @@ def _option(field: inspect.Field, type_: Any) -> Option:
         check=extra.get("check"),
         once=bool(extra.get("once")),
         prefix=extra.get("prefix") or "",
+        secret=bool(extra.get("secret")),
         required=field.required,
         default=default,
         bounds=(getattr(inner, least, None), getattr(inner, most, None)),

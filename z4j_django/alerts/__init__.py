@@ -1,0 +1,1 @@
+"""Telling people and machines what is wrong, and that it is over."""
