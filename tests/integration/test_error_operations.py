@@ -76,7 +76,11 @@ def test_where_no_release_is_known_time_decides() -> None:
     assert group().state == "open"
 
 
-def test_ignored_it_is_for_ever_for_a_time_or_for_some_more(error: ErrorGroup) -> None:
+@pytest.mark.parametrize("with_zones", [True, False])
+def test_ignored_it_is_for_ever_for_a_time_or_for_some_more(
+    error: ErrorGroup, settings: Any, with_zones: bool
+) -> None:
+    settings.USE_TZ, settings.TIME_ZONE = with_zones, "UTC"
     ignored = operations.ignore_errors(error.error_id, actor="a test")
     assert outcome(ignored) == ("done", "For ever.")
     operations.ignore_errors(error.error_id, more=5, actor="a test")

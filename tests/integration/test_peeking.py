@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import celery
@@ -14,6 +16,8 @@ from kombu import Producer
 from tests.integration.api_client import address, body, client, problem
 from tests.integration.mailbox import QUEUE, Publish
 from tests.integration.nouns import holder
+from tests.integration.operators import signed_in
+from tests.integration.pages import task, text
 from z4j_django import operations
 from z4j_django.control import draining
 from z4j_django.exceptions import OperationError
@@ -105,6 +109,22 @@ def test_an_odd_one_hides_none_of_the_others(
     assert [one.task_id for one in peek()] == ["odd", "task-1"]
     purged = operations.purge_queue(QUEUE, actor="tests", confirm=QUEUE)
     assert (purged.done, purged.total, operations.count_messages(QUEUE)) == (3, 3, 0)
+
+
+@pytest.mark.parametrize("with_zones", [True, False])
+def test_it_is_told_when_one_was_sent_with_or_without_time_zones(
+    send: Any, settings: Any, with_zones: bool
+) -> None:
+    settings.USE_TZ, settings.TIME_ZONE = with_zones, "UTC"
+    task("x", queue=QUEUE)
+    at = {"z4j": {"at": time.time() - 125}}
+    send([[1], {}, {}], serializer="json", headers={"id": "x", "task": "send", **at})
+    [one] = body(client("z4j operator").get(address("queues", QUEUE, "messages")))["results"]
+    sent = datetime.fromisoformat(one["sent_at"])
+    assert sent == datetime.fromtimestamp(at["z4j"]["at"], UTC)
+    shown = {"queue": QUEUE, "messages": 1}
+    page = signed_in("superuser").get("/admin/z4j_django/operation/queues/one/", shown)
+    assert "2 min ago" in text(page)
 
 
 def test_no_more_than_fifty_are_read(publish: Publish) -> None:

@@ -168,7 +168,7 @@ class TestSkip:
     def test_of_two_who_ask_in_one_instant_one_has_it_left_out(self, monkeypatch: Any) -> None:
         online()
         monkeypatch.setattr(skips, "LEAD", timedelta(0))
-        monkeypatch.setattr(skips, "waiting", Operation.objects.none)  # neither sees the other's yet
+        monkeypatch.setattr(skips, "waiting", Operation.objects.none)  # neither sees the other
         first = operations.skip_next_run("hourly", actor="a test")
         with pytest.raises(OperationError, match=f"Operation {first.pk} is at it already"):
             operations.skip_next_run("hourly", actor="a test")

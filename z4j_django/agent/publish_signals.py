@@ -89,8 +89,11 @@ class PublishSignals(SignalHandlers):
     ) -> None:
         """The message left: a send is on record only now."""
         send = self._publishing.end((headers if "id" in headers else body)["id"])
-        if send is not None:  # no noise
-            self.recorder.record(_traced(send, traces.header(headers.get)))
+        if send is None:  # noise
+            return
+        if traces.may_have(headers):
+            send = _traced(send, traces.header(headers.get))
+        self.recorder.record(send)
 
     def _keep(self, name: str, headers: Any) -> str:
         if name in self.sampling.whole:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 HEADER: Final = "traceparent"
+#: Where headers are in protocol 1, and where some tracers put theirs.
+_INNER: Final = "headers"
 #: Version, trace, span and flags. An id of nothing but zeros is none, and neither is version ff.
 _FORM: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}"
@@ -22,13 +24,17 @@ def header(get: Callable[[str], Any]) -> str:
     """The header of a message, bounded; empty where it has none, or one that is not valid.
 
     Args:
-        get: Reads a header by its name. Of protocol 1, and where a tracer puts its own there, they
-            are in one that is called ``headers``.
+        get: Reads a header by its name.
     """
     value = get(HEADER)
-    if value is None and type(inner := get("headers")) is dict:
+    if value is None and type(inner := get(_INNER)) is dict:
         value = inner.get(HEADER)
     return "" if value is None else _valid(value)
+
+
+def may_have(headers: dict[str, Any]) -> bool:
+    """Whether a look for it is worth while: a message of no trace costs nothing more."""
+    return HEADER in headers or _INNER in headers
 
 
 def ids(header: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db.models import F
@@ -18,6 +18,7 @@ from z4j_django.models.primary import primary, update
 from z4j_django.operations import asking, auditing
 from z4j_django.options import Options, given
 from z4j_django.queries import releases
+from z4j_django.queries.filter.values import stored
 from z4j_django.values import of_error_id, release_key
 
 #: Errors that are named at once.
@@ -89,7 +90,7 @@ def _require_ahead(options: Options) -> None:
         OperationError: If it is.
     """
     until = getattr(options, "until", UNSET)
-    if isinstance(until, datetime) and until <= timezone.now():
+    if isinstance(until, datetime) and until <= datetime.now(UTC):
         raise OperationError(f"until: {until.isoformat()} is over already.")
 
 
@@ -118,11 +119,12 @@ def _resolve(options: verb_options.ResolveErrorsOptions, project: str) -> _Chang
 def _ignore(options: verb_options.IgnoreErrorsOptions, project: str) -> _Change:
     until: datetime | None = given(options.until)
     more: int | None = given(options.more)
-    values = {**_OPEN, "state": _State.IGNORED, "ignored_until": until}
+    values = {**_OPEN, "state": _State.IGNORED}
     if more is not None:
         values["ignored_count"] = F("count") + more
     words = "For ever."
     if until is not None:
+        values["ignored_until"] = stored(until)
         words = f"Until {until.isoformat()}."
     elif more is not None:
         words = f"Until it was seen {more:,} times more."

@@ -15,6 +15,7 @@ from z4j_django.agent import events, messages
 from z4j_django.conf import settings
 from z4j_django.control import bodies, queues
 from z4j_django.exceptions import OperationError
+from z4j_django.queries.filter.values import stored
 from z4j_django.secrets.masking import mask_text
 from z4j_django.store import describing
 from z4j_django.store.rows import TaskRow
@@ -154,4 +155,4 @@ def _described(
         told = msgspec.structs.replace(told, params=params)
         describing.write_facts(row, told, settings.redaction)
     sent = messages.moment(stamp, "at")
-    return row, datetime.fromtimestamp(sent, UTC) if sent is not None else None
+    return row, stored(datetime.fromtimestamp(sent, UTC)) if sent is not None else None
