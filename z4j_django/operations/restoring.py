@@ -33,9 +33,7 @@ _MAY_BE_TWICE: Final = (
 #: How many times a hundred messages of the other queue are looked at. RabbitMQ gives out what it
 #: shows, and it is held until the end.
 LOOKS: Final = 1_000
-_TOO_DEEP: Final = (
-    "It is not among the first {:,} messages of the queue {!r}: further was not looked."
-)
+_TOO_DEEP: Final = "It is not among the first {:,} messages of {!r}: further was not looked."
 _TAKEN: Final = "It lies in the queue {!r} no more: a worker has taken it, or somebody else."
 #: The verbs that can be undone.
 UNDONE: Final = (verbs.PURGE_QUEUE.name, verbs.MOVE_QUEUE.name)
