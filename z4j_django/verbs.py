@@ -205,7 +205,7 @@ PAUSE_QUEUE: Final = Verb(
     summary="Pause a queue",
     about="Has all workers take nothing from it, those that start later as well, until somebody "
     "resumes it or a moment is over. What they hold already runs on, and what is sent waits.",
-    more="The workers have 5 seconds to answer; who does not is told again every 15 seconds. The "
+    more="The workers have 5 seconds to answer; who does not is told again every 5 seconds. The "
     "operation's targets are the queue, and the workers that took from it. Of one that is paused "
     "already it says anew why, and until when.",
 )
@@ -216,7 +216,7 @@ RESUME_QUEUE: Final = Verb(
     label="Resume",
     summary="Resume a queue that is paused",
     about="Has the workers that took from it do so again.",
-    more="They have 5 seconds to answer; who does not is told again every 15 seconds, for an hour.",
+    more="They have 5 seconds to answer; who does not is told again every 5 seconds, for an hour.",
 )
 RESTORE: Final = Verb(
     name="restore",

@@ -130,7 +130,8 @@ class TestPage:
         monkeypatch.setattr(schedules, "switched_off", lambda limit: [off])
         monkeypatch.setattr(schedules, "words", lambda one: one.interval)
         shown = text(admin_client.get(SCHEDULES)).partition("Switched off")[2]
-        assert re.findall(r'aria-label="(\w+) ', row(shown, "old")) == ["SUCCESS", "FAILURE"]
+        assert re.findall(r'aria-label="([A-Z]+) ', row(shown, "old")) == ["SUCCESS", "FAILURE"]
+        assert "60 min ago" in row(shown, "old")
         assert "every hour" in row(shown, "old")
 
     def test_it_wants_the_permission_to_see_tasks(self, monkeypatch) -> None:

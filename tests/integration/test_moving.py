@@ -17,6 +17,7 @@ from z4j_django.control import publishing
 from z4j_django.control import queues as broker
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation, SavedMessage, TaskRecord
+from z4j_django.operations import restoring
 
 pytestmark = pytest.mark.django_db
 OTHER = "parked"
@@ -121,6 +122,25 @@ def test_what_a_worker_took_meanwhile_is_refused(
     assert reason(restored) == "2 of 3 messages were put back. Taken from 'parked' meanwhile: 1."
     [gone] = restored.targets.filter(kind="task", outcome="refused")
     assert "lies in the queue 'parked' no more" in gone.reason
+
+
+def test_what_lies_deep_in_the_other_queue_is_found_or_said_to_be_out_of_reach(
+    publish: Publish, depths: Depths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(*range(150))
+    move()
+    publish(1_000, 1_001)
+    moved = move()  # behind those of the first
+    monkeypatch.setattr(restoring, "LOOKS", 1)
+    restored = restore(moved.pk)
+    assert reason(restored) == (
+        f"0 of 2 messages were put back; restore operation {moved.pk} again for the rest. Not "
+        "among the first 100 messages of 'parked', and further was not looked: 2."
+    )
+    assert [one.outcome for one in restored.targets.order_by("position")][1:] == ["unknown"] * 2
+    monkeypatch.setattr(restoring, "LOOKS", 2)
+    assert reason(restore(moved.pk)) == "All 2 messages were put back."
+    assert depths() == (2, 150)
 
 
 def test_what_others_sent_to_the_other_queue_stays_there(

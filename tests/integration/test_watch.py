@@ -14,7 +14,7 @@ from z4j_django.conditions import registry
 from z4j_django.conditions.base import Condition, Finding, Thresholds
 from z4j_django.conditions.scene import Scene
 from z4j_django.models import ConditionRecord, Lease
-from z4j_django.watch import lease, rounds, watching
+from z4j_django.watch import lease, pausing, rounds, watching
 
 pytestmark = pytest.mark.django_db
 
@@ -255,6 +255,21 @@ class TestWatch:
         for _ in range(3):
             watch.step()
         assert open_now() == {"mail": "It waits longer."}
+
+    def test_paused_queues_are_looked_after_more_often_by_who_has_the_lease(
+        self, wrong: Wrong, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begun: list[tuple[Any, float]] = []
+        clock = Clock()
+        monkeypatch.setattr(
+            pausing.Keeper, "begin", lambda keeper: begun.append((keeper, clock.now))
+        )
+        first, second = (watching.Watch("default", clock) for _ in range(2))
+        for clock.now in range(int(watching.EVERY)):
+            first.step()
+            second.step()
+        assert [now for _, now in begun] == [0, 5, 10]
+        assert {keeper for keeper, _ in begun} == {first._keeper}
 
     def test_one_without_the_lease_asks_for_it_and_nothing_else(
         self, wrong: Wrong, django_assert_max_num_queries: Any

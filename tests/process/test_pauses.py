@@ -27,11 +27,11 @@ while not stopped:
     time.sleep(0.1)
 print(json.dumps(ids), flush=True)
 """
-#: A shipper that looks after the project every second, and not every fifteen.
+#: A shipper that looks after what is paused every second, and not every five.
 SHIPPER = """
 from django.core.management import call_command
 from z4j_django.watch import watching
-watching.EVERY = 1.0
+watching.KEEP_EVERY = 1.0
 call_command("z4j_ship")
 """
 

@@ -24,6 +24,7 @@ TIMEOUT = queue_depths.TIMEOUT
 class QueueVerbPage(VerbPage):
     """Does a verb to the queue that the address names."""
 
+    place = "queues"
     queue = ""
 
     def back(self) -> str:

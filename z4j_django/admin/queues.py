@@ -105,6 +105,7 @@ def cells(
     pause: PausedQueue | None = None,
 ) -> dict[str, Any]:
     """How a queue stands, in a line of a table; ``takers`` take from it, unless it is paused."""
+    takers = pauses.takers(pause, takers)
     sample = queue.sample
     told = sample.consumers if sample is not None else None
     consumers = len(takers) if told is None else told
@@ -293,7 +294,7 @@ class QueuePage(Page):
             "wrong": [
                 {"evidence": one.evidence, "since": formatting.moment(one.since)} for one in held
             ],
-            "workers": self._workers(takers[:_WORKERS]),
+            "workers": self._workers(pauses.takers(pause, takers)[:_WORKERS]),
             "more": len(takers) > _WORKERS,
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -71,7 +71,7 @@ class SchedulesPage(Page):
                 "task": formatting.name(one.task),
                 "rhythm": schedules.words(one)[:120],
                 "runs": [formatting.sign(run, task_url(run)) for run in runs[one.name]],
-                "sent": formatting.moment(one.last_run_at),
+                "sent": formatting.moment(one.last_run_at or _sent(runs[one.name])),
                 "buttons": schedule_pages.of_row(
                     self.model_admin, self.request, one.name, is_kept=True, is_on=False
                 ),
@@ -105,3 +105,8 @@ class SchedulesPage(Page):
             "late": formatting.elapsed(one.overdue.since) if one.overdue is not None else "",
             "evidence": one.overdue.evidence if one.overdue is not None else "",
         }
+
+
+def _sent(runs: Sequence[TaskRecord]) -> datetime | None:
+    """When the newest was sent: a schedule that is switched off has forgotten it."""
+    return runs[-1].sent_at if runs else None

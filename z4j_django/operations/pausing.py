@@ -29,7 +29,7 @@ logger = logs.logger("z4j_django.operations")
 
 #: Who resumes a queue whose time is over.
 UNTIL: Final = "until"
-_AGAIN: Final = "It is told again every 15 seconds."
+_AGAIN: Final = "It is told again every 5 seconds."
 _Result = OperationTarget.Outcome
 
 

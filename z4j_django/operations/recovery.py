@@ -141,9 +141,9 @@ def opened(message: SavedMessage) -> Original:
     return sealing.open_sealed(bytes(message.sealed), context)
 
 
-def looks(drain: queues.Drain) -> Iterator[list[queues.Found]]:
-    """What lies at the head of a queue, part by part."""
-    for _ in range(_LOOKS):
+def looks(drain: queues.Drain, most: int = _LOOKS) -> Iterator[list[queues.Found]]:
+    """What lies at the head of a queue, part by part; the last part is not full at its end."""
+    for _ in range(most):
         part = drain.read(AT_ONCE)
         yield part
         if len(part) < AT_ONCE:

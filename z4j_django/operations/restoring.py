@@ -17,7 +17,7 @@ from z4j_django.exceptions import OperationError, SealError
 from z4j_django.models import Operation, OperationTarget, SavedMessage
 from z4j_django.models.primary import reread
 from z4j_django.operations import asking, auditing, transactions
-from z4j_django.operations.queues import TIMEOUT, Progress, held, settle_tasks
+from z4j_django.operations.queues import AT_ONCE, TIMEOUT, Progress, held, settle_tasks
 from z4j_django.operations.recovery import Recovery, identity, looks, opened
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import identifier
@@ -30,6 +30,10 @@ _MAY_BE_TWICE: Final = (
     "The process that purged was killed meanwhile. It is not at the head of the queue, and no "
     "worker reported it, so it was put back; it runs twice if it was in the queue all the same."
 )
+#: How many times a hundred messages of the other queue are looked at. RabbitMQ gives out what it
+#: shows, and it is held until the end.
+LOOKS: Final = 1_000
+_TOO_DEEP: Final = "It is not among the first {:,} messages of {!r}: further was not looked."
 _TAKEN: Final = "It lies in the queue {!r} no more: a worker has taken it, or somebody else."
 #: The verbs that can be undone.
 UNDONE: Final = (verbs.PURGE_QUEUE.name, verbs.MOVE_QUEUE.name)
@@ -153,7 +157,7 @@ class _Restore:
         self._progress = progress
         self._name: str = purge.parameters["queue"]
         self._moved_to: str = purge.parameters.get("to", "")
-        self._taken = 0
+        self._taken = self._deeper = 0
         self._detail = f"restored by operation {operation.pk} of {operation.actor}"
         self._unsure: frozenset[int] = frozenset()
         self._restored = 0
@@ -194,21 +198,31 @@ class _Restore:
         """Put back what a move put into another queue, as far as it lies there."""
         moved = SavedMessage.objects.filter(operation=self._purge, restored_at=None)
         moved = moved.exclude(moved_at=None)
+        left, is_end = moved.count(), True
         with queues.Drain(self._app, self._moved_to, TIMEOUT) as drain:
-            for part in looks(drain):
+            for part in looks(drain, LOOKS) if left else ():
                 found = _those_of(moved, part)
+                left, is_end = left - len(found), len(part) < AT_ONCE
                 if not auditing.goes_on(self._operation):
                     return None
                 take = functools.partial(self._take, drain, found)
                 if found and (trouble := self._put_back(publisher, list(found), take)) is not None:
                     return trouble
                 self._tell(len(found))
-        gone = list(moved)
-        self._taken = len(gone)
-        OperationTarget.objects.bulk_create(
-            self._target(one, _Result.REFUSED, _TAKEN.format(self._moved_to)) for one in gone
-        )
+                if not left:
+                    break
+        self._tell_of_missing(list(moved), is_end)
         return None
+
+    def _tell_of_missing(self, missing: Sequence[SavedMessage], is_end: bool) -> None:
+        """Say of what was not found in the other queue that it was taken, or may lie deeper."""
+        result, words = _Result.REFUSED, _TAKEN.format(self._moved_to)
+        if is_end:
+            self._taken = len(missing)
+        else:
+            self._deeper = len(missing)
+            result, words = _Result.UNKNOWN, _TOO_DEEP.format(LOOKS * AT_ONCE, self._moved_to)
+        OperationTarget.objects.bulk_create(self._target(one, result, words) for one in missing)
 
     def _take(
         self,
@@ -311,6 +325,11 @@ class _Restore:
             told += f"; restore operation {self._purge.pk} again for the rest"
         if self._taken:
             told += f". Taken from {self._moved_to!r} meanwhile: {self._taken:,}"
+        if self._deeper:
+            told += (
+                f". Not among the first {LOOKS * AT_ONCE:,} messages of {self._moved_to!r}, and "
+                f"further was not looked: {self._deeper:,}"
+            )
         told += "."
         if trouble is None:
             return auditing.refused(told)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db.models import QuerySet
 
-from z4j_django.models import PausedQueue
+from z4j_django.models import PausedQueue, WorkerRecord
 from z4j_django.models.primary import primary
 
 
@@ -22,7 +22,15 @@ def current(project: str) -> QuerySet[PausedQueue]:
 
 def by_queue(project: str) -> Mapping[str, PausedQueue]:
     """The same by their names."""
-    return {one.queue: one for one in current(project)}
+    return {one.queue: one for one in current(project).prefetch_related("consumers")}
+
+
+def takers(pause: PausedQueue | None, workers: Sequence[WorkerRecord]) -> Sequence[WorkerRecord]:
+    """Those of a queue's workers that take from it, though it is paused, if it is."""
+    if pause is None:
+        return workers
+    taking = {one.hostname for one in pause.consumers.all() if one.consumes}
+    return [one for one in workers if one.hostname in taking]
 
 
 def of(project: str, queue: str) -> PausedQueue | None:

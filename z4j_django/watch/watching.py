@@ -14,6 +14,9 @@ from z4j_django.watch.lease import DatabaseLease
 
 #: Seconds between two rounds.
 EVERY: Final = 15.0
+#: Seconds between two looks after the paused queues: as long somebody may take from one who came
+#: up without a word to the records.
+KEEP_EVERY: Final = 5.0
 #: Seconds for which the lease is taken: as long nobody looks where its holder was killed.
 LEASE: Final = 45.0
 
@@ -35,12 +38,14 @@ class Watch:
         self._round: Iterator[None] | None = None
         self._sampler = sampling.Sampler(project, clock)
         self._keeper = pausing.Keeper(project)
+        self._keep_next = clock() + KEEP_EVERY
         #: Failures that were logged.
         self._told: set[str] = set()
 
     def step(self) -> None:
         """Evaluate one condition, if it is time for a round and nobody else makes it."""
         self._sampler.collect()
+        self._keep()
         if self._round is None:
             if self._clock() < self._next:
                 return
@@ -56,6 +61,12 @@ class Watch:
         for _ in run:
             self._round = run
             break
+
+    def _keep(self) -> None:
+        """Look after the paused queues, between two rounds."""
+        if self._has_lease and self._clock() >= self._keep_next:
+            self._keep_next = self._clock() + KEEP_EVERY
+            self._keeper.begin()
 
     def end(self) -> None:
         """Let another process look after the project from now on."""
@@ -82,6 +93,7 @@ class Watch:
     def round(self, at: datetime) -> Iterator[None]:
         """A whole round, at a moment by the database's clock."""
         self._sampler.begin(at)
+        self._keep_next = self._clock() + KEEP_EVERY
         self._keeper.begin()
         limits, ahead = registry.current(), self.lease.host_ahead
         yield from rounds.evaluate(self.project, at, limits, self._told, ahead)
