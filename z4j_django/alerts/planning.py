@@ -208,9 +208,8 @@ def _join(
     for place in fresh:
         root = family.root(place)
         many = Place(root.key, MANY), Place(MANY, MANY)
-        notice = next((by_root[one] for one in (root, *many) if one in by_root), None)
-        if notice is not None:
-            joined[place] = notice
+        if found := next((by_root[one] for one in (root, *many) if one in by_root), None):
+            joined[place] = found
     return joined
 
 

@@ -144,6 +144,7 @@ class Sender:
             _finish(row, _State.PENDING, _State.DROPPED, words, self._clock())
             return
         if _is_behind(row):
+            recover(self.project, self._clock())
             self._rest(row.channel, SPACE)
             return
         if channel is None or not _claim(row, self._holder, self._clock()):

@@ -174,11 +174,11 @@ class _Round:
         row.save()
         self._write(row, notice, channel, "resolved" if decision.act == "resolve" else "firing")
 
-    def _write(
-        self, row: AlertNotice, notice: Notice, channel: rules.Channel, status: Any
-    ) -> None:
+    def _write(self, row: AlertNotice, notice: Notice, channel: rules.Channel, status: Any) -> None:
         """Write a message down, for whoever sends it."""
-        message = self.composer.message(notice, row.rule, row.group, status, self._ended(row, notice))
+        message = self.composer.message(
+            notice, row.rule, row.group, status, self._ended(row, notice)
+        )
         primary(AlertDelivery).create(
             project=self.project,
             notice=row,
@@ -207,11 +207,12 @@ class _Round:
         for row in told.filter(channel__in=names):
             last = row.deliveries.order_by("-number").first()
             age = timedelta(seconds=every[self.channels[row.channel].kind] or 0.0)
-            sent = primary(AlertDelivery).filter(pk=last.pk if last else None)
+            if last is None or last.status != AlertDelivery.Status.FIRING:
+                continue
+            sent = primary(AlertDelivery).filter(pk=last.pk)
             sent = sent.filter(state__in=_ARRIVED, finished_at__lte=self.now - age)
-            notice = _notice(row)
-            if last is not None and sent.exists():
-                message = self.composer.message(notice, row.rule, row.group, "firing", {})
+            if sent.exists():
+                message = self.composer.message(_notice(row), row.rule, row.group, "firing", {})
                 sent.update(
                     state=AlertDelivery.State.PENDING,
                     next_at=self.now,
@@ -263,9 +264,7 @@ class _Round:
 
 
 #: Of a rule that there is no more.
-_ONLY_THE_END: Final = planning.Terms(
-    timedelta.max, lambda severity: 0.0, lambda severity: False
-)
+_ONLY_THE_END: Final = planning.Terms(timedelta.max, lambda severity: 0.0, lambda severity: False)
 
 
 def _terms(rule: rules.Rule, now: datetime) -> planning.Terms:
