@@ -11,7 +11,7 @@ import msgspec
 from z4j_django.alerts import links
 from z4j_django.alerts.causes import Family, Place
 from z4j_django.alerts.message import PROBLEMS, Message, Problem, Status
-from z4j_django.alerts.planning import Notice
+from z4j_django.alerts.planning import Member, Notice
 from z4j_django.conditions.attention import described
 from z4j_django.conf import settings
 from z4j_django.models import ConditionRecord
@@ -76,7 +76,12 @@ class Composer:
             status: What is said.
             ended: Those of its problems that hold no more.
         """
-        records = {**ended, **self._holding}
+        gone = {
+            place: self._forgotten(place, one)
+            for place, one in notice.members.items()
+            if place not in self._holding and place not in ended
+        }
+        records = {**gone, **ended, **self._holding}
         left = [place for place in notice.members if place in self._holding]
         causes = self.causes(left)
         first = (*causes, *((notice.root,) if notice.root in notice.members else ()))
@@ -95,7 +100,7 @@ class Composer:
             release=self.release,
             at=self.now,
             problems=tuple(problem(records[one], notes.get(one, "")) for one in told),
-            more=len(places) - len(told),
+            more=len(known) - len(told),
             url=links.first_page(),
         )
 
@@ -111,6 +116,18 @@ class Composer:
             newest = releases.newest(self.project)
             self._release = newest.name if newest is not None else ""
         return self._release
+
+    def _forgotten(self, place: Place, member: Member) -> ConditionRecord:
+        """What stands for a problem that was over, and is not on record any more."""
+        return ConditionRecord(
+            project=self.project,
+            key=place.key,
+            subject=place.subject,
+            severity=member.severity,
+            since=member.seen_at,
+            ended_at=self.now,
+            evidence="",
+        )
 
     def _sorted(self, places: Iterable[Place]) -> list[Place]:
         records = self._holding
