@@ -64,6 +64,21 @@ class Redact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     emails: bool = False
 
 
+class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is told of what is wrong, beside what the database says."""
+
+    #: Channels by their names: each with its ``kind``, and the options of that.
+    CHANNELS: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    #: Rules by their names.
+    RULES: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    #: Addresses by the names of schedules: called when their tasks have succeeded.
+    HEARTBEATS: dict[str, str] = msgspec.field(default_factory=dict)
+    #: Whether channels may be in private networks, or on this host.
+    PRIVATE_TARGETS: bool = False
+    #: Whether rules may do something by themselves.
+    AUTOMATION: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the project says in its ``Z4J`` dictionary, with our defaults."""
 
@@ -103,6 +118,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     RETENTION: dict[str, Any] | None = None
     #: Thresholds of the conditions by their keys; ``False`` for one that is not looked at.
     CONDITIONS: dict[str, bool | dict[str, Any]] = msgspec.field(default_factory=dict)
+    #: Who is told of what is wrong.
+    ALERTS: Alerts = Alerts()
+    #: Where the admin is from outside, such as ``https://shop.example/admin/``: messages link
+    #: there. By default what the sites framework says, if it is installed.
+    BASE_URL: str | None = None
+    #: Called every minute while tasks are recorded, conditions evaluated and alerts sent.
+    HEARTBEAT_URL: str | None = None
 
     #: Targets that one bulk operation may have.
     BULK_LIMIT: int = 10_000
@@ -205,6 +227,7 @@ def _load() -> Settings:
             f"at most {_ADDRESS_LENGTH:,} characters, with {_TRACE_ID} behind its host and no "
             "other braces; those of the address itself are %7B and %7D."
         )
+    _require_addresses(settings)
     if settings.BULK_LIMIT < 1:
         raise ImproperlyConfigured("Z4J['BULK_LIMIT'] must be at least 1.")
     if settings.JOURNAL_MAX_BYTES < 16 * 1024**2:
@@ -225,6 +248,19 @@ def _is_of_traces(address: str) -> bool:
         and not any(map(_NOT_IN_AN_ADDRESS.search, others))
         and _HOST.match(before) is not None
     )
+
+
+def _require_addresses(settings: Settings) -> None:
+    addresses = {
+        "Z4J['BASE_URL']": settings.BASE_URL,
+        "Z4J['HEARTBEAT_URL']": settings.HEARTBEAT_URL,
+        **{f"Z4J['ALERTS']['HEARTBEATS'][{k!r}]": v for k, v in settings.ALERTS.HEARTBEATS.items()},
+    }
+    for name, address in addresses.items():
+        if address is not None and not values.is_address(address):
+            raise ImproperlyConfigured(
+                f"{name} must be an address that begins with http:// or https:// and names a host."
+            )
 
 
 class _LazySettings:

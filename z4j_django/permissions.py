@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 APP_LABEL: Final = "z4j_django"
 
-#: Models that a role may look at; ``taskpayload`` and ``savedmessage`` nobody sees.
+#: Models that every role may look at; ``taskpayload`` and ``savedmessage`` nobody sees.
 _VISIBLE: Final = (
     "taskrecord",
     "taskevent",
@@ -34,6 +34,12 @@ _VISIBLE: Final = (
     "operationtarget",
     "errorgroup",
     "release",
+    "alertrule",
+    "alertsilence",
+    "alertnotice",
+    "alertdelivery",
+    "alertact",
+    "alertheartbeat",
 )
 _VIEWER: Final = tuple(f"view_{model}" for model in _VISIBLE)
 #: What no verb wants: to show everybody the filters that one has saved.
@@ -42,7 +48,11 @@ _OPERATOR: Final = (
     *(one.codename for one in verbs.PERMISSIONS if one.role == "operator"),
     SHARE_VIEWS,
 )
-_ADMIN: Final = tuple(one.codename for one in verbs.PERMISSIONS if one.role == "admin")
+#: Where an alert goes is for those who say so.
+_ADMIN: Final = (
+    *(one.codename for one in verbs.PERMISSIONS if one.role == "admin"),
+    "view_alertchannel",
+)
 
 #: The groups that ``migrate`` makes, and the codenames of their permissions.
 ROLES: Final = {

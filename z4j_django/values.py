@@ -7,6 +7,7 @@ import functools
 import hashlib
 import math
 import re
+import urllib.parse
 from typing import Final
 
 import msgspec
@@ -26,6 +27,8 @@ PROJECT_LENGTH: Final = 64
 RELEASE_LENGTH: Final = 100
 #: Characters of the name of where a project runs.
 ENVIRONMENT_LENGTH: Final = 64
+#: Characters of an address on the web.
+ADDRESS_LENGTH: Final = 2_000
 #: Seconds that a task may be put off, or be worth running: a year.
 LONGEST_DELAY: Final = 366 * 24 * 3600
 #: The greatest primary key.
@@ -40,6 +43,17 @@ NOTHING: Final = "-"
 _ERROR_ID: Final = re.compile(r"[0-7][0-9a-f]{15}")
 #: What not every database takes: NUL, and halves of a surrogate pair.
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an absolute address on the web, which can be called."""
+    try:
+        found = urllib.parse.urlsplit(text)
+        host, _ = found.hostname, found.port
+    except ValueError:
+        return False
+    is_plain = text.isprintable() and " " not in text and len(text) <= ADDRESS_LENGTH
+    return is_plain and found.scheme in ("http", "https") and bool(host)
 
 
 def microseconds(at: float) -> int:

@@ -392,6 +392,29 @@ class TimeLimitOptions(Options, frozen=True):
     ] = False
 
 
+class SilenceOptions(Options, frozen=True):
+    """Of what, why, and until when."""
+
+    until: Annotated[
+        Seconds | Moment,
+        option(
+            "Seconds from now, or the moment, after which it is told again; a year ahead at most.",
+            metavar="S|MOMENT",
+        ),
+    ]
+    subject: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=SHORT)],
+        option(
+            "A pattern of the names of queues, workers, tasks and so on, such as `mail.*`.",
+            metavar="PATTERN",
+        ),
+    ] = "*"
+    reason: Annotated[
+        Annotated[str, Meta(max_length=SHORT)] | UnsetType,
+        option("Why, for whoever wonders.", metavar="WORDS"),
+    ] = UNSET
+
+
 class BulkOptions(Options, frozen=True):
     """What many at once may be told besides."""
 

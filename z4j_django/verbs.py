@@ -15,7 +15,18 @@ from z4j_django import verb_options
 from z4j_django.options import Options
 
 Role = Literal["operator", "admin"]
-Noun = Literal["task", "group", "queue", "error", "journal", "worker", "schedule"]
+Noun = Literal[
+    "task",
+    "group",
+    "queue",
+    "error",
+    "journal",
+    "worker",
+    "schedule",
+    "alert",
+    "silence",
+    "channel",
+]
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,13 @@ MAY_SEE_STACKS: Final = Permission(
     "operator",
     "to look at the stack of a running task, with `view_taskrecord`",
 )
+MAY_SILENCE: Final = Permission("silence_alert", "Can silence alerts", "operator")
+MAY_MANAGE_ALERTS: Final = Permission(
+    "manage_alerts",
+    "Can manage alert rules and channels",
+    "admin",
+    "alert rules and channels: to make, change and delete them; `test_channel`",
+)
 #: All there are beside Django's own, in the order of the docs.
 PERMISSIONS: Final = (
     MAY_RETRY,
@@ -75,6 +93,8 @@ PERMISSIONS: Final = (
     MAY_RUN_SCHEDULES,
     MAY_PAUSE_QUEUES,
     MAY_SEE_STACKS,
+    MAY_SILENCE,
+    MAY_MANAGE_ALERTS,
 )
 
 
@@ -417,6 +437,36 @@ DISABLE_EVENTS: Final = _steering(
     "here needs none. One that was started with `-E` says so, and sends them all the same.",
 )
 
+SILENCE_ALERTS: Final = Verb(
+    name="silence_alerts",
+    noun="alert",
+    permission=MAY_SILENCE,
+    options=verb_options.SilenceOptions,
+    label="Silence",
+    summary="Tell nobody of a condition for a while",
+    about="Holds back what would be told of a condition, or of all, until a moment. What holds "
+    "still then is told, and how much was held back.",
+    more="It is named by its key, and all of them by `all`. Who was told of something already is "
+    "told when it is over.",
+)
+END_SILENCE: Final = Verb(
+    name="end_silence",
+    noun="silence",
+    permission=MAY_SILENCE,
+    label="End",
+    summary="End a silence before its time",
+    about="What holds still of what it held back is told.",
+)
+TEST_CHANNEL: Final = Verb(
+    name="test_channel",
+    noun="channel",
+    permission=MAY_MANAGE_ALERTS,
+    label="Test",
+    summary="Send a test message to an alert channel",
+    about="Sends a message that says it is a test, once, and tells what the channel answered.",
+    more="The channel has 10 seconds to answer. It is on record among the deliveries.",
+)
+
 #: All there are, by their names.
 VERBS: Final[dict[str, Verb]] = {
     verb.name: verb
@@ -427,6 +477,7 @@ VERBS: Final[dict[str, Verb]] = {
         *(RUN_SCHEDULE, SKIP_NEXT_RUN, ENABLE_SCHEDULE, DISABLE_SCHEDULE),
         *(PING, POOL_GROW, POOL_SHRINK, AUTOSCALE, ADD_CONSUMER, CANCEL_CONSUMER),
         *(RATE_LIMIT, TIME_LIMIT, POOL_RESTART, SHUTDOWN, ENABLE_EVENTS, DISABLE_EVENTS),
+        *(SILENCE_ALERTS, END_SILENCE, TEST_CHANNEL),
     )
 }
 
@@ -446,9 +497,9 @@ def choices() -> list[tuple[str, str]]:
     return [(verb.name, verb.words) for verb in VERBS.values()]
 
 
-#: What else somebody does, and what it wants: many at once, besides their verb; and to look at the
-#: stack of a running task, which is no operation.
-BESIDES: Final = {"bulk": MAY_RUN_BULK, "stack": MAY_SEE_STACKS}
+#: What else somebody does, and what it wants: many at once, besides their verb; to look at the
+#: stack of a running task, which is no operation; and to write alert rules and channels.
+BESIDES: Final = {"bulk": MAY_RUN_BULK, "stack": MAY_SEE_STACKS, "alerts": MAY_MANAGE_ALERTS}
 
 
 def codename(verb: str) -> str:

@@ -16,14 +16,14 @@ pytestmark = pytest.mark.django_db
 TABLE = {
     None: "",
     "z4j viewer": "",
-    "z4j operator": "bulk cancel ignore_errors pause_queue reopen_errors resolve_errors "
-    "resume_queue retry retry_group run_schedule skip_next_run stack "
-    "terminate",
-    "z4j admin": "add_consumer autoscale bulk cancel cancel_consumer disable_events "
-    "disable_schedule dismiss_journal enable_events enable_schedule ignore_errors move_queue "
-    "pause_queue ping pool_grow pool_restart pool_shrink purge_queue rate_limit reopen_errors "
-    "resolve_errors restore resume_queue retry retry_group run_schedule shutdown skip_next_run "
-    "stack terminate time_limit",
+    "z4j operator": "bulk cancel end_silence ignore_errors pause_queue reopen_errors "
+    "resolve_errors resume_queue retry retry_group run_schedule silence_alerts skip_next_run "
+    "stack terminate",
+    "z4j admin": "add_consumer alerts autoscale bulk cancel cancel_consumer disable_events "
+    "disable_schedule dismiss_journal enable_events enable_schedule end_silence ignore_errors "
+    "move_queue pause_queue ping pool_grow pool_restart pool_shrink purge_queue rate_limit "
+    "reopen_errors resolve_errors restore resume_queue retry retry_group run_schedule shutdown "
+    "silence_alerts skip_next_run stack terminate test_channel time_limit",
 }
 
 

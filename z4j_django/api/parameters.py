@@ -243,6 +243,9 @@ JOURNAL: Final = InPath(
     "The journal's host and directory, with a colon between them. A slash is written as `%2F`.",
     format="z4j-journal",
 )
+CONDITION: Final = InPath("condition", "The key of a condition, or `all`.", format="z4j-condition")
+SILENCE_ID: Final = InPath("id", "The silence's number.", format="z4j-silence")
+CHANNEL: Final = InPath("channel", "The name of the alert channel.", format="z4j-channel")
 HOSTNAME: Final = InPath(
     "hostname", "The worker's name, as `celery status` has it.", format="z4j-worker"
 )

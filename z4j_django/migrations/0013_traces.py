@@ -32,7 +32,7 @@ class AddField(migrations.AddField):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('z4j_django', '0011_paused_queues'),
+        ('z4j_django', '0012_alerts'),
     ]
 
     operations = [

@@ -1,5 +1,14 @@
 """The tables, one module per noun."""
 
+from z4j_django.models.alert import (
+    AlertAct,
+    AlertChannel,
+    AlertDelivery,
+    AlertHeartbeat,
+    AlertNotice,
+    AlertRule,
+    AlertSilence,
+)
 from z4j_django.models.cursor import JournalCursor
 from z4j_django.models.error import ErrorGroup, ErrorRelease
 from z4j_django.models.group import GroupRecord
@@ -16,6 +25,13 @@ from z4j_django.models.watch import ConditionRecord, Lease, QueueSample
 from z4j_django.models.worker import WorkerRecord
 
 __all__ = [
+    "AlertAct",
+    "AlertChannel",
+    "AlertDelivery",
+    "AlertHeartbeat",
+    "AlertNotice",
+    "AlertRule",
+    "AlertSilence",
     "ConditionRecord",
     "ErrorGroup",
     "ErrorRelease",

@@ -99,6 +99,9 @@ class OperationTarget(models.Model):
         JOURNAL = "journal"
         WORKER = "worker"
         SCHEDULE = "schedule"
+        ALERT = "alert"
+        SILENCE = "silence"
+        CHANNEL = "channel"
 
     class Outcome(models.TextChoices):
         """What came of it. A broker that did not answer in time is ``unknown``, not ``failed``."""

@@ -15,6 +15,8 @@ class Lease(models.Model):
 
     #: The name of the right to evaluate its conditions and to sample its queues.
     WATCH: ClassVar = "watch"
+    #: The name of the row that is locked by whoever decides whom to tell what.
+    ALERTS: ClassVar = "alerts"
 
     project = IdentifierField(max_length=64, default="default", help_text=PROJECT_HELP)
     name = IdentifierField(max_length=32, help_text="What it is the right to do.")

@@ -27,6 +27,7 @@ from z4j_django.control.queue_depths import count_messages
 from z4j_django.exceptions import OperationError
 from z4j_django.models import Operation
 from z4j_django.operations import (
+    alerting,
     auditing,
     errors,
     groups,
@@ -54,6 +55,7 @@ __all__ = [
     "disable_schedule",
     "enable_events",
     "enable_schedule",
+    "end_silence",
     "ignore_errors",
     "move_queue",
     "pause_queue",
@@ -73,8 +75,10 @@ __all__ = [
     "retry_group",
     "run_schedule",
     "shutdown",
+    "silence_alerts",
     "skip_next_run",
     "terminate",
+    "test_channel",
     "time_limit",
 ]
 
@@ -92,7 +96,8 @@ def perform(
     Args:
         verb: One of ``verbs.VERBS``.
         target: What it acts on: ids of tasks or errors, the id of a group, the name of a queue,
-            journal or schedule, names of workers; of these None is all that are online on record.
+            journal, schedule or channel, names of workers, of which None is all that are online on
+            record; the key of a condition, or `all`; the id of a silence.
         options: The verb's, by their names; all of them are meant.
         actor: Who asks.
         **how: ``project`` and ``surface``; for queues ``progress``.
@@ -113,6 +118,9 @@ _OTHERS: Final[dict[str, Callable[..., Operation]]] = {
     verbs.PAUSE_QUEUE.name: pausing.pause,
     verbs.RESUME_QUEUE.name: pausing.resume,
     verbs.DISMISS_JOURNAL.name: journals.dismiss,
+    verbs.SILENCE_ALERTS.name: alerting.silence,
+    verbs.END_SILENCE.name: alerting.end_silence,
+    verbs.TEST_CHANNEL.name: alerting.try_channel,
     **{verb.name: functools.partial(errors.perform, verb.name) for verb in verbs.of("error")},
     **schedules.HANDLERS,
     **{verb.name: functools.partial(workers.perform, verb.name) for verb in verbs.of("worker")},
@@ -386,6 +394,45 @@ def disable_schedule(
 ) -> Operation:
     """Switch off a periodic task of django-celery-beat, until it is switched on."""
     return perform("disable_schedule", name, {}, actor=actor, project=project, surface=surface)
+
+
+def silence_alerts(
+    condition: str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+    **options: Any,
+) -> Operation:
+    """Tell nobody of a condition, or of ``all``, for a while; ``result_id`` is the silence's id.
+
+    Options: :class:`z4j_django.verb_options.SilenceOptions`.
+    """
+    how: dict[str, Any] = {"project": project, "surface": surface}
+    return perform("silence_alerts", condition, meant(options), actor=actor, **how)
+
+
+def end_silence(
+    silence_id: int | str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,
+    surface: auditing.Surface = "python",
+) -> Operation:
+    """End a silence before its time: what holds still of what it held back is told."""
+    how: dict[str, Any] = {"project": project, "surface": surface}
+    return perform("end_silence", str(silence_id), {}, actor=actor, **how)
+
+
+def test_channel(
+    name: str,
+    *,
+    actor: permissions.Actor,
+    project: str | None = None,  # noqa: PT028  # it is no test of pytest's
+    surface: auditing.Surface = "python",  # noqa: PT028
+) -> Operation:
+    """Send a test message to an alert channel, once, within 10 seconds."""
+    return perform("test_channel", name, {}, actor=actor, project=project, surface=surface)
 
 
 def _steering(verb: verbs.Verb) -> Callable[..., Operation]:

@@ -17,7 +17,7 @@ import functools
 import os
 import zlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -102,6 +102,11 @@ def saved_context(operation_id: int, position: int) -> str:
     return f"operation:{operation_id}:{position}"
 
 
+def channel_context(project: str, name: str) -> str:
+    """What the secrets of an ``AlertChannel`` are bound to."""
+    return f"channel:{project}:{name}"
+
+
 def has_key() -> bool:
     """Whether the project has a ``SECRET_KEY`` at all."""
     try:
@@ -120,10 +125,7 @@ def seal(original: events.Original, context: str) -> bytes:
     Raises:
         ImproperlyConfigured: If the project has no ``SECRET_KEY``.
     """
-    key = _keys()[0]
-    nonce = os.urandom(_NONCE_BYTES)
-    bound = key.prefix + context.encode(errors="replace")
-    return key.prefix + nonce + key.cipher.encrypt(nonce, _packed(original), bound)
+    return _sealed(_packed(original), context)
 
 
 def open_sealed(sealed: bytes, context: str) -> events.Original:
@@ -136,9 +138,41 @@ def open_sealed(sealed: bytes, context: str) -> events.Original:
     Raises:
         SealError: If it can't be opened; its text says why.
     """
-    sealed = bytes(sealed)
     if not sealed:
         raise SealError("No message is kept here: it was larger than is kept.")
+    return _unpacked(_opened(bytes(sealed), context))
+
+
+def seal_json(value: Any, context: str) -> bytes:
+    """Encrypt plain data, likewise."""
+    return _sealed(msgspec.json.encode(value), context)
+
+
+def open_json(sealed: bytes, context: str) -> Any:
+    """Decrypt what :func:`seal_json` returned.
+
+    Raises:
+        SealError: As of :func:`open_sealed`.
+    """
+    try:
+        return msgspec.json.decode(_opened(bytes(sealed), context))
+    except msgspec.DecodeError as error:
+        raise SealError(_NEWER) from error
+
+
+def is_current(sealed: bytes) -> bool:
+    """Whether ``sealed`` needs no sealing anew: its key is the current one, or it is empty."""
+    return not sealed or bytes(sealed[:HEAD]) == _keys()[0].prefix
+
+
+def _sealed(plain: bytes, context: str) -> bytes:
+    key = _keys()[0]
+    nonce = os.urandom(_NONCE_BYTES)
+    bound = key.prefix + context.encode(errors="replace")
+    return key.prefix + nonce + key.cipher.encrypt(nonce, plain, bound)
+
+
+def _opened(sealed: bytes, context: str) -> bytes:
     if not sealed.startswith(_VERSION):
         raise SealError(_NEWER)
     prefix, nonce = sealed[:HEAD], sealed[HEAD : HEAD + _NONCE_BYTES]
@@ -148,15 +182,10 @@ def open_sealed(sealed: bytes, context: str) -> events.Original:
     for key in keys:
         try:
             bound = prefix + context.encode(errors="replace")
-            return _unpacked(key.cipher.decrypt(nonce, sealed[HEAD + len(nonce) :], bound))
+            return key.cipher.decrypt(nonce, sealed[HEAD + len(nonce) :], bound)
         except (InvalidTag, ValueError):  # a ValueError where even the nonce is cut
             continue
     raise SealError("The sealed message is damaged, or was sealed as another's.")
-
-
-def is_current(sealed: bytes) -> bool:
-    """Whether ``sealed`` needs no sealing anew: its key is the current one, or it is empty."""
-    return not sealed or bytes(sealed[:HEAD]) == _keys()[0].prefix
 
 
 def _packed(original: events.Original) -> bytes:

@@ -1,6 +1,6 @@
-"""Sealing kept messages anew, after ``SECRET_KEY`` has changed.
+"""Sealing kept messages, and secrets of channels, anew, after ``SECRET_KEY`` has changed.
 
-Both tables are walked along their key, in windows. Of each row a few bytes tell whether it
+Each table is walked along its key, in windows. Of each row a few bytes tell whether it
 needs anything; only those that do are read, a bounded number of bytes at once. So a run may be
 left at any time: the next one passes over what is done.
 """
@@ -58,19 +58,36 @@ class _Table:
         project: The path to the project of a row.
         key: The columns that make the context.
         context: Makes it.
+        anew: Seals something anew.
+        size: The column that tells how much there is to read, if it may be much.
     """
 
     model: str
     project: str
     key: Sequence[str]
     context: Callable[..., str]
+    anew: Callable[[bytes, str], bytes]
+    size: str = "size"
+
+
+def _message(sealed: bytes, context: str) -> bytes:
+    return sealing.seal(sealing.open_sealed(sealed, context), context)
+
+
+def _secrets(sealed: bytes, context: str) -> bytes:
+    return sealing.seal_json(sealing.open_json(sealed, context), context)
 
 
 _TABLES: Final = (
-    _Table("TaskPayload", "project", ("project", "task_id"), sealing.task_context),
+    _Table("TaskPayload", "project", ("project", "task_id"), sealing.task_context, _message),
     _Table(
-        "SavedMessage", "operation__project", ("operation_id", "position"), sealing.saved_context
+        "SavedMessage",
+        "operation__project",
+        ("operation_id", "position"),
+        sealing.saved_context,
+        _message,
     ),
+    _Table("AlertChannel", "project", ("project", "name"), sealing.channel_context, _secrets, ""),
 )
 
 
@@ -99,9 +116,10 @@ def reseal(project: str, *, dry_run: bool = False) -> Iterator[Tally]:
 def _windows(table: _Table) -> Iterator[list[dict[str, Any]]]:
     """The beginnings of all messages."""
     head = Substr("sealed", 1, sealing.HEAD, output_field=models.BinaryField())
-    rows = _rows(table).annotate(head=head, mine=models.F(table.project)).order_by("pk")
+    size = models.F(table.size) if table.size else models.Value(0)
+    rows = _rows(table).annotate(head=head, mine=models.F(table.project), bulk=size).order_by("pk")
     last = 0
-    while window := list(rows.filter(pk__gt=last).values("pk", "mine", "size", "head")[:WINDOW]):
+    while window := list(rows.filter(pk__gt=last).values("pk", "mine", "bulk", "head")[:WINDOW]):
         yield window
         last = window[-1]["pk"]
 
@@ -111,11 +129,11 @@ def _parts(rows: Sequence[dict[str, Any]]) -> Iterator[list[int]]:
     part: list[int] = []
     size = 0
     for row in rows:
-        if part and (len(part) == AT_ONCE or size + row["size"] > BYTES_AT_ONCE):
+        if part and (len(part) == AT_ONCE or size + row["bulk"] > BYTES_AT_ONCE):
             yield part
             part, size = [], 0
         part.append(row["pk"])
-        size += row["size"]
+        size += row["bulk"]
     if part:
         yield part
 
@@ -126,7 +144,7 @@ def _reseal(table: _Table, keys: Sequence[int], tally: Tally, dry_run: bool) -> 
     for pk, sealed, *key in rows.filter(pk__in=keys).values_list("pk", "sealed", *table.key):
         context = table.context(*key)
         try:
-            anew.append((pk, sealing.seal(sealing.open_sealed(sealed, context), context)))
+            anew.append((pk, table.anew(sealed, context)))
         except SealError as error:
             tally.lost += 1
             if len(tally.named) < NAMED:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
+from z4j_django.alerts.watcher import Watcher
 from z4j_django.conditions import registry
 from z4j_django.models import Lease
-from z4j_django.watch import pausing, rounds, sampling
+from z4j_django.watch import lease, pausing, rounds, sampling
 from z4j_django.watch.lease import DatabaseLease
 
 #: Seconds between two rounds.
@@ -39,6 +40,7 @@ class Watch:
         self._sampler = sampling.Sampler(project, clock)
         self._keeper = pausing.Keeper(project)
         self._keep_next = clock() + KEEP_EVERY
+        self._alerts = Watcher(project, lease.now, self.lease.holder)
         #: Failures that were logged.
         self._told: set[str] = set()
 
@@ -73,6 +75,7 @@ class Watch:
         self._round = None
         if self._has_lease:
             self.lease.give_back()
+        self._alerts.end()
 
     def run_once(self, seconds: float) -> None:
         """Sample the queues and make a round, at once, if nobody else has the lease.
@@ -96,5 +99,6 @@ class Watch:
         self._keep_next = self._clock() + KEEP_EVERY
         self._keeper.begin()
         limits, ahead = registry.current(), self.lease.host_ahead
-        yield from rounds.evaluate(self.project, at, limits, self._told, ahead)
+        found = yield from rounds.evaluate(self.project, at, limits, self._told, ahead)
         self.lease.tell_done(at)
+        self._alerts.follow(at, found)

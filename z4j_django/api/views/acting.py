@@ -15,6 +15,8 @@ from rest_framework.response import Response
 from z4j_django import operations, verb_options, verbs
 from z4j_django.api import base, generic, operating, problems
 from z4j_django.api.parameters import (
+    CHANNEL,
+    CONDITION,
     ERROR_ID,
     GROUP_ID,
     HOSTNAME,
@@ -22,6 +24,7 @@ from z4j_django.api.parameters import (
     PROJECT,
     QUEUE,
     SCHEDULE_NAME,
+    SILENCE_ID,
     TASK_ID,
     Parameter,
 )
@@ -61,6 +64,9 @@ _NOUNS: Final[dict[str, _Noun]] = {
     "journal": _Noun("journals", JOURNAL),
     "schedule": _Noun("schedules", SCHEDULE_NAME),
     "worker": _Noun("workers", HOSTNAME, WorkerRecord),
+    "alert": _Noun("alerts", CONDITION),
+    "silence": _Noun("silences", SILENCE_ID),
+    "channel": _Noun("channels", CHANNEL),
 }
 
 
