@@ -1,8 +1,8 @@
-"""Writes the tables of verbs, permissions and conditions into the docs: ``make verb-tables``.
+"""Writes the tables of verbs, conditions and metrics into the docs: ``make verb-tables``.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- /table -->``. It is made from the
-declarations (``z4j_django.verbs``, ``z4j_django.conditions``); a test compares what stands there
-with what this would write.
+declarations (``z4j_django.verbs``, ``z4j_django.conditions``, ``z4j_django.metrics``); a test
+compares what stands there with what this would write.
 """
 
 from __future__ import annotations
@@ -85,7 +85,20 @@ def thresholds_table() -> str:
     return _rows(("Condition", "Threshold", "Type", "Default", ""), rows)
 
 
-#: The tables by the first word of their names; the second names a verb.
+def metrics_table(which: str) -> str:
+    """What is told, under our names or under those of another exporter."""
+    from z4j_django.metrics import registry
+
+    metrics = registry.METRICS if which == "z4j" else registry.COMPAT[which]
+    rows = []
+    for one in metrics:
+        name = f"{one.name}_total" if one.kind == "counter" else one.name
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        rows.append((f"`{name}`", one.kind, labels, one.about))
+    return _rows(("Metric", "Type", "Labels", "What it tells"), rows)
+
+
+#: The tables by the first word of their names; the second names a verb, or whose metrics.
 TABLES: Final[dict[str, Callable[..., str]]] = {
     "options": lambda name: options_table(verbs.VERBS[name]),
     "arguments": lambda name: arguments_table(verbs.VERBS[name]),
@@ -93,6 +106,7 @@ TABLES: Final[dict[str, Callable[..., str]]] = {
     "verbs": verbs_table,
     "conditions": conditions_table,
     "thresholds": thresholds_table,
+    "metrics": metrics_table,
 }
 
 

@@ -335,8 +335,13 @@ _CAPTURE: Final = (
         _info,
     ),
 )
-#: In the order in which they are told.
-METRICS: Final[tuple[Metric, ...]] = (*_TASKS, *_NOW, *_CAPTURE)
+#: In the order in which they are told, by what they tell of.
+GROUPS: Final[dict[str, tuple[Metric, ...]]] = {
+    "Tasks": _TASKS,
+    "Queues, workers, schedules, conditions": _NOW,
+    "Recording": _CAPTURE,
+}
+METRICS: Final[tuple[Metric, ...]] = tuple(one for group in GROUPS.values() for one in group)
 #: Those of others, by the words of ``Z4J["METRICS_COMPAT"]``.
 COMPAT: Final[dict[str, tuple[Metric, ...]]] = {
     "flower": flower.METRICS,
