@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import close_old_connections
+from django.db import connections
 
 try:
     from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter
@@ -98,9 +98,7 @@ def _callback(
     observations: Callable[[dict[str, str], Row], Iterable[Any]],
 ) -> Observe:
     def observe(options: CallbackOptions) -> list[Observation]:
-        # A thread of the exporter's own asks: nobody ends its connections, and nobody would hear
-        # what is raised here.
-        close_old_connections()
+        _let_old_connections_go()
         try:
             return [
                 one
@@ -109,13 +107,23 @@ def _callback(
                     dict(zip(metric.labels, map(clean, row.labels), strict=True)), row
                 )
             ]
-        except Exception as error:  # whatever a driver raises
+        except Exception as error:  # whatever a driver raises, which nobody else would hear
             logger.warning("%s could not be read: %s: %s", metric.name, type(error).__name__, error)
             return []
         finally:
-            close_old_connections()
+            _let_old_connections_go()
 
     return observe
+
+
+def _let_old_connections_go() -> None:
+    """As Django does around a request: mostly a thread of the exporter's own asks.
+
+    It may also be one that is in the middle of a transaction, which is left alone.
+    """
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 def _value(labels: dict[str, str], row: Row) -> Iterator[Observation]:
