@@ -26,7 +26,7 @@ from z4j_django.metrics import collector, registry, views
 from z4j_django.metrics.base import Metric
 from z4j_django.metrics.distributions import WORDS
 from z4j_django.models import JournalLoss, JournalRecord, Statistic, WorkerRecord
-from z4j_django.queries import ever
+from z4j_django.queries import ever, timetable
 from z4j_django.store import retention
 from z4j_django.values import OTHER
 from z4j_django.watch import on_demand
@@ -223,6 +223,20 @@ def test_what_nobody_looks_at_is_looked_at_for_the_next_scrape(
     first_page.looked(ago=90)
     told()
     assert asked == ["default"]
+
+
+def test_schedules_that_cannot_be_read_keep_back_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise TimeoutError("it has not answered the last time yet")
+
+    everything()
+    monkeypatch.setattr(timetable, "entries", fail)
+    found = told()
+    assert found["z4j_queue_messages", "queue=mail"] == 412
+    assert ("z4j_schedule_overdue_seconds", "schedule=tick") in found  # by its condition
+    assert "it has not answered" in caplog.text
 
 
 class TestCounters:

@@ -8,9 +8,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
+from django.db import DatabaseError
 from django.utils import timezone
 
-from z4j_django import histograms, states
+from z4j_django import histograms, logs, states
 from z4j_django.conditions import attention
 from z4j_django.conf import settings
 from z4j_django.histograms import Histogram
@@ -29,6 +30,8 @@ from z4j_django.queries import (
     workers,
 )
 from z4j_django.values import INTERNAL, OTHER, clean
+
+logger = logs.logger("z4j_django.metrics")
 
 
 class Consumers(NamedTuple):
@@ -136,8 +139,12 @@ class Reading:
 
     @cached_property
     def schedules(self) -> Sequence[str]:
-        """The names of what beat sends again and again."""
-        return [clean(one.name) for one in timetable.entries()]
+        """The names of what beat sends again and again; none where its tables can't be read."""
+        try:
+            return [clean(one.name) for one in timetable.entries()]
+        except (DatabaseError, TimeoutError) as error:  # which may be in another database
+            logger.warning("The schedules can't be read: %s", error)
+            return []
 
     @cached_property
     def release(self) -> str:
