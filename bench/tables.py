@@ -263,7 +263,7 @@ def scrape(document: Document) -> str:
         ]
         for name, one in results["scrapes"].items()
     ]
-    headings = ["a scrape; p50 / p95 in ms (of CPU)", "time", "queries", "lines", "MB"]
+    headings = ["a scrape", "p50 / p95 in ms (of CPU)", "queries", "lines", "MB"]
     seen = results["seen"]
     return (
         f"{table(headings, rows)}\n\n{seen['names']} names with their queues, {seen['queues']} "

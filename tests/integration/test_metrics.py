@@ -97,7 +97,8 @@ def everything() -> None:
     JournalRecord.objects.create(
         host="web1", directory="/j", pid=1, pending=70, size=100, seen_at=now
     )
-    JournalLoss.objects.create(host="web1", reason="over_cap", count=3, at=now)
+    for reason, count in (("over_cap", 3), ("unheard_of", 2), ("neither", 1)):
+        JournalLoss.objects.create(host="web1", reason=reason, count=count, at=now)
     counted(sent=9, received=8, started=8, succeeded=5, failed=3, runs={0: 1, 20: 7}, waits={4: 8})
     counted("z4j_django.bulk", "celery", sent=1)
 
@@ -193,6 +194,7 @@ def test_it_tells_how_the_project_stands() -> None:
         ("z4j_events_stored_total", "kind=sent"): 10,
         ("z4j_events_lost_total", "reason=over_cap"): 3,
         ("z4j_events_lost_total", "reason=unwritten"): 0,
+        ("z4j_events_lost_total", f"reason={OTHER}"): 3,
         ("z4j_queue_messages", "queue=mail"): 412,
         ("z4j_queue_oldest_message_age_seconds", "queue=mail"): pytest.approx(360, abs=30),
         ("z4j_queue_consumers", "queue=mail"): 1,
@@ -488,6 +490,11 @@ def test_open_telemetry_observes_the_same() -> None:
     assert monotonic["z4j_tasks_sent"]
     assert monotonic["z4j_task_run_seconds_bucket"]
     assert not monotonic["z4j_queue_messages"]
+
+
+def test_a_collector_reads_nothing_when_it_is_registered(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        CollectorRegistry().register(collector.Z4JCollector())
 
 
 def test_a_scrape_takes_few_queries(django_assert_num_queries: Any) -> None:

@@ -18,6 +18,7 @@ from z4j_django.metrics.reading import Reading
 from z4j_django.models import WorkerRecord
 from z4j_django.queries import health, liveness
 from z4j_django.queries.ever import Total
+from z4j_django.values import OTHER
 
 #: How a run, or a message, can end; and what else is counted.
 OUTCOMES: Final = tuple(one for one in COUNTERS if one not in ("sent", "received", "started"))
@@ -68,8 +69,11 @@ def _stored(reading: Reading) -> Iterator[Row]:
 
 
 def _lost(reading: Reading) -> Iterator[Row]:
-    known = dict.fromkeys(health.REASONS, 0)
-    for reason, count in {**known, **reading.lost}.items():
+    found = dict.fromkeys(health.REASONS, 0)
+    for reason, count in reading.lost.items():
+        known = reason if reason in health.REASONS else OTHER  # as a newer version may name
+        found[known] = found.get(known, 0) + count
+    for reason, count in found.items():
         yield Row((reason,), count)
 
 
