@@ -97,7 +97,7 @@ def everything() -> None:
     JournalRecord.objects.create(
         host="web1", directory="/j", pid=1, pending=70, size=100, seen_at=now
     )
-    for reason, count in (("over_cap", 3), ("unheard_of", 2), ("neither", 1)):
+    for reason, count in (("over the cap", 3), ("unheard_of", 2), ("neither", 1)):
         JournalLoss.objects.create(host="web1", reason=reason, count=count, at=now)
     counted(sent=9, received=8, started=8, succeeded=5, failed=3, runs={0: 1, 20: 7}, waits={4: 8})
     counted("z4j_django.bulk", "celery", sent=1)
@@ -192,7 +192,7 @@ def test_it_tells_how_the_project_stands() -> None:
         ("z4j_task_run_seconds_count", of_name): 8,
         ("z4j_task_wait_seconds_bucket", f"{of_name} le=+Inf"): 8,
         ("z4j_events_stored_total", "kind=sent"): 10,
-        ("z4j_events_lost_total", "reason=over_cap"): 3,
+        ("z4j_events_lost_total", "reason=over the cap"): 3,
         ("z4j_events_lost_total", "reason=unwritten"): 0,
         ("z4j_events_lost_total", f"reason={OTHER}"): 3,
         ("z4j_queue_messages", "queue=mail"): 412,
@@ -267,17 +267,19 @@ class TestCounters:
         now = timezone.now()
         for days, count in ((90, 4), (80, 2), (1, 1)):
             at = now - timedelta(days=days)
-            JournalLoss.objects.create(host="h", reason="over_cap", count=count, at=at)
-        JournalLoss.objects.create(host="h", reason="over_cap", count=9, at=now, project="another")
-        assert ever.lost("default") == {"over_cap": 7}
+            JournalLoss.objects.create(host="h", reason="over the cap", count=count, at=at)
+        JournalLoss.objects.create(
+            host="h", reason="over the cap", count=9, at=now, project="another"
+        )
+        assert ever.lost("default") == {"over the cap": 7}
         *_, dry = retention.prune(policy("60d"), "default", dry_run=True)
-        assert ever.lost("default") == {"over_cap": 7}
+        assert ever.lost("default") == {"over the cap": 7}
         *_, tally = retention.prune(policy("60d"), "default")
         assert dry.others["losses"] == tally.others["losses"] == 2
         assert JournalLoss.objects.filter(project="default").count() == 1
-        assert ever.lost("default") == {"over_cap": 7}
+        assert ever.lost("default") == {"over the cap": 7}
         list(retention.prune(policy("12h"), "default"))
-        assert ever.lost("default") == {"over_cap": 7}
+        assert ever.lost("default") == {"over the cap": 7}
 
 
 def policy(age: str) -> retention_policy.RetentionPolicy:
