@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lowest newest contract api-schema verb-tables vendor pictures bench chaos celery-suite themes lint clean
+.PHONY: demo test lowest newest contract api-schema verb-tables vendor pictures boards bench chaos celery-suite themes lint clean
 
 # Worker, beat and site on 127.0.0.1; Ctrl-C stops all of them.
 demo: $(VENV)/.demo
@@ -32,9 +32,13 @@ contract: $(VENV)/.dev
 api-schema: $(VENV)/.dev
 	$(BIN)/python docs/api_schema.py
 
-# The tables of docs/ about verbs, permissions and conditions, from the declarations.
+# The tables of docs/ about verbs, permissions, conditions and metrics, from the declarations.
 verb-tables: $(VENV)/.dev
 	$(BIN)/python docs/verb_tables.py
+
+# The dashboard and the rules in docs/boards/, from the declarations of metrics and conditions.
+boards: $(VENV)/.dev
+	$(BIN)/python docs/boards.py
 
 # The scripts of others that the admin's pages are made with, as tools/vendor.json pins them.
 vendor:
@@ -55,6 +59,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m bench.ingest $(FORM) --json $(FIGURES)/ingest.json
 	$(BIN)/python -m bench.read $(FORM) --json $(FIGURES)/read.json
 	$(BIN)/python -m bench.prune $(FORM) --json $(FIGURES)/prune.json
+	$(BIN)/python -m bench.scrape $(FORM) --json $(FIGURES)/scrape.json
 	$(BIN)/python -m bench.report $(FIGURES)
 
 # A million tasks under kill -9, for hours; CI runs the short form with the other tests.

@@ -75,23 +75,49 @@ def statistics(cursor: Any, scale: Scale) -> None:
         first = int(scale.end.timestamp()) // step * step - (slots - 1) * step
         for scope, (count, name, queue_name) in places.items():
             place, slot = f"((i - 1) % {count})", f"((i - 1 - (i - 1) % {count}) / {count})"
-            ran = f"(case when {place} < 5 then 40 else 2 end * {step // 60})"
-            failed = f"case when ({place} * 31 + i) % 50 = 0 then {step // 60} else 0 end"
-            dense = scale.rows >= DENSE or scope == counters.ALL
             columns = {
-                "project": "'default'",
+                **counts(place, step),
                 "step": str(step),
                 "scope": f"'{scope}'",
                 "name": name(place, scale),
                 "queue": queue_name(place, scale),
                 "at": f"{first} + {slot} * {step}",
-                **dict.fromkeys(("sent", "received", "started", "succeeded"), ran),
-                "failed": failed,
                 "runs": runs,
                 "waits": waits,
             }
+            dense = scale.rows >= DENSE or scope == counters.ALL
             where = "1 = 1" if dense else "(i * 7919) % 1000 < 100"
             insert(cursor, Statistic, columns, slots * count, where)
+    for_all_time(cursor, scale)
+
+
+def for_all_time(cursor: Any, scale: Scale) -> None:
+    """Every name with its queue, and runs and waits of all lengths."""
+    from z4j_django.models import Statistic
+
+    long = {bucket: bucket % 7 + 1 for bucket in range(4, 44)}
+    columns = {
+        **counts("(i - 1)", 90 * counters.DAY),
+        "step": str(counters.EVER),
+        "scope": f"'{counters.NAMES}'",
+        "name": name_of("(i - 1)", scale),
+        "queue": queue_of("(i - 1)", scale),
+        "at": "0",
+        "runs": literal(histograms.packed(long), scale),
+        "waits": literal(histograms.packed(long), scale),
+    }
+    insert(cursor, Statistic, columns, PAIRS, "1 = 1")
+
+
+def counts(place: str, step: int) -> dict[str, str]:
+    """What happened in so many seconds to what stands at a place."""
+    ran = f"(case when {place} < 5 then 40 else 2 end * {step // 60})"
+    failed = f"case when ({place} * 31 + i) % 50 = 0 then {step // 60} else 0 end"
+    return {
+        "project": "'default'",
+        **dict.fromkeys(("sent", "received", "started", "succeeded"), ran),
+        "failed": failed,
+    }
 
 
 def errors(cursor: Any, scale: Scale) -> None:

@@ -248,6 +248,30 @@ def watch(document: Document) -> str:
     )
 
 
+def scrape(document: Document) -> str:
+    """What a scrape costs, and of what that is made."""
+    results = document["results"]
+    if "missing" in results:
+        return f"PostgreSQL: {results['missing']}."
+    rows = [
+        [
+            name,
+            _times(one),
+            str(one["queries"]),
+            f"{one['lines']:,}",
+            f"{one['bytes'] / 1e6:.2f}",
+        ]
+        for name, one in results["scrapes"].items()
+    ]
+    headings = ["a scrape", "p50 / p95 in ms (of CPU)", "queries", "lines", "MB"]
+    seen = results["seen"]
+    return (
+        f"{table(headings, rows)}\n\n{seen['names']} names with their queues, {seen['queues']} "
+        f"queues, {seen['workers']} workers; {results['rows']:,} tasks. "
+        f"{document['settings']['calls']} scrapes of each, in turns, through Django's test client."
+    )
+
+
 #: How each benchmark is shown.
 BODIES: dict[str, Callable[[Document], str]] = {
     "capture": capture,
@@ -256,4 +280,5 @@ BODIES: dict[str, Callable[[Document], str]] = {
     "read": read,
     "prune": prune,
     "watch": watch,
+    "scrape": scrape,
 }

@@ -1,8 +1,8 @@
 """Writes the tables of what is declared into the docs: ``make verb-tables``.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- /table -->``. It is made from the
-declarations (``z4j_django.verbs``, ``z4j_django.conditions``, ``z4j_django.alerts.channels``); a
-test compares what stands there with what this would write.
+declarations (``z4j_django.verbs``, ``z4j_django.conditions``, ``z4j_django.alerts.channels``,
+``z4j_django.metrics``); a test compares what stands there with what this would write.
 """
 
 from __future__ import annotations
@@ -125,7 +125,20 @@ def rules_table() -> str:
     return _options(options.described(RuleOptions).values())
 
 
-#: The tables by the first word of their names; the second names a verb, or a kind.
+def metrics_table(which: str) -> str:
+    """What is told, under our names or under those of another exporter."""
+    from z4j_django.metrics import registry
+
+    metrics = registry.METRICS if which == "z4j" else registry.COMPAT[which]
+    rows = []
+    for one in metrics:
+        name = f"{one.name}_total" if one.kind == "counter" else one.name
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        rows.append((f"`{name}`", one.kind, labels, one.about))
+    return _rows(("Metric", "Type", "Labels", "What it tells"), rows)
+
+
+#: The tables by the first word of their names; the second names a verb, a kind, or whose metrics.
 TABLES: Final[dict[str, Callable[..., str]]] = {
     "options": lambda name: options_table(verbs.VERBS[name]),
     "arguments": lambda name: arguments_table(verbs.VERBS[name]),
@@ -136,6 +149,7 @@ TABLES: Final[dict[str, Callable[..., str]]] = {
     "rules": rules_table,
     "channels": channels_table,
     "channel": channel_table,
+    "metrics": metrics_table,
 }
 
 

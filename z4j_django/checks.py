@@ -28,6 +28,7 @@ from z4j_django.conditions import registry
 
 TAG = "z4j"
 SQLITE_TIMEOUT = 10  # seconds; sqlite3's own default is 5
+TOKEN_LENGTH = 20  # characters that nobody guesses
 SQLITE_OPTIONS = (
     '"OPTIONS": {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;", '
     '"timeout": 20, "transaction_mode": "IMMEDIATE"}'
@@ -198,6 +199,24 @@ def check_release(**kwargs: Any) -> list[checks.CheckMessage]:
             id="z4j_django.E007",
         )
     ]
+
+
+@checks.register(TAG)
+def check_metrics(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E010, W010: what lets in who scrapes the metrics can be said, and not be guessed."""
+    if _problem_of_setting() is not None or (token := conf.settings.METRICS_TOKEN) is None:
+        return []
+    hint = "Take one of: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+    if not (token and token.isascii() and token.isprintable() and " " not in token):
+        problem = (
+            'Z4J["METRICS_TOKEN"] is empty, or has characters that no header takes: with it '
+            "nobody is let in."
+        )
+        return [checks.Error(problem, hint=hint, id="z4j_django.E010")]
+    if len(token) < TOKEN_LENGTH:
+        problem = f'Z4J["METRICS_TOKEN"] has fewer than {TOKEN_LENGTH} characters.'
+        return [checks.Warning(problem, hint=hint, id="z4j_django.W010")]
+    return []
 
 
 @checks.register(TAG)

@@ -126,6 +126,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Called every minute while tasks are recorded, conditions evaluated and alerts sent.
     HEARTBEAT_URL: str | None = None
 
+    #: What a scraper of metrics says to be let in, as ``Authorization: Bearer``; ``None``: none is.
+    METRICS_TOKEN: str | None = None
+    #: Names of tasks, with their queues, that have metrics of their own.
+    METRICS_NAMES: int = 500
+    #: Of which other exporters the metrics' names are told, too.
+    METRICS_COMPAT: list[Literal["flower", "celery-exporter"]] = []
+    #: Name tasks by their ids beside metrics, where who asks takes OpenMetrics.
+    METRICS_EXEMPLARS: bool = False
+
     #: Targets that one bulk operation may have.
     BULK_LIMIT: int = 10_000
     #: The queue on which workers do bulk operations; by default the app's default queue.
@@ -228,6 +237,8 @@ def _load() -> Settings:
             "other braces; those of the address itself are %7B and %7D."
         )
     _require_addresses(settings)
+    if not 1 <= settings.METRICS_NAMES <= 5_000:
+        raise ImproperlyConfigured("Z4J['METRICS_NAMES'] must be between 1 and 5000.")
     if settings.BULK_LIMIT < 1:
         raise ImproperlyConfigured("Z4J['BULK_LIMIT'] must be at least 1.")
     if settings.JOURNAL_MAX_BYTES < 16 * 1024**2:

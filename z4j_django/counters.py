@@ -22,12 +22,16 @@ MINUTE: Final = 60
 HOUR: Final = 3_600
 DAY: Final = 86_400
 STEPS: Final = (MINUTE, HOUR, DAY)
+#: What stands for all time, which begins at 0: what is counted so only grows, whatever is deleted.
+EVER: Final = 0
 #: Of what: tasks of one name from one queue, all from one queue, all.
 NAMES: Final = "names"
 QUEUES: Final = "queues"
 ALL: Final = "all"
 #: Of the failures with one cause: by hours, under the id of their error, and only how many.
 ERRORS: Final = "errors"
+#: Of the events that were lost for one reason and are on no list any more: how many, as failed.
+LOSSES: Final = "losses"
 SCOPES: Final = (NAMES, QUEUES, ALL, ERRORS)
 #: Seconds that the clock of a host may be ahead.
 FAR: Final = DAY

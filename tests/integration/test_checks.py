@@ -38,6 +38,7 @@ def test_every_check_registers_under_the_tag() -> None:
         checks.check_celery_app,
         checks.check_journal,
         checks.check_release,
+        checks.check_metrics,
         checks.check_users,
         checks.check_character_sets,
     }
@@ -108,6 +109,38 @@ def test_a_malformed_setting_is_an_error_and_the_only_one(
     assert checks.check_database() == []
     assert checks.check_celery_app() == []
     assert checks.check_journal() == []
+
+
+@pytest.mark.parametrize(
+    ("token", "found"),
+    [
+        (None, ""),
+        ("sQ3-_" * 4, ""),
+        ("sQ3-_" * 3, "W010"),
+        ("", "E010"),
+        (" " * 30, "E010"),
+        ("two words and more of them", "E010"),
+        ("geheimnisträger-geheimnisträger", "E010"),
+        ("line\nbreak-line\nbreak-line", "E010"),
+    ],
+)
+def test_a_token_that_nobody_can_say_or_anybody_can_guess_is_told(
+    settings: Any, token: str | None, found: str
+) -> None:
+    settings.Z4J = {"METRICS_TOKEN": token}
+    messages = checks.check_metrics()
+    assert [one.id for one in messages] == [f"z4j_django.{found}"] * bool(found)
+    for one in messages:
+        assert "token_urlsafe" in (one.hint or "")
+        assert not token or token not in one.msg
+
+
+@pytest.mark.parametrize("given", [{"METRICS_NAMES": 0}, {"METRICS_COMPAT": ["statsd"]}])
+def test_metrics_that_there_are_none_of_are_an_error(settings: Any, given: Any) -> None:
+    settings.Z4J = given
+    (one,) = checks.check_setting()
+    assert next(iter(given)) in one.msg
+    assert checks.check_metrics() == []
 
 
 def test_a_sound_setting_passes(settings: Any) -> None:

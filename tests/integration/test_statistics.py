@@ -19,7 +19,7 @@ from tests.histories import lives
 from z4j_django import histograms, retention_policy
 from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
-from z4j_django.counters import COUNTERS
+from z4j_django.counters import COUNTERS, EVER
 from z4j_django.histograms import bucket_of
 from z4j_django.models import (
     JournalCursor,
@@ -288,3 +288,35 @@ def test_what_is_counted_by_short_steps_goes_in_time(monkeypatch: pytest.MonkeyP
         assert Counter(Statistic.objects.filter(scope="all").values_list("step", flat=True)) == left
         assert dry.others["statistics"] == tally.others["statistics"] > 0
     assert not StatisticsDelta.objects.exists()
+
+
+class TestForAllTime:
+    """What is counted so never falls, and is what the days say where they are all there."""
+
+    def totals(self) -> dict[tuple[str, str], dict[str, int]]:
+        return {(name, queue): counts for (_, name, queue, _), counts in rows(step=EVER).items()}
+
+    def test_it_stays_when_the_days_go(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        policy = retention_policy.from_setting({"statistics_days": "100d"})
+        store(*run(BEGIN))
+        statistics.compact_all()
+        before = self.totals()
+        monkeypatch.setattr(retention.time, "time", lambda: BEGIN + 200 * 86_400)
+        list(retention.prune(policy, "shop"))
+        assert not Statistic.objects.exclude(step=EVER).exists()
+        assert (
+            self.totals()
+            == before
+            == {("shop.add", "mail"): {"sent": 1, "received": 1, "started": 1, "succeeded": 1}}
+        )
+
+    def test_it_begins_with_the_days_that_are_on_record(self) -> None:
+        store(*run(BEGIN), *run(BEGIN + 86_400, "tomorrow"))
+        statistics.compact_all()
+        Statistic.objects.filter(step=EVER).delete()
+        store(*run(BEGIN + 2 * 86_400, "after"), *run(BEGIN, "new", name="shop.new"))
+        statistics.compact_all()
+        row = Statistic.objects.get(step=EVER, name="shop.add")
+        assert counters(row)["sent"] == 3
+        assert histograms.unpacked(bytes(row.runs)) == {bucket_of(3.0): 3}
+        assert counters(Statistic.objects.get(step=EVER, name="shop.new"))["sent"] == 1

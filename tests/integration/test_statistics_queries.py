@@ -11,10 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from tests import plans
 from tests.integration.counted import counted
-from z4j_django.counters import COUNTERS, DAY, HOUR, MINUTE, STEPS
+from z4j_django.counters import COUNTERS, DAY, EVER, HOUR, MINUTE, STEPS
 from z4j_django.histograms import packed
 from z4j_django.models import Statistic
-from z4j_django.queries import statistics, time_ranges
+from z4j_django.queries import ever, statistics, time_ranges
 from z4j_django.queries.statistics import Counted
 from z4j_django.queries.time_ranges import Range
 from z4j_django.values import OTHER
@@ -204,12 +204,12 @@ class TestPlans:
                     scope="names",
                     name=f"shop.{number}",
                     queue="mail",
-                    at=NOON + turn * step,
+                    at=NOON + turn * step if step else 0,
                     started=1,
                     runs=packed({3: 1}),
                 )
-                for step in STEPS
-                for turn in range(-60, 1)
+                for step in (*STEPS, EVER)
+                for turn in range(-60 if step else 0, 1)
                 for number in range(self.NAMES)
             ),
             batch_size=1_000,
@@ -235,6 +235,7 @@ class TestPlans:
             lambda: statistics.fill("default", Range(NOON - 300, NOON, MINUTE), page, "hour"),
             lambda: statistics.of_queues("default", hour, "shop.7"),
             lambda: statistics.is_known("default", "shop.7"),
+            lambda: ever.totals("default", self.NAMES // 2),
         ):
             for plan in self.plans_of(ask):
                 assert not plan.scans, plan.text

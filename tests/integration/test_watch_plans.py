@@ -16,7 +16,7 @@ from tests.integration.test_plans import flush
 from z4j_django.conditions import attention
 from z4j_django.conditions.scene import Scene
 from z4j_django.models import ConditionRecord, QueueSample, TaskRecord
-from z4j_django.queries import queues
+from z4j_django.queries import queues, unfinished
 from z4j_django.watch import sampling
 from z4j_django.watch.sampling import Told
 
@@ -93,6 +93,9 @@ def _tables(django_db_setup, django_db_blocker):
             lambda: sampling.oldest_waiting("default", NOW, {"q1": Told(1)}),
         ),
         ("z4j_condition_ended", lambda: attention.read("default")),
+        ("z4j_condition_ended", lambda: attention.holding("default")),
+        ("z4j_sample_at", lambda: queues.newest("default", NOW)),
+        ("z4j_task_state", lambda: unfinished.held("default", "RECEIVED")),
     ],
 )
 def test_each_is_led_by_its_index(index: str, read: Callable[[], Any]) -> None:

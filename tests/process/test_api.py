@@ -92,6 +92,25 @@ def test_what_failed_is_found_retried_and_followed_to_its_success(desk: Desk) ->
     assert again["task_id"] in refused.body["detail"]
 
 
+def test_a_scraper_is_told_what_the_worker_did(desk: Desk) -> None:
+    scraper = Client(desk.site.port, "a-token-that-nobody-guesses", "Bearer")
+    ended = f'z4j_tasks_ended_total{{name="fail",queue="{desk.scene.queue}",outcome='
+    for task_id in (desk.scene.publish("fail.delay('no')"), desk.scene.publish("fail.delay('no')")):
+        desk.operator.wait_for_task(task_id, "FAILURE")
+
+    def told() -> bool:
+        answer = scraper.get("/metrics")
+        assert answer.status == 200
+        return f'{ended}"failed"}} 2\n'.encode() in answer.body
+
+    wait_until(told, 3 * PATIENCE, "the failures as a metric")
+    text = scraper.get("/metrics").body.decode()
+    assert f'{ended}"succeeded"}} 0\n' in text
+    assert f'z4j_worker_up{{worker="{desk.scene.hostname()}"}} 1\n' in text
+    assert f'z4j_worker_slots{{worker="{desk.scene.hostname()}"}} 2\n' in text
+    assert Client(desk.site.port, "nonsense", "Bearer").get("/metrics").status == 401
+
+
 def test_a_task_that_waits_is_cancelled(desk: Desk) -> None:
     task_id = desk.scene.publish("add.apply_async((1, 2), countdown=3600)")
     desk.operator.wait_for_task(task_id, "RECEIVED")

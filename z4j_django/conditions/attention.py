@@ -97,6 +97,28 @@ def now(project: str, limit: int) -> Now:
     return Now(holding[:limit], len(holding) > limit, newest, checked_at)
 
 
+@dataclass(frozen=True)
+class Holding:
+    """A condition that holds, in short: its key, severity, subject and since when."""
+
+    key: str
+    severity: str
+    subject: str
+    since: datetime
+
+
+def holding(project: str) -> list[Holding]:
+    """All that holds, in one query; each condition is told of a bounded number of subjects."""
+    found = ConditionRecord.objects.filter(project=project, ended_at=None).order_by()
+    return [Holding(*row) for row in found.values_list("key", "severity", "subject", "since")]
+
+
+def checked_at(project: str) -> datetime | None:
+    """When it was last looked at, by the database's clock; ``None``: never."""
+    mine = Lease.objects.filter(project=project, name=Lease.WATCH)
+    return mine.values_list("done_at", flat=True).first()
+
+
 def described(records: Iterable[ConditionRecord]) -> list[ConditionRecord]:
     """The records, each with what its declaration says."""
     found = list(records)

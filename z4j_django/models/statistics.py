@@ -11,7 +11,7 @@ from z4j_django.models.fields import PROJECT_HELP, IdentifierField
 
 
 class Statistic(models.Model):
-    """What happened in one minute, hour or day to the tasks of a name, of a queue, or to all.
+    """What happened in one minute, hour, day or ever to the tasks of a name, of a queue, or to all.
 
     A histogram is sparse: see ``z4j_django.histograms``.
     """

@@ -100,6 +100,12 @@ def lately(project: str, now: datetime) -> dict[str, Lately]:
     return found
 
 
+def newest(project: str, now: datetime) -> dict[str, Sample]:
+    """The newest sample of each queue, where it is new enough to tell how it is now."""
+    mine = QueueSample.objects.filter(project=project, at__gt=now - NOW).order_by("at")
+    return {queue: Sample(*values) for queue, *values in mine.values_list("queue", *Sample._fields)}
+
+
 def in_minutes(minutes: Iterable[int]) -> Q:
     """The condition that a sample is of one of some minutes of an hour, as ``at`` tells them.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Substr
@@ -39,6 +39,9 @@ CHOICES_LIMIT = 50
 #: Newest tasks of a name among which the longest runs are looked for, and those that are shown.
 RUNS_LIMIT = 2_000
 SLOWEST_LIMIT = 10
+
+#: Newest tasks among which some that ended are looked for.
+ENDED_LIMIT = 1_000
 
 #: Children shown of one task, at most.
 CHILDREN_LIMIT = 100
@@ -222,6 +225,27 @@ def by_ids(project: str, task_ids: Iterable[str]) -> dict[str, TaskRecord]:
         return {}
     found = summaries(TaskRecord.objects.filter(project=project, task_id__in=wanted))
     return {record.task_id: record for record in found}
+
+
+class Ended(NamedTuple):
+    """A task that came to an end, in short."""
+
+    task_id: str
+    name: str
+    queue: str
+    state: str
+    runtime: float | None
+    sent_at: datetime | None
+    eta: datetime | None
+    started_at: datetime | None
+    finished_at: datetime
+
+
+def ended(project: str) -> list[Ended]:
+    """Those that came to an end, of the newest tasks, the newest first."""
+    newest = TaskRecord.objects.order_by("-pk").values_list("project", *Ended._fields)
+    found = newest[:ENDED_LIMIT]
+    return [Ended(*values) for of, *values in found if of == project and values[-1] is not None]
 
 
 def slowest(project: str, name: str) -> list[TaskRecord]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import connections
 from django.db.models import QuerySet
@@ -59,6 +59,24 @@ def running(project: str, look: int = LOOK) -> tuple[list[TaskRecord], bool]:
     mine = [one for one in found if one.project == project and one.started_at is not None]
     mine.sort(key=lambda one: (one.started_at, one.pk))
     return mine, len(found) >= look
+
+
+class Held(NamedTuple):
+    """A task that a worker holds."""
+
+    worker: str
+    name: str
+    received_at: datetime | None
+    started_at: datetime | None
+    eta: datetime | None
+
+
+def held(project: str, state: str, look: int = LOOK) -> list[Held]:
+    """What workers hold in a state, of the newest tasks in it, in one query."""
+    window = IndexRange(column="state", value=state)
+    newest = rows(TaskRecord.objects.all(), window, Order(), None)
+    found = newest.values_list("project", *Held._fields)[:look]
+    return [Held(*values) for of, *values in found if of == project]
 
 
 @dataclass

@@ -67,6 +67,12 @@ def online(project: str, now: datetime) -> list[WorkerRecord]:
     return list(found.order_by("-id")[:ONLINE_LIMIT])
 
 
+def listed(project: str, now: datetime) -> list[WorkerRecord]:
+    """The newest workers that were heard of within a day, those that said goodbye among them."""
+    found = wanted(project).exclude(liveness.left_long_ago(now)).filter(liveness.RUNS_TASKS)
+    return list(found.order_by("-id")[:ONLINE_LIMIT])
+
+
 def in_hand(worker: WorkerRecord) -> list[TaskRecord]:
     """What ``worker`` runs, the longest first, and then what it took and did not begin."""
     mine = TaskRecord.objects.filter(

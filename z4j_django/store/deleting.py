@@ -53,11 +53,24 @@ def locked(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
 
 
-def delete_locked(rows: QuerySet[Any], key: Sequence[str]) -> int:
-    """Delete those of ``rows`` that no one else is writing; how many went."""
+def delete_locked(
+    rows: QuerySet[Any],
+    key: Sequence[str],
+    keep: Callable[[QuerySet[Any]], None] | None = None,
+) -> int:
+    """Delete those of ``rows`` that no one else is writing; how many went.
+
+    Args:
+        rows: They.
+        key: In which order they are locked.
+        keep: What is done with those that go, before they do.
+    """
     with short_transaction():
         keys = list(locked(rows.order_by(*key)).values_list("pk", flat=True))
-        return delete(rows.filter(pk__in=keys))
+        going = rows.filter(pk__in=keys)
+        if keep is not None:
+            keep(going)
+        return delete(going)
 
 
 def delete(rows: QuerySet[Any]) -> int:

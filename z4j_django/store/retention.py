@@ -243,7 +243,7 @@ class _Run:
         """What is said of events that were lost."""
         if self.policy.rest is not None:
             old = Q(project=self.project) & self._before("at", self.policy.rest)
-            yield from self._others("losses", "JournalLoss", old, "pk")
+            yield from self._others("losses", "JournalLoss", old, "pk", keep=statistics.keep_losses)
 
     def samples(self) -> Iterator[None]:
         """Samples of queues."""
@@ -366,15 +366,30 @@ class _Run:
                     )
         return gone
 
-    def _others(self, noun: str, model: str, old: Q, *key: str) -> Iterator[None]:
-        """The rows of a table in which what is old is few, or has an index."""
+    def _others(
+        self,
+        noun: str,
+        model: str,
+        old: Q,
+        *key: str,
+        keep: Callable[[QuerySet[Any]], None] | None = None,
+    ) -> Iterator[None]:
+        """The rows of a table in which what is old is few, or has an index.
+
+        Args:
+            noun: What the tally calls them.
+            model: Of the table.
+            old: The condition that they are.
+            *key: In which order they are locked.
+            keep: What is done with rows that go, in the transaction that deletes them.
+        """
         rows = deleting.rows_of(model).filter(old)
         if self.dry_run:
             self.tally.others[noun] += rows.count()
             yield
             return
         while keys := list(rows.values_list("pk", flat=True)[:_AT_ONCE]):
-            gone = deleting.patiently(deleting.delete_locked, rows.filter(pk__in=keys), key)
+            gone = deleting.patiently(deleting.delete_locked, rows.filter(pk__in=keys), key, keep)
             self.tally.others[noun] += gone
             yield
             if not gone:  # all of them are being written

@@ -4,22 +4,37 @@ A batch's transaction inserts what it counts as one row a project. That takes no
 exactly once as all of a batch is. Later one process at a time adds such rows up, for each minute,
 hour and day, for names, queues and all, in one transaction with their deletion. So an event that
 comes late counts in its own minute, hour and day, and whoever is killed leaves nothing half done.
+
+For names it is added up for all time, too, in rows that no age takes away. Such a row begins with
+what the days say: so what was counted before there were such rows is in it.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from django.apps import apps
 from django.db import connections, router, transaction
+from django.db.models import F, QuerySet
 
 from z4j_django import histograms
-from z4j_django.counters import ALL, COUNTERS, DAY, ERRORS, HOUR, NAMES, QUEUES, STEPS
+from z4j_django.counters import (
+    ALL,
+    COUNTERS,
+    DAY,
+    ERRORS,
+    EVER,
+    HOUR,
+    LOSSES,
+    NAMES,
+    QUEUES,
+    STEPS,
+)
 from z4j_django.store import sql
 from z4j_django.store.counting import Count, Counts, Known
 from z4j_django.store.error_rows import Errors
@@ -45,6 +60,7 @@ _Place: TypeAlias = tuple[int, str, str, str, int]
 _Minute: TypeAlias = tuple[str, str, int, str]
 
 _Row: Final = msgspec.defstruct("_Row", sql.STATISTICS.columns)
+_ROW: Final = ("name", "queue", "at", *COUNTERS, "runs", "waits")
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Count]).decode
 
@@ -205,6 +221,7 @@ def _added_up(minutes: Mapping[_Minute, Count], roster: Roster) -> dict[_Place, 
             _add(found, (step, NAMES, name, queue, at), count)
             _add(found, (step, QUEUES, "", queue, at), count)
             _add(found, (step, ALL, "", "", at), count)
+        _add(found, (EVER, NAMES, name, queue, 0), count)
     return found
 
 
@@ -223,10 +240,12 @@ def _add(found: dict[Any, Count], key: Any, count: Count) -> None:
 
 def _merge(connection: Any, project: str, found: dict[_Place, Count]) -> None:
     """Add to what stands in the database; nobody else writes it."""
+    new = {place for place in found if place[0] == EVER}
     for place, row in _standing(connection.alias, project, found):
-        counters = list(map(int, row[: len(COUNTERS)]))
-        runs, waits = (histograms.unpacked(bytes(column)) for column in row[len(COUNTERS) :])
-        _add(found, place, Count(0, "", "", counters, runs, waits))
+        _add(found, place, _count(row))
+        new.discard(place)
+    for place, row in _of_days(connection.alias, project, new):
+        _add(found, place, _count(row))
     rows = [
         _Row(
             project,
@@ -238,6 +257,12 @@ def _merge(connection: Any, project: str, found: dict[_Place, Count]) -> None:
         for place, count in sorted(found.items(), key=lambda item: item[0])
     ]
     sql.upsert(connection, _model("Statistic"), sql.STATISTICS, rows)
+
+
+def _count(row: Sequence[Any]) -> Count:
+    counters = list(map(int, row[: len(COUNTERS)]))
+    runs, waits = (histograms.unpacked(bytes(column)) for column in row[len(COUNTERS) :])
+    return Count(0, "", "", counters, runs, waits)
 
 
 def _standing(
@@ -252,10 +277,32 @@ def _standing(
         of_scope = (named if scope in (NAMES, ERRORS) else rows).filter(step=step, scope=scope)
         for first in range(0, len(times), _AT_ONCE):
             part = of_scope.filter(at__in=times[first : first + _AT_ONCE])
-            columns = ("name", "queue", "at", *COUNTERS, "runs", "waits")
-            for name, queue, at, *row in part.values_list(*columns):
+            for name, queue, at, *row in part.values_list(*_ROW):
                 if (place := (step, scope, name, queue, at)) in wanted:
                     yield place, row
+
+
+def _of_days(
+    alias: str, project: str, wanted: Collection[_Place]
+) -> Iterator[tuple[_Place, Sequence[Any]]]:
+    """The days on record of names that have no row for all time yet."""
+    days = _model("Statistic")._default_manager.using(alias)
+    days = days.filter(project=project, step=DAY, scope=NAMES)
+    names = sorted({name for _, _, name, _, _ in wanted})
+    for first in range(0, len(names), _AT_ONCE):
+        part = days.filter(name__in=names[first : first + _AT_ONCE]).values_list(*_ROW)
+        for name, queue, _, *row in part.iterator():
+            if (place := (EVER, NAMES, name, queue, 0)) in wanted:
+                yield place, row
+
+
+def keep_losses(losses: QuerySet[Any]) -> None:
+    """Count for all time what is said of lost events, in the transaction that deletes it."""
+    rows = _model("Statistic")._default_manager.using(losses.db)
+    for project, reason, count in losses.values_list("project", "reason", "count"):
+        place = {"step": EVER, "scope": LOSSES, "name": reason, "queue": "", "at": 0}
+        row, _ = rows.get_or_create(project=project, **place)
+        rows.filter(pk=row.pk).update(failed=F("failed") + count)
 
 
 def _alias() -> str:

@@ -122,6 +122,7 @@ def compare_statistics(records: Records) -> list[str]:
     rows = records.events.values_list("task_id", "kind", "at")
     for task_id, kind, at in rows.iterator(_CHUNK):
         counter = kind.removeprefix("task_").replace("retry", "retried")
+        expected[counters.EVER, counters.NAMES, 0, names[task_id], counter] += 1
         for step in counters.STEPS:
             begin = int(at.timestamp() // step) * step
             expected[step, counters.NAMES, begin, names[task_id], counter] += 1

@@ -91,10 +91,12 @@ class Client:
     Attributes:
         port: The site's.
         token: The user's; none if empty.
+        scheme: By which it is given.
     """
 
     port: int
     token: str
+    scheme: str = "Token"
 
     def get(self, *parts: object, **query: object) -> Answer:
         """GET an address below the API's root; a whole path stands for itself."""
@@ -147,7 +149,7 @@ class Client:
         sent = None if body is None else json.dumps(body)
         headers = {} if sent is None else {"Content-Type": "application/json"}
         if self.token:
-            headers["Authorization"] = f"Token {self.token}"
+            headers["Authorization"] = f"{self.scheme} {self.token}"
         try:
             connection.request(method, path, sent, headers)
             response = connection.getresponse()

@@ -6,6 +6,9 @@ from typing import Any
 
 from tests.process.project.settings import *  # noqa: F403  # as the workers have it
 from tests.process.project.settings import INSTALLED_APPS as OF_WORKERS
+from tests.process.project.settings import Z4J as OF_SCENE
+
+Z4J = {**OF_SCENE, "METRICS_TOKEN": "a-token-that-nobody-guesses"}
 
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
