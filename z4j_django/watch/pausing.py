@@ -201,10 +201,10 @@ def _connected(call: Callable[[Any, Mapping[str, Any]], T]) -> T:
 def _note(pause: PausedQueue, told: Told, at: datetime) -> None:
     """Write down who took from a paused queue, and whether they stopped."""
     mine = pause.consumers
-    mine.exclude(hostname__in=told).filter(consumes=True).update(consumes=False)
-    for hostname, stopped in told.items():
-        if not is_storable(hostname):  # as anybody may call himself who answers
-            continue
+    # Who answers may call himself whatever he likes.
+    named = {hostname: stopped for hostname, stopped in told.items() if is_storable(hostname)}
+    mine.exclude(hostname__in=named).filter(consumes=True).update(consumes=False)
+    for hostname, stopped in named.items():
         mine.update_or_create(hostname=hostname, defaults={"consumes": not stopped, "at": at})
     PausedQueue.objects.filter(pk=pause.pk).update(looked_at=at)
 
