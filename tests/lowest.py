@@ -13,7 +13,7 @@ from typing import Final
 
 _PROJECT: Final = Path(__file__).resolve().parent.parent / "pyproject.toml"
 #: The extras that a project may install.
-_EXTRAS: Final = ("api", "results", "beat")
+_EXTRAS: Final = ("api", "metrics", "results", "beat")
 _AT_LEAST: Final = re.compile(r"([\w-]+)>=([\d.]+)")
 
 
