@@ -357,6 +357,17 @@ class TestChart:
         assert "z4j-outcomes" not in part(client)
 
 
+    def test_that_a_worker_is_silent_for_longer_is_no_news(self, client, monkeypatch) -> None:
+        looked()
+        worker(last_seen=timezone.now() - timedelta(minutes=5))
+        first = client.get(ROOM, {"part": "now"})
+        fragments.forget()
+        later = timezone.now() + timedelta(seconds=5)
+        monkeypatch.setattr(timezone, "now", lambda: later)
+        again = client.get(ROOM, {"part": "now"}, headers={"If-None-Match": first["ETag"]})
+        assert again.status_code == 304
+
+
 class TestCost:
     @pytest.mark.parametrize(
         ("address", "query"), [(APP_INDEX, {}), (ROOM, {"part": "now"}), (INDEX, {})]

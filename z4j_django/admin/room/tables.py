@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -88,12 +88,16 @@ def workers(reading: Reading, request: HttpRequest) -> Table:
 def _worker(reading: Reading, request: HttpRequest, worker: WorkerRecord) -> dict[str, Any]:
     used = reading.used.get(worker.hostname, 0)
     takes_nothing = reading.takes_nothing.get(worker.hostname, "")
+    status = worker_status.of(worker, used, reading.now, takes_nothing)
+    if status.word in ("silent", "gone"):
+        # For how long, the last word says beside it, without a new page with every second.
+        status = replace(status, evidence="It said no goodbye.")
     return {
         "name": linked(
             record_url(request, "workerrecord", worker.pk), formatting.name(worker.hostname)
         ),
         "slots": formatting.slots(used, worker.concurrency),
-        "status": standing(worker_status.of(worker, used, reading.now, takes_nothing)),
+        "status": standing(status),
         "seen": formatting.moment(worker.last_seen),
     }
 
