@@ -29,6 +29,7 @@ from z4j_django.exceptions import OperationError
 from z4j_django.models import (
     ErrorGroup,
     ErrorRelease,
+    JournalRecord,
     Lease,
     Operation,
     OperationTarget,
@@ -37,7 +38,7 @@ from z4j_django.models import (
     TaskEvent,
     TaskRecord,
 )
-from z4j_django.operations import auditing, transactions
+from z4j_django.operations import auditing, journals, transactions
 from z4j_django.operations import queues as purges
 from z4j_django.store import statistics
 from z4j_django.store.writer import DatabaseSink
@@ -417,3 +418,20 @@ def test_of_two_who_resolve_an_error_one_is_refused() -> None:
     at_once(*asks)
     outcomes = OperationTarget.objects.order_by("outcome").values_list("outcome", "reason")
     assert list(outcomes) == [("done", ""), ("refused", "It is resolved already.")]
+
+
+def test_of_several_who_dismiss_a_journal_one_does() -> None:
+    """The others find it gone, before or while they act; none is told of the database's trouble."""
+    long_ago = timezone.now() - timedelta(days=1)
+    for number in range(10):
+        place = f"h:/{number}"
+        JournalRecord.objects.create(host="h", directory=f"/{number}", seen_at=long_ago)
+
+        def ask(place: str = place) -> Operation:
+            return journals.dismiss(place, {}, actor="a test")
+
+        at_once(ask, ask, ask, ask)
+        outcomes = OperationTarget.objects.filter(target=place).values_list("outcome", "reason")
+        [done, *others] = sorted(outcomes)
+        assert done[0] == "done"
+        assert set(others) <= {("refused", journals.GONE)}

@@ -15,8 +15,9 @@ lean.leave_out()
 from z4j_django.store.writer import database_sink
 sink = database_sink(sys.stdin.buffer.read())
 from z4j_django.watch.watching import Watch
+import kombu.transport.redis
 unused = ("django.forms.", "django.template", "django.http", "django.core.mail")
-unused += ("sqlparse.", "yaml")
+unused += ("sqlparse.", "yaml", "redis.asyncio.client", "cffi", "opentelemetry")
 import django
 # Django's own checks and its wrapper of the database ask for these from 6.1 on.
 asked_for = ("django.core.mail", "sqlparse.exceptions") if django.VERSION >= (6, 1) else ()
@@ -27,6 +28,7 @@ print(json.dumps(sorted(
 )))
 """
 OTHERS = """
+import sys
 from z4j_django.agent import lean
 lean.leave_out()
 import sqlparse
@@ -35,10 +37,17 @@ from django import forms
 from django.forms.fields import CharField
 assert sqlparse.split("a; b") == ["a;", "b"], sqlparse.split("a; b")
 assert forms.CharField is django.forms.CharField is CharField
+import redis.asyncio.retry
+from redis import asyncio
+stand_in = redis.asyncio
+assert type(stand_in) is not type(sys), "it is not left out"
+assert redis.asyncio.Redis is asyncio.Redis is sys.modules["redis.asyncio"].Redis
+assert redis.asyncio is sys.modules["redis.asyncio"] is not stand_in
+assert redis.asyncio.retry is sys.modules["redis.asyncio.retry"] is stand_in.retry
 """
 
 
-def test_a_shipper_process_loads_nothing_for_forms_pages_and_mail() -> None:
+def test_a_shipper_process_loads_nothing_for_forms_pages_mail_and_asyncio() -> None:
     command = [sys.executable, "-c", SHIPPER]
     made = subprocess.run(command, input=handover.give(), capture_output=True, check=True)
     assert json.loads(made.stdout) == []

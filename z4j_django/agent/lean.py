@@ -1,41 +1,74 @@
-"""What a shipper process leaves out of what its libraries import: it would take 5 MB, unused.
+"""What a shipper process leaves out of what its libraries import: it would take 9 MB, unused.
 
 Django's models import its forms, and with them templates and requests; its database backends
-import what splits SQL scripts; kombu imports a reader of YAML where there is one.
+import what splits SQL scripts. redis-py imports itself once more for asyncio, and OpenTelemetry
+where that is installed; kombu, a reader of YAML and the interface to a C compiler.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
+import threading
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Final
 
 #: Modules that are loaded when somebody asks them for something: nobody in a shipper does.
-DEFERRED: Final = ("django.forms", "sqlparse")
+DEFERRED: Final = ("django.forms", "redis.asyncio", "sqlparse")
 #: Modules that those who import them can do without.
-ABSENT: Final = ("yaml",)
+ABSENT: Final = ("cffi", "opentelemetry", "yaml")
 
 
 def leave_out() -> None:
     """Have them left out, in a process that has imported none of them yet."""
-    for name in DEFERRED:
-        if name not in sys.modules and (spec := importlib.util.find_spec(name)) is not None:
-            sys.modules[name] = _Deferred(name, spec.submodule_search_locations or [])
     for name in ABSENT:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # so an import fails
+    sys.meta_path.insert(0, _Finder())
+
+
+class _Finder(MetaPathFinder):
+    """Finds for each of the deferred modules, once, what stands for it."""
+
+    def __init__(self) -> None:
+        self._names = set(DEFERRED)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """As the import system asks."""
+        if name not in self._names:
+            return None
+        self._names.remove(name)
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None:
+            spec.loader = _Loader()
+        return spec
+
+
+class _Loader(Loader):
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Deferred(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing: that comes when somebody asks for something."""
 
 
 class _Deferred(ModuleType):
-    """Stands for a package until somebody asks for anything in it."""
-
-    def __init__(self, name: str, path: list[str]) -> None:
-        super().__init__(name)
-        self.__path__ = path  # its modules can be imported without it
+    """Stands for a module until somebody asks for anything in it."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # whoever imports it asks for such
             raise AttributeError(name)
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        return getattr(importlib.import_module(self.__name__), name)
+        with _lock:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+        module = importlib.import_module(self.__name__)
+        for key, value in vars(self).items():  # such as modules in it, imported without it
+            vars(module).setdefault(key, value)
+        return getattr(module, name)
+
+
+_lock = threading.Lock()

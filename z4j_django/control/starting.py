@@ -15,6 +15,7 @@ from django.utils import timezone
 from z4j_django import logs
 from z4j_django.conf import settings
 from z4j_django.models import PausedConsumer, PausedQueue
+from z4j_django.models.primary import delete
 from z4j_django.secrets.masking import mask_text
 from z4j_django.timeouts import within
 
@@ -50,7 +51,7 @@ def _paused(hostname: str, selected: set[str]) -> list[str]:
         found = PausedQueue.objects.filter(project=settings.PROJECT, resumed_at=None)
         mine = [one for one in found if one.queue in selected]
         # What it was before its restart may have taken from others.
-        PausedConsumer.objects.filter(hostname=hostname, pause__project=settings.PROJECT).delete()
+        delete(PausedConsumer.objects.filter(hostname=hostname, pause__project=settings.PROJECT))
         PausedConsumer.objects.bulk_create(
             PausedConsumer(pause=one, hostname=hostname, at=timezone.now()) for one in mine
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from django.db import OperationalError, connections, models, router, transaction
@@ -36,14 +36,23 @@ def update(rows: models.QuerySet[M], **values: Any) -> int:
     Raises:
         OperationalError: If it is turned down inside a transaction, which can't go on then.
     """
+    return _looking_again(rows, lambda: rows.update(**values))
+
+
+def delete(rows: models.QuerySet[M]) -> int:
+    """Delete rows, likewise; how many of this very table went."""
+    return _looking_again(rows, lambda: rows.delete()[1].get(rows.model._meta.label, 0))
+
+
+def _looking_again(rows: models.QuerySet[M], act: Callable[[], int]) -> int:
     for _ in range(_TRIES):
         try:
-            return rows.update(**values)
+            return act()
         except OperationalError as error:
             in_transaction = connections[router.db_for_write(rows.model)].in_atomic_block
             if in_transaction or not _is_turned_down(error):
                 raise
-    return rows.update(**values)
+    return act()
 
 
 @contextlib.contextmanager

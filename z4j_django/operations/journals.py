@@ -11,12 +11,15 @@ from django.utils import timezone
 from z4j_django import permissions, verbs
 from z4j_django.exceptions import OperationError
 from z4j_django.models import JournalRecord, Operation, OperationTarget
+from z4j_django.models.primary import delete
 from z4j_django.operations import asking, auditing
 from z4j_django.queries import health
 from z4j_django.values import UNSTORABLE, counted
 
 #: Characters of its place that the trail's target has.
 _PLACE: Final = 255
+#: Why one that was there is not dismissed.
+GONE: Final = "A shipper reported it meanwhile, or somebody else dismissed it."
 
 
 def dismiss(
@@ -69,9 +72,9 @@ def preview(place: str) -> auditing.Outcome:
 
 def _dismissed(found: health.Journal) -> auditing.Outcome:
     row = _rows().filter(host=found.host, directory=found.directory, seen_at=found.seen_at)
-    if row.delete()[0]:
+    if delete(row):
         return auditing.done(_last_word(found))
-    return auditing.refused("A shipper reported it meanwhile, or somebody else dismissed it.")
+    return auditing.refused(GONE)
 
 
 def _silent(place: str) -> health.Journal:

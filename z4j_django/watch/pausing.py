@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 
 from z4j_django import broadcasts, broker, logs
 from z4j_django.models import PausedQueue
+from z4j_django.models.primary import delete, update
 from z4j_django.queries import pauses, queue_table, workers
 from z4j_django.secrets.masking import mask_text
 from z4j_django.timeouts import within
@@ -94,7 +95,7 @@ def look_after(project: str) -> None:
         attempt(release, one)
     if paused := list(pauses.current(project)):
         attempt(stop, project, paused)
-    pauses.kept(project).filter(resumed_at__lt=now - FORGET).delete()
+    delete(pauses.kept(project).filter(resumed_at__lt=now - FORGET))
     if troubles:
         raise troubles[0]
 
@@ -156,9 +157,9 @@ def release(pause: PausedQueue) -> Told:
         told = _connected(
             lambda there, mailbox: _tell(there, mailbox, "add_consumer", pause.queue, hostnames)
         )
-    pause.consumers.filter(hostname__in=[name for name, done in told.items() if done]).delete()
+    delete(pause.consumers.filter(hostname__in=[name for name, done in told.items() if done]))
     if not pause.consumers.exists():
-        pauses.kept(pause.project).filter(pk=pause.pk).exclude(resumed_at=None).delete()
+        delete(pauses.kept(pause.project).filter(pk=pause.pk).exclude(resumed_at=None))
     return told
 
 
@@ -203,10 +204,10 @@ def _note(pause: PausedQueue, told: Told, at: datetime) -> None:
     mine = pause.consumers
     # Who answers may call himself whatever he likes.
     named = {hostname: stopped for hostname, stopped in told.items() if is_storable(hostname)}
-    mine.exclude(hostname__in=named).filter(consumes=True).update(consumes=False)
+    update(mine.exclude(hostname__in=named).filter(consumes=True), consumes=False)
     for hostname, stopped in named.items():
         mine.update_or_create(hostname=hostname, defaults={"consumes": not stopped, "at": at})
-    PausedQueue.objects.filter(pk=pause.pk).update(looked_at=at)
+    update(PausedQueue.objects.filter(pk=pause.pk), looked_at=at)
 
 
 def _names(queues: Any) -> set[str]:
