@@ -52,26 +52,31 @@ def url(text: str) -> str:
     return quote(text, safe=_IN_URLS, errors="replace")
 
 
+def units(text: str) -> int:
+    """The UTF-16 units of a text, which is what services count: an emoji takes two."""
+    return len(text.encode("utf-16-le", "replace")) // 2
+
+
 def cut(text: str, length: int, escape: Callable[[str], str] = str) -> str:
     """A text, escaped, that takes so many UTF-16 units at most.
 
     Args:
         text: The text.
-        length: Units; an emoji takes two.
+        length: Units.
         escape: What stands for a character.
     """
     parts: list[str] = []
     size = 0
     for character in text:
         escaped = escape(character)
-        size += len(escaped.encode("utf-16-le", "replace")) // 2
+        size += units(escaped)
         parts.append(escaped)
         if size > length:
             break
     else:
         return "".join(parts)
     while parts and size > length - 1:
-        size -= len(parts.pop().encode("utf-16-le", "replace")) // 2
+        size -= units(parts.pop())
     return "".join(parts) + "…"
 
 
@@ -81,13 +86,14 @@ def prepared(message: Message) -> Message:
     if not problems:
         problems = (_of_test(message),)
     over = max(len(problems) - PROBLEMS, 0)
+    end = message.at if message.status == "resolved" else None
     return replace(
         message,
         rule=line(message.rule, SHORT),
         project=line(message.project, SHORT),
         environment=line(message.environment, SHORT),
         release=line(message.release, SHORT),
-        problems=tuple(_prepared(one) for one in problems[:PROBLEMS]),
+        problems=tuple(_prepared(one, end) for one in problems[:PROBLEMS]),
         more=message.more + over,
         url=url(message.url),
     )
@@ -105,9 +111,11 @@ def _of_test(message: Message) -> Problem:
     )
 
 
-def _prepared(one: Problem) -> Problem:
+def _prepared(one: Problem, end: datetime | None) -> Problem:
+    until = one.until or end
     return replace(
         one,
+        until=None if until is None else max(until, one.since),
         title=line(one.title, SHORT),
         subject=line(one.subject, SHORT),
         evidence=line(one.evidence),
@@ -139,6 +147,20 @@ def place(message: Message) -> str:
 def named(one: Problem) -> str:
     """A problem's title, and what it is said of."""
     return f"{one.title}: {one.subject}" if one.subject else one.title
+
+
+def titled(one: Problem) -> str:
+    """The same with a word before it, where it is critical or over."""
+    word = "Resolved: " if one.until else "Critical: " if one.severity == "critical" else ""
+    return word + named(one)
+
+
+def details(one: Problem) -> list[str]:
+    """What else is said of a problem: the evidence, and what is to be done while it holds."""
+    found = [one.evidence] if one.evidence else []
+    if one.remedy and one.until is None:
+        found.append(f"To do: {one.remedy}")
+    return found
 
 
 def lasting(one: Problem) -> str:
@@ -175,18 +197,8 @@ def plain(message: Message) -> str:
 
 
 def _plain(one: Problem) -> str:
-    rows = (
-        f"{_word(one)}{named(one)}",
-        f"  {lasting(one)}",
-        f"  {one.evidence}" if one.evidence else "",
-        f"  To do: {one.remedy}" if one.remedy and one.until is None else "",
-        f"  {one.url}" if one.url else "",
-    )
-    return "\n".join(filter(None, rows))
-
-
-def _word(one: Problem) -> str:
-    return "Resolved: " if one.until else "Critical: " if one.severity == "critical" else ""
+    rows = (lasting(one), *details(one), *([one.url] if one.url else []))
+    return "\n  ".join((titled(one), *rows))
 
 
 def html_text(message: Message) -> str:
@@ -200,15 +212,13 @@ def _html(message: Message) -> Iterator[str]:
     yield f"<h2>{html.escape(headline(message))}</h2>"
     told = message.problems[:SPELLED_OUT]
     for one in told:
-        title = html.escape(f"{_word(one)}{named(one)}")
+        title = html.escape(titled(one))
         if one.url:
             title = f'<a href="{html.escape(one.url)}">{title}</a>'
         yield f"<h3>{title}</h3>"
         yield f"<p>{html.escape(lasting(one))}</p>"
-        if one.evidence:
-            yield f"<p>{html.escape(one.evidence)}</p>"
-        if one.remedy and one.until is None:
-            yield f"<p><b>To do:</b> {html.escape(one.remedy)}</p>"
+        for text in details(one):
+            yield f"<p>{html.escape(text)}</p>"
     if left := rest(message, len(told)):
         yield f"<p>{html.escape(left)}</p>"
     if message.url:

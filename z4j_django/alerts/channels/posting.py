@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import email.utils
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -25,12 +25,11 @@ from z4j_django.options import option
 _LOOKED_AT: Final = 4_096
 _PAGE: Final = (b"<!doctype html", b"<html")
 
-#: Of services whose URL is all that it takes to write there.
-SecretURL: TypeAlias = Annotated[
+#: A URL that ``targets`` takes; see :func:`secret_url`.
+URL: TypeAlias = Annotated[
     str,
     Meta(min_length=1, max_length=targets.URL_LENGTH, extra_json_schema={"format": "uri"}),
 ]
-
 #: What stands in a header: visible ASCII characters.
 Token: TypeAlias = Annotated[str, Meta(min_length=1, max_length=1_000)]
 
@@ -98,6 +97,21 @@ def post(
 def as_json(payload: Any) -> bytes:
     """A payload as it is posted."""
     return msgspec.json.encode(payload)
+
+
+def fitted(make: Callable[[int], Any], count: int, limit: int) -> bytes:
+    """A payload that tells of as many problems as go into so many bytes; of one at least.
+
+    Args:
+        make: The payload that tells of so many.
+        count: How many there are to tell of.
+        limit: Bytes.
+    """
+    body = as_json(make(count))
+    while len(body) > limit and count > 1:
+        count = max(count // 2, 1)
+        body = as_json(make(count))
+    return body
 
 
 def bearer(token: Any) -> dict[str, str]:

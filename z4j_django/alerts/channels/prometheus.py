@@ -38,11 +38,6 @@ def annotations_of(message: Message, one: Problem) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def ended(message: Message, one: Problem) -> datetime | None:
-    """When a problem ended, as far as it is told."""
-    return one.until or (message.at if message.status == "resolved" else None)
-
-
 def rfc3339(at: datetime) -> str:
     """A moment as Go reads it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -75,14 +70,13 @@ def webhook(message: Message, base_url: str) -> dict[str, Any]:
 
 
 def _alert(message: Message, one: Problem) -> dict[str, Any]:
-    end = ended(message, one)
     own = labels_of(message, one)
     return {
-        "status": "firing" if end is None else "resolved",
+        "status": "firing" if one.until is None else "resolved",
         "labels": own,
         "annotations": annotations_of(message, one),
         "startsAt": rfc3339(one.since),
-        "endsAt": NO_END if end is None else rfc3339(end),
+        "endsAt": NO_END if one.until is None else rfc3339(one.until),
         "generatorURL": one.url or message.url,
         "fingerprint": fingerprint(own),
     }

@@ -25,10 +25,7 @@ DELIVERY: Final = "Idempotency-Key"
 class WebhookOptions(ChannelOptions, frozen=True, kw_only=True):
     """Where to, and what it is signed with."""
 
-    url: Annotated[
-        posting.SecretURL,
-        posting.secret_url("Where to, with https:// or http://."),
-    ]
+    url: Annotated[posting.URL, posting.secret_url("Where to, with `https://` or `http://`.")]
     key: Annotated[
         Annotated[str, Meta(min_length=16, max_length=255)] | UnsetType,
         option(
