@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +10,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from z4j_django.models import (
+    AlertAct,
+    AlertChannel,
+    AlertDelivery,
+    AlertRule,
+    AlertSilence,
     ConditionRecord,
     ErrorGroup,
     GroupRecord,
@@ -63,6 +68,7 @@ def stored(shop: TaskRecord) -> dict[str, str]:
     )
     group = GroupRecord.objects.get()
     return {
+        **_alerts(now),
         "index": reverse("admin:index"),
         "overview": reverse("admin:app_list", args=["z4j_django"]),
         "errors": _page("errorgroup_changelist"),
@@ -93,6 +99,85 @@ def stored(shop: TaskRecord) -> dict[str, str]:
         "conditions": _page("conditionrecord_changelist"),
         "condition": _page("conditionrecord_change", ConditionRecord.objects.get().pk),
         "views": _page("savedview_changelist"),
+    }
+
+
+def _alerts(now: datetime) -> dict[str, str]:
+    """Who is told of what is wrong, and what was told."""
+    channel = AlertChannel.objects.create(name="ops", kind="email", options={"to": "ops@shop.test"})
+    rule = AlertRule.objects.create(
+        name="night",
+        conditions=["slots_held", "worker_gone"],
+        subjects=["celery@*"],
+        quiet_from="22:00",
+        quiet_until="07:00",
+        verb="pool_grow",
+        repeat=3_600,
+    )
+    silence = AlertSilence.objects.create(
+        condition="worker_gone",
+        subject="celery@old-*",
+        reason="It moves house.",
+        created_by="root",
+        since=now,
+        until=now + timedelta(hours=1),
+        held_count=1_234,
+    )
+    problem = {
+        "key": "slots_held",
+        "title": "All slots are held",
+        "severity": "critical",
+        "subject": "celery@web-1",
+        "evidence": "All 2 slots of celery@web-1 are held.",
+        "remedy": "Look at what runs.",
+        "since": now.isoformat(),
+        "until": None,
+        "url": "",
+    }
+    message = {
+        **{"rule": "night", "group": "g", "status": "firing", "project": "default"},
+        **{"environment": "", "release": "", "at": now.isoformat(), "problems": [problem]},
+    }
+    delivery = AlertDelivery.objects.create(
+        rule="night",
+        channel="ops",
+        kind="email",
+        number=1,
+        status="firing",
+        state="failed",
+        summary="All slots are held: celery@web-1",
+        message=message,
+        attempts=1_234,
+        created_at=now,
+        next_at=now,
+        claimed_at=now,
+        finished_at=now,
+        claimed_by="1@web1",
+        answer="Nobody listens at mail.shop.test:25.",
+    )
+    act = AlertAct.objects.create(
+        rule="night", condition="slots_held", subject="celery@web-1", since=now, at=now,
+        verb="pool_grow", is_dry_run=True, words="It would grow.",
+    )  # fmt: skip
+    return {
+        "rules": _page("alertrule_changelist"),
+        "rule": _page("alertrule_change", rule.pk),
+        "add-rule": _page("alertrule_add"),
+        "channels": _page("alertchannel_changelist"),
+        "channel": _page("alertchannel_change", channel.pk),
+        "add-channel": _page("alertchannel_add"),
+        "add-webhook": _page("alertchannel_add", kind="webhook"),
+        "test-channel": _page("alertchannel_test_channel", channel="ops"),
+        "delete-channel": _page("alertchannel_delete", channel.pk),
+        "silences": _page("alertsilence_changelist"),
+        "silence": _page("alertsilence_change", silence.pk),
+        "silence-alerts": _page("alertsilence_silence_alerts", condition="worker_gone"),
+        "end-silence": _page("alertsilence_end_silence", silence.pk),
+        "deliveries": _page("alertdelivery_changelist"),
+        "told-of": _page("alertdelivery_changelist", condition="slots_held"),
+        "delivery": _page("alertdelivery_change", delivery.pk),
+        "acts": _page("alertact_changelist"),
+        "act": _page("alertact_change", act.pk),
     }
 
 

@@ -21,7 +21,13 @@ from z4j_django.admin.acting import ActingAdmin
 from z4j_django.admin.filters import value_filter
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
-from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.models import (
+    AlertDelivery,
+    AlertSilence,
+    Operation,
+    OperationTarget,
+    TaskRecord,
+)
 from z4j_django.operations import restoring
 from z4j_django.queries import operations as queries
 from z4j_django.queries.cursors import Cursor
@@ -76,7 +82,15 @@ _PLAIN = (
     OperationTarget.Kind.QUEUE,
     OperationTarget.Kind.JOURNAL,
     OperationTarget.Kind.SCHEDULE,
+    OperationTarget.Kind.ALERT,
+    OperationTarget.Kind.SILENCE,
+    OperationTarget.Kind.CHANNEL,
 )
+#: What the target of such a kind became.
+_BECAME = {
+    OperationTarget.Kind.ALERT: (AlertSilence, gettext_lazy("silence %(number)s")),
+    OperationTarget.Kind.CHANNEL: (AlertDelivery, gettext_lazy("delivery %(number)s")),
+}
 _COUNTED = ("failed", "unknown", "refused", "done")
 
 
@@ -293,6 +307,11 @@ class OperationAdmin(ActingAdmin):
     def _result(self, request: HttpRequest, row: OperationTarget, found: queries.Named) -> str:
         if not row.result_id:
             return ""
+        if row.kind in _BECAME:
+            model, words = _BECAME[OperationTarget.Kind(row.kind)]
+            may = self.may_view(request, model) and row.result_id.isdigit()
+            url = self.page_of(model, row.result_id) if may else None
+            return self.link(url, words % {"number": row.result_id})
         kind = "group" if row.result_id in found.groups else "task"
         return self._named(request, kind, row.result_id, found)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal
-
-if TYPE_CHECKING:
-    from z4j_django.conditions.base import Severity
+from typing import Final, Literal
 
 #: ``test``: somebody wants to see whether the channel works.
 Status = Literal["firing", "resolved", "test"]
+#: As the conditions have it; read back from what is stored.
+Severity = Literal["warning", "critical"]
 
 #: Problems that one message names.
 PROBLEMS: Final = 100
