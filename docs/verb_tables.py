@@ -1,8 +1,8 @@
-"""Writes the tables of verbs, permissions and conditions into the docs: ``make verb-tables``.
+"""Writes the tables of what is declared into the docs: ``make verb-tables``.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- /table -->``. It is made from the
-declarations (``z4j_django.verbs``, ``z4j_django.conditions``); a test compares what stands there
-with what this would write.
+declarations (``z4j_django.verbs``, ``z4j_django.conditions``, ``z4j_django.alerts.channels``); a
+test compares what stands there with what this would write.
 """
 
 from __future__ import annotations
@@ -85,7 +85,40 @@ def thresholds_table() -> str:
     return _rows(("Condition", "Threshold", "Type", "Default", ""), rows)
 
 
-#: The tables by the first word of their names; the second names a verb.
+def channels_table() -> str:
+    """The kinds of channels."""
+    from z4j_django.alerts.channels.registry import KINDS
+
+    rows = [
+        (
+            f"`{kind.key}`",
+            kind.title,
+            kind.about,
+            "one alert" if kind.is_idempotent else "two messages",
+        )
+        for kind in KINDS.values()
+    ]
+    return _rows(("Kind", "", "What it does", "Sent twice, it is"), rows)
+
+
+def channel_table(key: str) -> str:
+    """The options of a kind of channel."""
+    from z4j_django.alerts.channels.registry import KINDS
+
+    rows = [
+        (
+            f"`{one.name}`",
+            one.expected,
+            "yes" if one.required else "",
+            "yes" if one.secret else "",
+            one.help + ("" if one.default is UNSET else f" By default `{one.default}`."),
+        )
+        for one in options.described(KINDS[key].options).values()
+    ]
+    return _rows(("Option", "Type", "Required", "Sealed", ""), rows)
+
+
+#: The tables by the first word of their names; the second names a verb, or a kind.
 TABLES: Final[dict[str, Callable[..., str]]] = {
     "options": lambda name: options_table(verbs.VERBS[name]),
     "arguments": lambda name: arguments_table(verbs.VERBS[name]),
@@ -93,6 +126,8 @@ TABLES: Final[dict[str, Callable[..., str]]] = {
     "verbs": verbs_table,
     "conditions": conditions_table,
     "thresholds": thresholds_table,
+    "channels": channels_table,
+    "channel": channel_table,
 }
 
 

@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
+from z4j_django import signals
 from z4j_django.conf import settings
 
 #: Engines that come with Django, and are what they say without an app beside them.
@@ -67,9 +68,16 @@ def give(**told: Mapping[str, Any]) -> bytes:
 
 def why_not() -> str:
     """Why a shipper has to load the whole project, in words; empty where it does not."""
-    if reason := _why_not(alias()):
+    if reason := _why_not(alias()) or _wanted_besides():
         return reason
     return "" if _is_carried(_settings()) else "its secret key or Z4J hold what JSON can't carry"
+
+
+def _wanted_besides() -> str:
+    """What only the project's own code can do."""
+    if settings.ALERTS.AUTOMATION:
+        return "rules may do something by themselves (Z4J['ALERTS']['AUTOMATION'])"
+    return "its code listens to alert_changed" if signals.alert_changed.receivers else ""
 
 
 def _why_not(alias: str) -> str:
@@ -121,10 +129,25 @@ def _settings() -> dict[str, Any]:
         "SECRET_KEY_FALLBACKS": list(django_settings.SECRET_KEY_FALLBACKS),
         "TIME_ZONE": django_settings.TIME_ZONE,
         "USE_TZ": django_settings.USE_TZ,
+        **_mail(),
         "LOGGING_CONFIG": None,  # what it says, the worker logs
         "PYMYSQL": _pymysql(),
         "Z4J": {**z4j, "JOURNAL_DIR": None},
     }
+
+
+def _mail() -> dict[str, Any]:
+    """How the project sends mail, as far as it says so."""
+    backend = str(getattr(django_settings, "EMAIL_BACKEND", ""))
+    own = "" if backend.startswith("django.") else backend.partition(".")[0].upper()
+    names = {"DEFAULT_FROM_EMAIL", "SERVER_EMAIL", "MAILERS"}
+    said = {
+        name: getattr(django_settings, name)
+        for name in dir(django_settings)
+        if name in names or name.startswith(("EMAIL_", own or "EMAIL_"))
+        if django_settings.is_overridden(name)  # type: ignore[misc]  # unknown to the stubs
+    }
+    return {name: value for name, value in said.items() if _is_carried({name: value})}
 
 
 def _entry(alias: str) -> dict[str, Any]:

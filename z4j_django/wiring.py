@@ -19,19 +19,24 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import router
+from django.db import connections, router
+from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
-from z4j_django import broker, handover, logs, result_backend
+from z4j_django import broker, handover, logs, result_backend, values
 from z4j_django.agent import discovery, releases, timetable
 from z4j_django.agent.config import Config
 from z4j_django.conf import settings
 from z4j_django.exceptions import DiscoveryError
+from z4j_django.timeouts import within
 
 logger = logs.logger(__name__)
 
 #: Survives a restart of the machine, unlike /tmp.
 JOURNALS = "/var/tmp"  # noqa: S108  # the directory in it is private, and its owner is checked
+
+#: Seconds in which the database has to tell the site's domain.
+_SITE = 5.0
 
 #: Directories whose names nobody else knows before they are there.
 HIDDEN = 8
@@ -66,7 +71,10 @@ def agent_config() -> Config:
 def hand_over() -> bytes:
     """What a shipper process is given, logged where that is nothing (see ``handover``)."""
     given = handover.give(
-        broker=describe_broker(), schedules=schedules(), results=describe_results()
+        broker=describe_broker(),
+        schedules=schedules(),
+        results=describe_results(),
+        site={"root": site_root()},
     )
     if not given:
         logger.warning("The shipper loads the whole project: %s.", handover.why_not())
@@ -104,6 +112,33 @@ def describe_results() -> dict[str, Any]:
         **found,
         "tables": _tables("django_celery_results", "ChordCounter") if is_django else "",
     }
+
+
+def _domain() -> str:
+    from django.contrib.sites.models import Site
+
+    try:
+        return str(Site.objects.get_current().domain)
+    finally:
+        connections[router.db_for_read(Site)].close()  # this thread's own
+
+
+@functools.cache
+def site_root() -> str:
+    """The absolute address of the admin, as the sites framework has it; empty without that."""
+    if settings.BASE_URL or not apps.is_installed("django.contrib.sites"):
+        return ""
+    try:
+        domain = within(_SITE, _domain)
+    except Exception as error:  # whatever a database raises, or a site that is not there
+        logger.debug("The site is not known: %s", type(error).__name__)
+        return ""
+    try:
+        path = reverse("admin:index")
+    except Exception:  # whatever the project's addresses import
+        path = "/admin/"
+    found = f"{'http' if django_settings.DEBUG else 'https'}://{domain}{path}"
+    return found if values.is_address(found) else ""
 
 
 def describe_broker() -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 Redirects are not followed, no proxy is asked, certificates are checked. The name of a host is
 resolved once, and the address that was found to be allowed is the one that is connected to.
+
+A URL may be a secret, and what watches a project's calls (Sentry, for one) notes down the URL of
+each that ``HTTPConnection`` makes. So requests are written here; ``http.client`` reads the answers.
 """
 
 from __future__ import annotations
@@ -83,20 +86,35 @@ def post(
     except ValueError as error:
         raise RefusedError(str(error)) from None
     deadline = _Deadline(timeout)
+    request = _head(target, body, headers) + body
     with _Line(_connected(target, deadline, allows_private), deadline) as line:
-        connection = http.client.HTTPConnection(target.host, target.port)
-        connection.auto_open = 0
-        connection.sock = line
         try:
-            connection.request("POST", target.path, body, {"Host": target.authority, **headers})
+            line.send(request)
         except OSError as error:
             raise UnsentError(f"The request did not go out: {_reason(error)}.") from None
-        return _reply(connection)
+        return _reply(line)
 
 
-def _reply(connection: http.client.HTTPConnection) -> Reply:
+def _head(target: targets.Target, body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The request up to its body."""
+    all_of_them = {
+        "Host": target.authority,
+        "Connection": "close",
+        "Content-Length": str(len(body)),
+        **headers,
+    }
+    lines = [f"POST {target.path} HTTP/1.1"]
+    lines += (f"{name}: {value}" for name, value in all_of_them.items())
+    if not all(line.isascii() and line.isprintable() for line in lines):
+        raise RefusedError("A header of the request has characters that none can have.")
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+def _reply(line: _Line) -> Reply:
+    incoming: Any = line  # it asks for ``makefile`` alone
+    response = http.client.HTTPResponse(incoming, method="POST")
     try:
-        response = connection.getresponse()
+        response.begin()
     except OSError as error:  # among them, that it was closed without a word
         raise UnansweredError(
             f"The request is out, and there was no answer: {_reason(error)}."
@@ -134,7 +152,7 @@ class _Deadline:
 
 
 class _Line:
-    """A connected socket, as ``http.client`` wants one: each call on it ends by the deadline."""
+    """A connected socket: each call on it ends by the deadline."""
 
     def __init__(self, connected: socket.socket, deadline: _Deadline) -> None:
         self.socket = connected
@@ -146,17 +164,16 @@ class _Line:
     def __exit__(self, *error: object) -> None:
         self.socket.close()
 
-    def sendall(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
+        """Hand all of it to the network."""
         rest = memoryview(data)
         while rest:
             self.socket.settimeout(self.deadline.left)
             rest = rest[self.socket.send(rest[:_PIECE]) :]
 
     def makefile(self, mode: str) -> io.BufferedReader:
+        """What comes in, as ``HTTPResponse`` asks for it."""
         return io.BufferedReader(_Incoming(self.socket, self.deadline))
-
-    def close(self) -> None:
-        """Nothing yet: the answer is read after ``http.client`` is done with the connection."""
 
 
 class _Incoming(io.RawIOBase):
@@ -186,17 +203,26 @@ def _connected(target: targets.Target, deadline: _Deadline, allows_private: bool
     if not allowed:
         raise RefusedError(refused[0])
     reason = ""
-    for place, (family, kind, protocol, _, address) in enumerate(allowed):
-        connected = socket.socket(family, kind, protocol)
+    for place, one in enumerate(allowed):
         try:
-            connected.settimeout(deadline.left / (len(allowed) - place))
-            connected.connect(address)
+            connected = _connect(one, deadline.left / (len(allowed) - place))
         except OSError as error:
-            connected.close()
             reason = _reason(error)
             continue
         return _secured(connected, target.host, deadline) if target.is_secure else connected
     raise UnsentError(f"There is no connection: {reason}.")
+
+
+def _connect(found: Any, timeout: float) -> socket.socket:
+    family, kind, protocol, _, address = found
+    connected = socket.socket(family, kind, protocol)
+    try:
+        connected.settimeout(timeout)
+        connected.connect(address)
+    except OSError:
+        connected.close()
+        raise
+    return connected
 
 
 def _resolved(target: targets.Target, deadline: _Deadline) -> list[Any]:

@@ -119,12 +119,14 @@ def refusal(address: str, allows_private: bool) -> str:
         allows_private: Whether the settings allow what only this host or its network reaches.
     """
     found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
     embedded = _embedded(found)
-    for one in (found, *([embedded] if embedded else ())):
-        if any(one in network for network in _NEVER):
-            return "No message is sent to this address: it is link-local, or nobody's."
-        if not allows_private and _is_private(one):
-            return "This is a private address, and PRIVATE_TARGETS does not allow those."
+    reached = [found, embedded] if embedded else [found]
+    if any(one in network for one in reached for network in _NEVER):
+        return "No message is sent to this address: it is link-local, or nobody's."
+    if not allows_private and any(map(_is_private, reached)):
+        return "This is a private address, and PRIVATE_TARGETS does not allow those."
     return ""
 
 
@@ -133,11 +135,11 @@ def _is_private(address: _Address) -> bool:
 
 
 def _embedded(address: _Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 address leads to."""
+    """The IPv4 address that an IPv6 address leads to by some gateway."""
     if isinstance(address, IPv4Address) or address.is_loopback or address.is_unspecified:
         return None
-    if address.ipv4_mapped or address.sixtofour:
-        return address.ipv4_mapped or address.sixtofour
+    if address.sixtofour:
+        return address.sixtofour
     if address.teredo:
         return address.teredo[1]
     if address in _NAT64 or address in _COMPATIBLE:

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from z4j_django.alerts.message import PROBLEMS, Message, Problem
-from z4j_django.values import SHORT, counted, duration
+from z4j_django.values import SHORT, clean, counted, duration
 
 #: Characters of a subject, and of evidence and remedy.
 SUBJECT_LENGTH: Final = 200
@@ -32,7 +32,7 @@ _UNSHOWN: Final = re.compile(
 _SPACES: Final = re.compile(r"[\s\u2028\u2029]+")
 _IN_URLS: Final = "/?&=#:;,@!$+%~-._"
 
-_TEST: Final = "This is a test: the channel works, and nothing is wrong."
+_TEST: Final = "This is a test: nothing is wrong."
 
 
 def line(text: str, length: int = TEXT_LENGTH) -> str:
@@ -90,6 +90,7 @@ def prepared(message: Message) -> Message:
     return replace(
         message,
         rule=line(message.rule, SHORT),
+        group=clean(message.group, TEXT_LENGTH),
         project=line(message.project, SHORT),
         environment=line(message.environment, SHORT),
         release=line(message.release, SHORT),
@@ -102,7 +103,7 @@ def prepared(message: Message) -> Message:
 def _of_test(message: Message) -> Problem:
     return Problem(
         key="test",
-        title="Test",
+        title="The channel works",
         severity="warning",
         subject="",
         evidence=_TEST,

@@ -55,8 +55,8 @@ def read(project: str) -> Attention:
     holding = mine.filter(ended_at=None).order_by("severity", _PLACE, "since", "id")
     ended = mine.exclude(ended_at=None).order_by("-ended_at")
     return Attention(
-        open=_told(holding[:OPEN_LIMIT]),
-        ended=_told(ended[:ENDED_LIMIT]),
+        open=described(holding[:OPEN_LIMIT]),
+        ended=described(ended[:ENDED_LIMIT]),
         checked_at=lease.done_at if lease else None,
         checked_by=lease.holder if lease else "",
     )
@@ -89,7 +89,7 @@ def now(project: str, limit: int) -> Now:
         .annotate(checked_at=done)
         .order_by(first, "severity", _PLACE, "since", "id")[: limit + 1]
     )
-    holding = _told(one for one in found if one.ended_at is None)
+    holding = described(one for one in found if one.ended_at is None)
     if found:
         checked_at, newest = found[0].checked_at, found[0].ended_at
     else:
@@ -97,7 +97,7 @@ def now(project: str, limit: int) -> Now:
     return Now(holding[:limit], len(holding) > limit, newest, checked_at)
 
 
-def _told(records: Iterable[ConditionRecord]) -> list[ConditionRecord]:
+def described(records: Iterable[ConditionRecord]) -> list[ConditionRecord]:
     """The records, each with what its declaration says."""
     found = list(records)
     for one in found:

@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('channel', z4j_django.models.fields.IdentifierField(help_text='The name of the channel.', max_length=100)),
                 ('group', z4j_django.models.fields.IdentifierField(help_text='What its problems have in common.', max_length=255)),
                 ('severity', z4j_django.models.fields.AnyCharField(help_text='The worst of its problems.', max_length=8)),
-                ('members', models.JSONField(default=list, editable=False)),
+                ('members', models.JSONField(default=dict, editable=False)),
                 ('opened_at', models.DateTimeField(help_text='When the first of its problems was found.')),
                 ('ready_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('told_at', models.DateTimeField(blank=True, help_text='When it was last told; nothing while it never was.', null=True)),

@@ -236,8 +236,8 @@ class AlertNotice(models.Model):
     #: The key and the subject of the cause.
     group = IdentifierField(max_length=255, help_text="What its problems have in common.")
     severity = AnyCharField(max_length=8, help_text="The worst of its problems.")
-    #: Its problems: key, subject, and whether they were told.
-    members = models.JSONField(default=list, editable=False)
+    #: Its root, the causes that were named, and its problems (see ``alerts.telling``).
+    members = models.JSONField(default=dict, editable=False)
     opened_at = models.DateTimeField(help_text="When the first of its problems was found.")
     #: Since when it is ready to be told; nothing while it is held back.
     ready_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
-from django.db import OperationalError, connections, models, router
+from django.db import OperationalError, connections, models, router, transaction
 
 M = TypeVar("M", bound=models.Model)
 #: What PostgreSQL, MySQL and MariaDB say where a transaction meets what another has just changed,
@@ -42,6 +44,34 @@ def update(rows: models.QuerySet[M], **values: Any) -> int:
             if in_transaction or not _is_turned_down(error):
                 raise
     return rows.update(**values)
+
+
+@contextlib.contextmanager
+def up_to_date(model: type[models.Model], *, durable: bool = False) -> Iterator[None]:
+    """A transaction each of whose statements sees what others have committed by then.
+
+    Who has waited for another looks at what that one did. As MySQL and MariaDB have it by default,
+    or PostgreSQL where a project says so, one would see what there was before the wait.
+
+    Args:
+        model: What is written in it.
+        durable: Whether it must be the outermost.
+    """
+    alias = router.db_for_write(model)
+    connection = connections[alias]
+    # MySQL and MariaDB are told before it begins, and PostgreSQL when it has begun.
+    told = "" if connection.in_atomic_block else connection.vendor
+    if told == "mysql":
+        _read_committed(alias)
+    with transaction.atomic(using=alias, durable=durable):
+        if told == "postgresql":
+            _read_committed(alias)
+        yield
+
+
+def _read_committed(alias: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
 def _is_turned_down(error: OperationalError) -> bool:

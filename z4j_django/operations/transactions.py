@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Final
 
@@ -11,7 +12,7 @@ from django.db import IntegrityError, connections, router, transaction
 from django.utils import timezone
 
 from z4j_django.exceptions import OperationError
-from z4j_django.models import Operation
+from z4j_django.models import Operation, primary
 
 #: Seconds of silence after which the process that is at a queue is taken for dead.
 SILENCE: Final = 60.0
@@ -40,31 +41,9 @@ def own_transaction() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def up_to_date(*, durable: bool = False) -> Iterator[None]:
-    """A transaction each of whose statements sees what others have committed by then.
-
-    Who has waited for another looks at what that one did. As MySQL and MariaDB have it by default,
-    or PostgreSQL where a project says so, one would see what there was before the wait.
-
-    Args:
-        durable: Whether it must be the outermost.
-    """
-    alias = router.db_for_write(Operation)
-    connection = connections[alias]
-    # MySQL and MariaDB are told before it begins, and PostgreSQL when it has begun.
-    told = "" if connection.in_atomic_block else connection.vendor
-    if told == "mysql":
-        _read_committed(alias)
-    with transaction.atomic(using=alias, durable=durable):
-        if told == "postgresql":
-            _read_committed(alias)
-        yield
-
-
-def _read_committed(alias: str) -> None:
-    with connections[alias].cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+def up_to_date(*, durable: bool = False) -> AbstractContextManager[None]:
+    """A transaction of operations each of whose statements sees what others have committed."""
+    return primary.up_to_date(Operation, durable=durable)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from django.db import connections, router, transaction
 from django.db.models import F
 
 from z4j_django import logs
+from z4j_django.alerts.changes import Changes
 from z4j_django.conditions.base import EVIDENCE_LENGTH, Condition, Finding, Thresholds
 from z4j_django.conditions.registry import CONDITIONS
 from z4j_django.conditions.scene import Scene
@@ -40,7 +41,7 @@ def evaluate(
     thresholds: Mapping[str, Thresholds],
     told: set[str],
     host_ahead: float = 0.0,
-) -> Iterator[None]:
+) -> Generator[None, None, Changes]:
     """Evaluate and store; it may be gone on with whenever there is time.
 
     Args:
@@ -52,6 +53,9 @@ def evaluate(
 
     Yields:
         Nothing, after each condition.
+
+    Returns:
+        What is otherwise than in the round before.
     """
     _tune()
     scene = Scene(project, now, host_ahead)
@@ -67,7 +71,7 @@ def evaluate(
                 told.add(line)
                 logger.warning("The condition %s can't be evaluated: %s", key, reason)
         yield
-    _store(scene, found, set(thresholds))
+    return _store(scene, found, set(thresholds))
 
 
 def _tune() -> None:
@@ -106,21 +110,31 @@ def _apart() -> Iterator[None]:
         yield
 
 
-def _store(scene: Scene, found: _Found, evaluated: set[str]) -> None:
+def _store(scene: Scene, found: _Found, evaluated: set[str]) -> Changes:
     open_now = primary(ConditionRecord).filter(project=scene.project, is_open=True)
     known = {(one.key, one.subject): one for one in open_now}
-    _write(_record(scene, known.pop(place, None), place, *one) for place, one in found.items())
-    ending: list[int] = []
+    begun = [place for place in found if place not in known]
+    rows = {
+        place: _record(scene, known.pop(place, None), place, *one) for place, one in found.items()
+    }
+    _write(rows.values())
+    ending: list[ConditionRecord] = []
     missing: list[int] = []
     for (key, _), one in known.items():
         if key in scene.failures:
             continue  # nobody knows whether it holds
         is_last = one.missed + 1 >= MISSES or key not in evaluated
-        (ending if is_last else missing).append(one.pk)
+        if is_last:
+            one.ended_at = scene.now
+            ending.append(one)
+        else:
+            missing.append(one.pk)
     if ending:
-        primary(ConditionRecord).filter(pk__in=ending).update(ended_at=scene.now, is_open=None)
+        over = primary(ConditionRecord).filter(pk__in=[one.pk for one in ending])
+        over.update(ended_at=scene.now, is_open=None)
     if missing:
         primary(ConditionRecord).filter(pk__in=missing).update(missed=F("missed") + 1)
+    return Changes([rows[place] for place in begun], ending)
 
 
 def _record(

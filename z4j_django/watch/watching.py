@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
+from z4j_django.alerts.watcher import Watcher
 from z4j_django.conditions import registry
 from z4j_django.models import Lease
-from z4j_django.watch import pausing, rounds, sampling
+from z4j_django.watch import lease, pausing, rounds, sampling
 from z4j_django.watch.lease import DatabaseLease
 
 #: Seconds between two rounds.
@@ -35,6 +36,7 @@ class Watch:
         self._round: Iterator[None] | None = None
         self._sampler = sampling.Sampler(project, clock)
         self._keeper = pausing.Keeper(project)
+        self._alerts = Watcher(project, lease.now, self.lease.holder)
         #: Failures that were logged.
         self._told: set[str] = set()
 
@@ -62,6 +64,7 @@ class Watch:
         self._round = None
         if self._has_lease:
             self.lease.give_back()
+        self._alerts.end()
 
     def run_once(self, seconds: float) -> None:
         """Sample the queues and make a round, at once, if nobody else has the lease.
@@ -84,5 +87,6 @@ class Watch:
         self._sampler.begin(at)
         self._keeper.begin()
         limits, ahead = registry.current(), self.lease.host_ahead
-        yield from rounds.evaluate(self.project, at, limits, self._told, ahead)
+        found = yield from rounds.evaluate(self.project, at, limits, self._told, ahead)
         self.lease.tell_done(at)
+        self._alerts.follow(at, found)

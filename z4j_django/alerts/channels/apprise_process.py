@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from z4j_django import logs
 from z4j_django.alerts import targets
 
 #: Said before the first byte of a request leaves.
@@ -31,15 +32,28 @@ _SENDING: Final = frozenset({"http.client.send", "smtplib.send", "socket.sendto"
 _TELLING: Final = frozenset({"http.client", "urllib3.connection", "smtplib"})
 
 
-class _Guard:
-    """Looks at what is done, and keeps it from what is not allowed."""
+class Guard:
+    """A hook of Python's audit events that keeps what is done to what is allowed.
+
+    Args:
+        allows_private: As ``targets.refusal`` takes it.
+
+    Attributes:
+        is_out: Whether a part of a message has left.
+        refused: Why something was not done; empty where nothing was refused.
+    """
 
     def __init__(self, allows_private: bool) -> None:
         self.allows_private = allows_private
         self.is_out = False
         self.refused = ""
 
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def look(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Look at what is about to be done.
+
+        Raises:
+            PermissionError: If it is not allowed.
+        """
         if event in _LOCAL:
             self._refuse("This kind of URL acts on this host.")
         elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
@@ -79,16 +93,15 @@ def _is_told_of() -> bool:
     return False
 
 
-def outcome(is_sent: bool, guard: _Guard, log: str) -> tuple[str, str]:
+def outcome(is_sent: bool, guard: Guard, log: str) -> tuple[str, str]:
     """What came of it, and what was said."""
     if is_sent:
         return "sent", ""
-    if guard.refused:
-        return "refused", guard.refused
-    found = _STATUS.search(log)
-    if found:
+    if found := _STATUS.search(log):
         status = int(found[1])
         return ("later" if status == 429 or status >= 500 else "refused"), log
+    if guard.refused:
+        return "refused", guard.refused
     return ("unknown" if guard.is_out else "later"), log
 
 
@@ -101,15 +114,15 @@ def main() -> None:
     if hasattr(asset, "http_redirects"):
         asset.http_redirects = False
     log = io.StringIO()
-    handler = logging.StreamHandler(log)
-    logging.getLogger("apprise").handlers[:] = [handler]
-    logging.getLogger("apprise").setLevel(logging.WARNING)
+    logger = logs.logger("apprise")
+    logger.handlers[:] = [logging.StreamHandler(log)]
+    logger.setLevel(logging.WARNING)
     service = apprise.Apprise.instantiate(told["url"], asset=asset)
     if service is None:
         _answer("refused", "apprise does not know what to do with this URL.")
         return
-    guard = _Guard(told["allows_private"])
-    sys.addaudithook(guard)
+    guard = Guard(told["allows_private"])
+    sys.addaudithook(guard.look)
     sender = apprise.Apprise(asset=asset)
     sender.add(service)
     is_sent = sender.notify(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -26,6 +27,7 @@ ANSWER_LENGTH: Final = 300
 LONGEST_PAUSE: Final = 3_600.0
 #: Characters from which on a part of a secret is one itself.
 _SECRET_PART: Final = 6
+_SEPARATORS: Final = re.compile("[/?&=:@]")
 
 
 class ChannelOptions(Options, frozen=True, kw_only=True):
@@ -123,8 +125,8 @@ def secret_names(kind: Kind) -> tuple[str, ...]:
 
 def said(text: str, given: ChannelOptions) -> str:
     """What somebody said, in one line without what is secret in a channel's options."""
-    for secret in _secrets(given):
-        text = text.replace(secret, MASK)
+    if secrets := _secrets(given):
+        text = re.sub("|".join(map(re.escape, secrets)), MASK, text, flags=re.IGNORECASE)
     return wording.line(mask_text(text), ANSWER_LENGTH)
 
 
@@ -146,8 +148,9 @@ def _parts(value: str) -> Iterator[str]:
         parts = urlsplit(value)
     except ValueError:
         return
-    whole = parts.path + (f"?{parts.query}" if parts.query else "")
-    pieces = [*parts.path.split("/"), *parts.query.replace("=", "&").split("&")]
-    for piece in (whole, parts.path, parts.query, parts.username, parts.password, *pieces):
-        if piece and len(piece) >= _SECRET_PART:
+    pieces = [parts.path, parts.query, *_SEPARATORS.split(parts.path + "?" + parts.query)]
+    if parts.scheme not in ("http", "https"):  # apprise's, whose hosts may be tokens
+        pieces += [parts.netloc, *_SEPARATORS.split(parts.netloc)]
+    for piece in pieces:
+        if len(piece) >= _SECRET_PART:
             yield piece

@@ -27,6 +27,9 @@ from z4j_django.secrets.masking import MASK
 from z4j_django.timeouts import within
 from z4j_django.values import SHORT
 
+#: Letters that may wait for a server at once: each that hangs has a thread until its own end.
+_WAITING: Final = threading.BoundedSemaphore(4)
+_LEAVING: Final = threading.Lock()
 #: Addresses of one channel.
 _RECIPIENTS: Final = 50
 
@@ -72,17 +75,14 @@ class EmailOptions(ChannelOptions, frozen=True, kw_only=True):
 class _Letter(EmailMultiAlternatives):
     """A letter that knows whether it is on its way, and that does not leave late.
 
-    Backends ask for its text right before they hand it over.
+    Backends ask for its text right before they hand it over. Some copy or pickle it first.
     """
 
-    def __init__(self, **parts: Any) -> None:
-        super().__init__(**parts)
-        self._lock = threading.Lock()
-        self._is_late = False
-        self.is_out = False
+    _is_late = False
+    is_out = False
 
     def message(self, *args: Any, **options: Any) -> Any:
-        with self._lock:
+        with _LEAVING:
             if self._is_late:
                 raise TimeoutError("the time is over")
             self.is_out = True
@@ -90,7 +90,7 @@ class _Letter(EmailMultiAlternatives):
 
     def call_back(self) -> bool:
         """Whether it did not leave, and will not."""
-        with self._lock:
+        with _LEAVING:
             self._is_late = True
             return not self.is_out
 
@@ -123,8 +123,10 @@ def _digest(*texts: str) -> str:
 def deliver(given: EmailOptions, message: Message, sending: Sending) -> Answer:
     """Mail it."""
     mailed = letter(given, message)
+    if not _WAITING.acquire(blocking=False):
+        return Answer("later", "Letters that were sent before still wait for the mail server.")
     try:
-        count = within(sending.timeout, mailed.send)
+        count = within(sending.timeout, lambda: _sent(mailed))
     except TimeoutError as error:
         may_have_left = not (mailed.call_back() and _is_smtp())
         return Answer("unknown" if may_have_left else "later", _told(error, given))
@@ -133,6 +135,13 @@ def deliver(given: EmailOptions, message: Message, sending: Sending) -> Answer:
     if not count:
         return Answer("refused", "The mail backend sent nothing.")
     return Answer("sent", f"Handed over for {', '.join(mailed.to)}."[:300])
+
+
+def _sent(mailed: _Letter) -> int:
+    try:
+        return mailed.send()
+    finally:
+        _WAITING.release()
 
 
 def _outcome(error: Exception, is_out: bool) -> Any:

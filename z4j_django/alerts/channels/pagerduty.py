@@ -62,7 +62,7 @@ def payload(given: PagerDutyOptions, message: Message, count: int = 100) -> dict
     return {
         **_event(given, message, "trigger"),
         "client": "z4j",
-        "client_url": message.url,
+        **({"client_url": message.url} if message.url else {}),
         "links": links,
         "payload": {
             "summary": wording.cut(wording.headline(message), SUMMARY),

@@ -79,7 +79,6 @@ def post(
                 "Content-Type": "application/json",
                 "Accept": "application/json, */*",
                 "User-Agent": "django-z4j",
-                "Connection": "close",
                 **(headers or {}),
             },
             timeout=sending.timeout,

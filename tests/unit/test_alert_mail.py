@@ -1,0 +1,62 @@
+"""A letter by Django's own settings for mail, whichever the version has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django
+import pytest
+from django.core import mail
+from django.test import override_settings
+
+from tests.unit.messages_of_alerts import hostile, message
+from z4j_django import options
+from z4j_django.alerts.channels.base import Answer, Sending
+from z4j_django.alerts.channels.registry import KINDS
+
+_MEMORY = "django.core.mail.backends.locmem.EmailBackend"
+#: Django 6.1 has ``MAILERS``; until 7.0 it takes the older settings, too.
+_SETTINGS: list[dict[str, Any]] = [{"EMAIL_BACKEND": _MEMORY}]
+if django.VERSION >= (6, 1):
+    _SETTINGS.append({"MAILERS": {"default": {"BACKEND": _MEMORY}}})
+
+
+@pytest.fixture(params=_SETTINGS, ids=lambda given: next(iter(given)))
+def outbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(mail, "outbox", [], raising=False)
+    with override_settings(**request.param):
+        yield mail.outbox
+
+
+def _send(**given: str) -> Answer:
+    kind = KINDS["email"]
+    return kind.send(options.read(kind.options, given), hostile(2), Sending())
+
+
+def test_a_letter_is_handed_over(outbox: list[Any]) -> None:
+    answer = _send(to="ops@shop.example, on-call@shop.example", sender="z4j@shop.example")
+    assert answer == Answer("sent", "Handed over for ops@shop.example, on-call@shop.example.")
+    (letter,) = outbox
+    assert letter.to == ["ops@shop.example", "on-call@shop.example"]
+    assert letter.from_email == "z4j@shop.example"
+    assert "\n" not in letter.subject
+    ((html, kind),) = letter.alternatives
+    assert kind == "text/html"
+    assert "<script" not in html
+
+
+def test_each_attempt_at_a_letter_has_the_same_id(outbox: list[Any]) -> None:
+    kind = KINDS["email"]
+    given = options.read(kind.options, {"to": "ops@shop.example"})
+    for told in (message(), message(), message(id="another", status="resolved")):
+        assert kind.send(given, told, Sending()).outcome == "sent"
+    first, again, other = (letter.extra_headers for letter in outbox)
+    assert first["Message-ID"] == again["Message-ID"] != other["Message-ID"]
+    assert first["References"] == other["References"]
+
+
+def test_a_backend_that_is_not_there_is_refused() -> None:
+    with override_settings(EMAIL_BACKEND="nowhere.EmailBackend"):
+        answer = _send(to="ops@shop.example")
+    assert answer.outcome == "refused"
+    assert "nowhere" in answer.text

@@ -1,0 +1,263 @@
+"""Sends what was written down, in a thread of its own, and writes down what came of it.
+
+A delivery is claimed before it is sent. One whose claimant was killed meanwhile is sent again
+where the channel takes that for the same; anywhere else nobody knows whether it arrived, and the
+log says so. It goes on whichever process goes on with it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from django.db import connections, router
+from django.db.models import F, QuerySet
+from msgspec import ValidationError
+
+from z4j_django import logs
+from z4j_django.alerts import composing, rules
+from z4j_django.models import AlertDelivery
+from z4j_django.models.primary import primary, update
+from z4j_django.secrets.masking import mask_text
+
+if TYPE_CHECKING:
+    from z4j_django.alerts.channels.base import Answer
+
+logger = logs.logger("z4j_django.alerts")
+
+#: Seconds between two messages to one channel.
+SPACE: Final = 1.0
+#: For how long one message is tried.
+GIVE_UP: Final = timedelta(days=1)
+#: How old a claim gets before its claimant is taken for killed: sending takes less.
+CLAIM: Final = timedelta(seconds=60)
+#: Seconds from one try to the next: first, and at most.
+FIRST: Final = 15.0
+MOST: Final = 900.0
+#: Seconds for which the thread waits for what is due soon, in place of a new one.
+_SOON: Final = 10.0
+#: Deliveries that are looked at together.
+_WINDOW: Final = 200
+
+_State = AlertDelivery.State
+_Status = AlertDelivery.Status
+_ARRIVED: Final = (_State.SENT, _State.PERHAPS)
+_GONE: Final = "The channel is not there any more, or is switched off."
+_OVER: Final = "It was over before it could be told."
+_LATER: Final = "A later message says more."
+_KILLED: Final = "The process that sent it was killed meanwhile; whether it arrived is unknown."
+_UNREADABLE: Final = "Another version of z4j_django has written it."
+
+
+class Sender:
+    """Sends the alerts of a project, whenever it is told to.
+
+    Args:
+        project: Which.
+        clock: The moment, by the database's clock.
+        holder: What the log calls this process.
+    """
+
+    def __init__(self, project: str, clock: Callable[[], datetime], holder: str) -> None:
+        self.project = project
+        self._clock = clock
+        self._holder = holder
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        #: When the delivery that is being sent was claimed, on the monotonic clock.
+        self._busy_since: float | None = None
+        #: When each channel may be sent to again.
+        self._rests_until: dict[str, float] = {}
+        #: The last failure, which is not logged each time.
+        self._told = ""
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it is at one message for longer than any may take."""
+        since = self._busy_since
+        return since is not None and time.monotonic() - since > CLAIM.total_seconds()
+
+    def begin(self) -> None:
+        """Send, if there is anything to send, and nobody sends still."""
+        if self._thread is not None and self._thread.is_alive() and not self.hangs:
+            return
+        if self._stop.is_set() or not _unfinished(self.project).exists():
+            return
+        self._busy_since = None
+        self._thread = threading.Thread(target=self._run, name="z4j-alerts", daemon=True)
+        self._thread.start()
+
+    def end(self, seconds: float) -> None:
+        """Send nothing more; what is being sent has so many seconds."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        try:
+            self.run()
+            self._told = ""
+        except Exception as error:  # whatever a database raises
+            reason = mask_text(f"{type(error).__name__}: {error}")
+            if reason != self._told:
+                self._told = reason
+                logger.warning("The alerts could not be sent: %s", reason)
+        finally:
+            connections[router.db_for_write(AlertDelivery)].close()  # this thread's own
+
+    def run(self) -> None:
+        """Send all that is due, and what will be in a moment."""
+        mine = threading.current_thread()
+        recover(self.project, self._clock())
+        channels = {one.name: one for one in rules.channels(self.project) if one.is_enabled}
+        while not self._stop.is_set():
+            if self._thread not in (None, mine):
+                return  # it hung, and another thread has taken its place
+            row, wait = self._next()
+            if row is not None:
+                self._send(row, channels)
+            elif wait is None or wait > _SOON:
+                return
+            else:
+                self._stop.wait(wait)
+
+    def _next(self) -> tuple[AlertDelivery | None, float | None]:
+        """What is sent next; or how long that takes, if it is not for ever."""
+        now, clock = self._clock(), time.monotonic()
+        waits: list[float] = []
+        pending = primary(AlertDelivery).filter(project=self.project, state=_State.PENDING)
+        for row in pending.order_by("next_at", "id")[:_WINDOW]:
+            rests = self._rests_until.get(row.channel, clock) - clock
+            wait = max((row.next_at - now).total_seconds(), rests)
+            if wait <= 0:
+                return row, None
+            waits.append(wait)
+        return None, min(waits, default=None)
+
+    def _send(self, row: AlertDelivery, channels: Mapping[str, rules.Channel]) -> None:
+        channel = channels.get(row.channel)
+        if words := _GONE if channel is None else _needless(row):
+            _finish(row, _State.PENDING, _State.DROPPED, words, self._clock())
+            return
+        if _is_behind(row):
+            recover(self.project, self._clock())
+            self._rest(row.channel, SPACE)
+            return
+        if channel is None or not _claim(row, self._holder, self._clock()):
+            return
+        self._busy_since = time.monotonic()
+        try:
+            answer = _sent(self.project, channel, row)
+        finally:
+            self._busy_since = None
+        self._settle(row, answer)
+
+    def _settle(self, row: AlertDelivery, answer: Answer) -> None:
+        self._rest(row.channel, SPACE)
+        now = self._clock()
+        again = answer.outcome == "later"
+        if answer.outcome == "unknown":
+            again = _is_idempotent(row.kind)
+        if not again:
+            state = {"sent": _State.SENT, "refused": _State.REFUSED}.get(answer.outcome)
+            _finish(row, _State.SENDING, state or _State.PERHAPS, answer.text, now)
+        elif now - row.created_at >= GIVE_UP:
+            words = f"It was given up after a day. {answer.text}"
+            _finish(row, _State.SENDING, _State.FAILED, words, now)
+        else:
+            wait = max(answer.retry_after or 0.0, _pause(row.attempts))
+            self._rest(row.channel, min(wait, MOST))
+            mine = primary(AlertDelivery).filter(pk=row.pk, state=_State.SENDING)
+            next_at = now + timedelta(seconds=wait)
+            update(mine, state=_State.PENDING, next_at=next_at, answer=answer.text)
+
+    def _rest(self, channel: str, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        self._rests_until[channel] = max(self._rests_until.get(channel, 0.0), until)
+
+
+def recover(project: str, now: datetime) -> None:
+    """Say of what a killed process was sending what that means."""
+    left = primary(AlertDelivery).filter(
+        project=project, state=_State.SENDING, claimed_at__lt=now - CLAIM
+    )
+    for row in left.order_by("id")[:_WINDOW]:
+        if row.status != _Status.TEST and _is_idempotent(row.kind):
+            mine = primary(AlertDelivery).filter(pk=row.pk, state=_State.SENDING)
+            update(mine.filter(claimed_at=row.claimed_at), state=_State.PENDING, next_at=now)
+        else:
+            _finish(row, _State.SENDING, _State.PERHAPS, _KILLED, now)
+
+
+def is_stuck(project: str, now: datetime, age: timedelta) -> bool:
+    """Whether anything waits to be sent for longer than that."""
+    return _unfinished(project).filter(created_at__lt=now - age, state=_State.PENDING).exists()
+
+
+def _unfinished(project: str) -> QuerySet[AlertDelivery]:
+    mine = primary(AlertDelivery)
+    return mine.filter(project=project, state__in=(_State.PENDING, _State.SENDING))
+
+
+def _needless(row: AlertDelivery) -> str:
+    """Why a delivery need not be sent any more, in a sentence."""
+    others = primary(AlertDelivery).filter(notice=row.notice_id)
+    if others.filter(number__gt=row.number).exists():
+        return _LATER
+    if row.status == _Status.RESOLVED:
+        told = others.filter(status=_Status.FIRING)
+        if not told.filter(state__in=(*_ARRIVED, _State.SENDING)).exists():
+            return _OVER
+    return ""
+
+
+def _is_behind(row: AlertDelivery) -> bool:
+    """Whether an earlier message of the same alert is being sent still."""
+    others = primary(AlertDelivery).filter(notice=row.notice_id, number__lt=row.number)
+    return others.filter(state=_State.SENDING).exists()
+
+
+def _claim(row: AlertDelivery, holder: str, now: datetime) -> bool:
+    mine = primary(AlertDelivery).filter(pk=row.pk, state=_State.PENDING)
+    row.attempts += 1
+    return bool(
+        update(
+            mine,
+            state=_State.SENDING,
+            claimed_by=holder,
+            claimed_at=now,
+            attempts=F("attempts") + 1,
+        )
+    )
+
+
+def _sent(project: str, channel: rules.Channel, row: AlertDelivery) -> Answer:
+    from z4j_django.alerts import sending  # it brings HTTP and mail along
+    from z4j_django.alerts.channels.base import Answer
+
+    try:
+        message = composing.unpacked(row.message, f"z4j-{row.pk}")
+    except (ValidationError, TypeError):
+        return Answer("refused", _UNREADABLE)
+    return sending.send(project, channel, message)
+
+
+def _is_idempotent(kind: str) -> bool:
+    from z4j_django.alerts.channels.registry import KINDS
+
+    return kind in KINDS and KINDS[kind].is_idempotent
+
+
+def _pause(attempts: int) -> float:
+    """Seconds until the next try: twice as many each time, and not the same for all."""
+    wait = min(FIRST * 2.0 ** max(min(attempts, 20) - 1, 0), MOST)
+    return wait * random.uniform(0.8, 1.2)  # noqa: S311  # it keeps no secret
+
+
+def _finish(row: AlertDelivery, before: str, state: str, answer: str, now: datetime) -> None:
+    mine = primary(AlertDelivery).filter(pk=row.pk, state=before)
+    update(mine, state=state, answer=answer, finished_at=now)

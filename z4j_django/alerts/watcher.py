@@ -1,0 +1,66 @@
+"""What follows a round of the conditions: whoever listens is told, and messages are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from z4j_django import logs
+from z4j_django.alerts import changes, telling
+from z4j_django.alerts.changes import Changes
+from z4j_django.alerts.heartbeats import Heart
+from z4j_django.alerts.sender import Sender
+from z4j_django.secrets.masking import mask_text
+
+logger = logs.logger("z4j_django.alerts")
+
+#: Seconds that a message which is being sent has when its process ends.
+END: Final = 5.0
+
+
+class Watcher:
+    """A process's part in it.
+
+    Args:
+        project: Whose.
+        clock: The moment, by the database's clock.
+        holder: What the log calls this process.
+    """
+
+    def __init__(self, project: str, clock: Callable[[], datetime], holder: str) -> None:
+        self.project = project
+        self._sender = Sender(project, clock, holder)
+        self._heart = Heart(project, clock)
+        #: Failures that were logged.
+        self._told: set[str] = set()
+
+    def follow(self, now: datetime, found: Changes) -> None:
+        """Tell what a round has found. It never raises, and waits for no channel.
+
+        Args:
+            now: The moment of the round.
+            found: What is otherwise than before.
+        """
+        trouble = self._tried("told", lambda: telling.tell(self.project, now))
+        self._tried("listened to", lambda: changes.tell(self.project, found))
+        self._tried("sent", self._sender.begin)
+        if self._sender.hangs:
+            trouble = trouble or "Not called: the sending of alerts hangs."
+        self._tried("watched", lambda: self._heart.begin(trouble))
+
+    def end(self) -> None:
+        """Send nothing more."""
+        self._sender.end(END)
+
+    def _tried(self, what: str, call: Callable[[], object]) -> str:
+        """Why it failed, in a sentence; logged, but not each time."""
+        try:
+            call()
+        except Exception as error:  # whatever a database raises: the conditions count
+            reason = mask_text(f"{type(error).__name__}: {error}")
+            if (line := f"{what}: {type(error).__name__}") not in self._told:
+                self._told.add(line)
+                logger.warning("The alerts could not be %s: %s", what, reason)
+            return f"Not called: the alerts could not be {what}."
+        return ""
