@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Final
 
 import msgspec
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
+from z4j_django.alerts import composing, rules
+from z4j_django.alerts.channels import registry
 from z4j_django.alerts.message import Message
 from z4j_django.conf import settings
+from z4j_django.exceptions import OptionsError, SealError
 from z4j_django.models import AlertChannel, AlertDelivery, AlertSilence, ConditionRecord
+from z4j_django.queries import pages
+from z4j_django.queries.cursors import Cursor, Order
+from z4j_django.queries.pages import Page
 
 #: Deliveries that are looked through for those that tell of one thing, or that went to one channel.
 LOOKED_THROUGH: Final = 500
@@ -46,6 +55,31 @@ def tells_of(row: AlertDelivery, key: str, subject: str = "") -> bool:
     )
 
 
+def page(
+    rows: QuerySet[AlertDelivery], cursor: Cursor, limit: int, key: str = "", subject: str = ""
+) -> Page[AlertDelivery]:
+    """A page of the log; under a condition it looks through :data:`LOOKED_THROUGH` rows at most.
+
+    Args:
+        rows: Which deliveries.
+        cursor: Where the page begins.
+        limit: How many at most.
+        key: The condition that they tell of; empty for any.
+        subject: What they say it of; empty for anything.
+    """
+    if not key:
+        return pages.read(rows, cursor, limit)
+    found = pages.read(rows, cursor, LOOKED_THROUGH)
+    kept = [row for row in found.rows if tells_of(row, key, subject)]
+    if len(kept) <= limit:
+        more = found.following is not None or found.preceding is not None
+        examined = len(found.rows) if more else None
+        return Page(kept, found.following, found.preceding, examined)
+    if cursor.after is not None:
+        return Page(kept[-limit:], found.following, Order().key(kept[-limit]))
+    return Page(kept[:limit], Order().key(kept[limit - 1]), found.preceding)
+
+
 def of_condition(record: ConditionRecord) -> list[AlertDelivery]:
     """The deliveries that tell of a condition's finding, the newest first."""
     until = record.ended_at or timezone.now()
@@ -59,7 +93,7 @@ def of_condition(record: ConditionRecord) -> list[AlertDelivery]:
 def message(row: AlertDelivery) -> Message | None:
     """What a delivery says; None where another version wrote it down."""
     try:
-        return msgspec.convert({**row.message, "id": str(row.pk)}, Message)
+        return composing.unpacked(row.message, str(row.pk))
     except (msgspec.ValidationError, TypeError):
         return None
 
@@ -70,3 +104,36 @@ def silence_of(record: ConditionRecord, active: Iterable[AlertSilence]) -> Alert
         if one.condition in ("", record.key) and fnmatchcase(record.subject, one.subject):
             return one
     return None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How a channel is reached, as far as that may be told.
+
+    Attributes:
+        place: Where it leads; empty where nobody knows.
+        secrets: The names of its secret options that are set.
+        fault: Why it can't be made use of, in a sentence; empty where it can.
+    """
+
+    place: str
+    secrets: Sequence[str] = ()
+    fault: str = ""
+
+
+@sensitive_variables()
+def reached(channel: rules.Channel, project: str) -> Reached:
+    """How a channel is reached."""
+    kind = registry.KINDS.get(channel.kind)
+    if kind is None:
+        return Reached("", fault="There is no such kind of channels here.")
+    try:
+        opened = channel.opened(project)
+    except SealError:
+        return Reached("", fault="Its secrets can't be opened: enter them anew.")
+    except OptionsError:
+        return Reached("", fault="Its options are wrong.")
+    names = sorted(rules.secret_names(channel.kind))
+    return Reached(
+        kind.place(opened), [name for name in names if isinstance(getattr(opened, name), str)]
+    )

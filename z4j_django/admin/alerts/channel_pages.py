@@ -22,7 +22,7 @@ from z4j_django.alerts import rules
 from z4j_django.alerts import told as deliveries
 from z4j_django.alerts.channels import base, registry
 from z4j_django.conf import settings
-from z4j_django.exceptions import OperationError, OptionsError, SealError
+from z4j_django.exceptions import OperationError, SealError
 from z4j_django.models import AlertChannel, AlertDelivery, Operation
 from z4j_django.models.primary import primary
 from z4j_django.secrets import sealing
@@ -282,18 +282,10 @@ def _kind(channel: rules.Channel) -> str:
     return kind.title if kind is not None else channel.kind
 
 
-@sensitive_variables()
 def _place(channel: rules.Channel) -> SafeString:
     """Where it leads, without a secret; or why nobody knows."""
-    kind = registry.KINDS.get(channel.kind)
-    try:
-        if kind is not None:
-            return formatting.text(kind.place(channel.opened(settings.PROJECT)))
-    except SealError:
-        return formatting.mark(_("its secrets can't be opened: enter them anew"))
-    except OptionsError:
-        pass
-    return formatting.mark(_("its options are wrong"))
+    found = deliveries.reached(channel, settings.PROJECT)
+    return formatting.mark(_(found.fault)) if found.fault else formatting.text(found.place)
 
 
 def _tried(name: str) -> AlertDelivery | None:

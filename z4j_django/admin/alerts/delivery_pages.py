@@ -19,7 +19,6 @@ from z4j_django.alerts import rules, told, wording
 from z4j_django.conditions.registry import CONDITIONS
 from z4j_django.conf import settings
 from z4j_django.models import AlertAct, AlertDelivery, ConditionRecord, Operation
-from z4j_django.queries import pages
 from z4j_django.queries.cursors import Cursor
 from z4j_django.queries.pages import Page
 
@@ -83,10 +82,7 @@ class DeliveryChangeList(KeysetChangeList):
         key, subject = chosen.get("condition", ""), chosen.get("subject", "")
         if not key:
             return super().page(cursor)
-        found = pages.read(self._rest, cursor, told.LOOKED_THROUGH, self._ranges)
-        rows = [row for row in found.rows if told.tells_of(row, key, subject)]
-        more = found.following is not None or found.preceding is not None
-        return Page(rows, found.following, found.preceding, len(found.rows) if more else None)
+        return told.page(self._rest, cursor, self.list_per_page, key, subject)
 
 
 @admin.register(AlertDelivery)
