@@ -118,6 +118,13 @@ def channel_table(key: str) -> str:
     return _rows(("Option", "Type", "Required", "Sealed", ""), rows)
 
 
+def rules_table() -> str:
+    """What may be said of an alert rule."""
+    from z4j_django.alerts.rule_options import RuleOptions
+
+    return _options(options.described(RuleOptions).values())
+
+
 #: The tables by the first word of their names; the second names a verb, or a kind.
 TABLES: Final[dict[str, Callable[..., str]]] = {
     "options": lambda name: options_table(verbs.VERBS[name]),
@@ -126,6 +133,7 @@ TABLES: Final[dict[str, Callable[..., str]]] = {
     "verbs": verbs_table,
     "conditions": conditions_table,
     "thresholds": thresholds_table,
+    "rules": rules_table,
     "channels": channels_table,
     "channel": channel_table,
 }

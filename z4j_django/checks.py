@@ -23,6 +23,7 @@ from django.db import connections, router
 
 from z4j_django import conf, exceptions, models, permissions, wiring
 from z4j_django.agent import private, releases
+from z4j_django.alerts import rules
 from z4j_django.conditions import registry
 
 TAG = "z4j"
@@ -53,6 +54,38 @@ def check_conditions(**kwargs: Any) -> list[checks.CheckMessage]:
         hint = "docs/reference/conditions.md has all of them; until then the defaults count."
         return [checks.Error(str(error), hint=hint, id="z4j_django.E006")]
     return []
+
+
+@checks.register(TAG)
+def check_alerts(**kwargs: Any) -> list[checks.CheckMessage]:
+    """E008: ``Z4J["ALERTS"]`` names channels and rules that can be."""
+    if _problem_of_setting() is not None:
+        return []
+    hint = "docs/how-to/be-told.md has all of it; until then this one is passed over."
+    return [checks.Error(one, hint=hint, id="z4j_django.E008") for one in rules.problems()]
+
+
+@checks.register(TAG, checks.Tags.database)
+def check_channels(
+    databases: Collection[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """W009: the rules of the settings name channels that there are, in them or in the database."""
+    if _problem_of_setting() is not None or not conf.settings.ALERTS.RULES:
+        return []
+    alias = router.db_for_write(models.AlertChannel)
+    table = models.AlertChannel._meta.db_table
+    if alias not in (databases or ()):
+        return []
+    if table not in connections[alias].introspection.table_names():
+        return []
+    return [
+        checks.Warning(
+            f"Z4J['ALERTS']['RULES'][{rule!r}] names a channel {name!r} that there is not.",
+            hint="Write it into Z4J['ALERTS']['CHANNELS'], or make it in the admin.",
+            id="z4j_django.W009",
+        )
+        for rule, name in rules.missing_channels(conf.settings.PROJECT)
+    ]
 
 
 @checks.register(TAG)

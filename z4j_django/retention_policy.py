@@ -19,9 +19,10 @@ DEFAULT: Final = "default"
 #: kept for ever. The default age is not theirs.
 PAYLOADS: Final = "payloads"
 OPERATIONS: Final = "operations"
-#: Samples of queues, and conditions that have ended.
+#: Samples of queues, conditions that have ended, and what was told of them.
 SAMPLES: Final = "samples"
 CONDITIONS: Final = "conditions"
+ALERTS: Final = "alerts"
 #: Statistics, by how many seconds each counts together.
 STATISTICS: Final = dict(
     zip(("statistics_minutes", "statistics_hours", "statistics_days"), STEPS, strict=True)
@@ -30,6 +31,7 @@ STATISTICS: Final = dict(
 _AGES: Final[Mapping[str, timedelta | None]] = {
     SAMPLES: timedelta(weeks=2),
     CONDITIONS: timedelta(days=90),
+    ALERTS: timedelta(days=90),
     "statistics_minutes": timedelta(days=2),
     "statistics_hours": timedelta(days=90),
 }
@@ -51,6 +53,7 @@ class RetentionPolicy:
         operations: Age of what operators did; ``None``: kept for ever.
         samples: Age of the samples of queues; ``None``: kept for ever.
         conditions: How long ago a condition ended; ``None``: kept for ever.
+        alerts: Age of what was told of them, and of silences that are over; ``None``: likewise.
         statistics: By the seconds that each counts together; one that is missing is kept for ever.
     """
 
@@ -60,6 +63,7 @@ class RetentionPolicy:
     operations: timedelta | None = None
     samples: timedelta | None = None
     conditions: timedelta | None = None
+    alerts: timedelta | None = None
     statistics: Mapping[int, timedelta] = field(default_factory=dict)
 
     @property
@@ -94,7 +98,7 @@ def from_setting(given: Mapping[str, Any]) -> RetentionPolicy:
     Raises:
         ValueError: If a key is unknown or a value is no age; the message names both.
     """
-    nouns = (PAYLOADS, OPERATIONS, SAMPLES, CONDITIONS, *STATISTICS)
+    nouns = (PAYLOADS, OPERATIONS, SAMPLES, CONDITIONS, ALERTS, *STATISTICS)
     known = (*states.ALL, UNFINISHED, DEFAULT, *nouns)
     ages = dict(_AGES)
     for key, value in given.items():
@@ -114,6 +118,7 @@ def from_setting(given: Mapping[str, Any]) -> RetentionPolicy:
         operations=ages.get(OPERATIONS),
         samples=ages.get(SAMPLES),
         conditions=ages.get(CONDITIONS),
+        alerts=ages.get(ALERTS),
         statistics={step: age for key, step in STATISTICS.items() if (age := ages.get(key))},
     )
 

@@ -43,7 +43,7 @@ class TestCommand:
         )
         assert (
             "0 errors, 0 operations, 0 workers, 0 journals, 0 losses, 0 samples, 0 conditions, "
-            "0 cursors, 0 statistics, in " in said
+            "0 alerts, 0 silences, 0 cursors, 0 statistics, in " in said
         )
         assert left() == {"failed"}
 
@@ -84,6 +84,8 @@ class TestCommand:
             "losses": 0,
             "samples": 0,
             "conditions": 0,
+            "alerts": 0,
+            "silences": 0,
             "cursors": 0,
             "statistics": 0,
             "busy": 0,

@@ -13,6 +13,10 @@ from tests.integration.aged import WEEK, ago, left, task
 from z4j_django import retention_policy, states
 from z4j_django.agent import batching, events
 from z4j_django.models import (
+    AlertAct,
+    AlertDelivery,
+    AlertNotice,
+    AlertSilence,
     ConditionRecord,
     GroupRecord,
     JournalCursor,
@@ -330,3 +334,31 @@ def test_samples_and_what_was_wrong_once_go_though_no_age_is_set() -> None:
     prune(retention_policy.from_setting({}))
     assert QueueSample.objects.count() == 2
     assert set(ConditionRecord.objects.values_list("subject", flat=True)) == {"lately", "still"}
+
+
+def test_what_was_told_goes_though_no_age_is_set_but_the_last_word_of_what_holds() -> None:
+    for group, closed in (("lately", 89), ("long ago", 91), ("still", None)):
+        notice = AlertNotice.objects.create(
+            rule="all",
+            channel="ops",
+            group=group,
+            opened_at=ago(99),
+            told_at=ago(98),
+            closed_at=ago(closed) if closed else None,
+            is_open=None if closed else True,
+        )
+        for number in (1, 2):
+            AlertDelivery.objects.create(
+                notice=notice, number=number, channel="ops", created_at=ago(98), next_at=ago(98)
+            )
+    for subject, until, ended in (("over", 91, None), ("ended", 1, 91), ("lately", 89, None)):
+        AlertSilence.objects.create(
+            subject=subject, since=ago(99), until=ago(until), ended_at=ago(ended) if ended else None
+        )
+    for days in (89, 91):
+        AlertAct.objects.create(rule="all", since=ago(99), is_dry_run=True, at=ago(days))
+    prune(retention_policy.from_setting({}))
+    assert [(one.notice.group, one.number) for one in AlertDelivery.objects.all()] == [("still", 2)]
+    assert set(AlertNotice.objects.values_list("group", flat=True)) == {"lately", "still"}
+    assert [one.subject for one in AlertSilence.objects.all()] == ["lately"]
+    assert AlertAct.objects.count() == 1

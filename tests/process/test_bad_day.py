@@ -17,13 +17,14 @@ import pytest
 from django.utils import timezone
 
 from tests.process.conftest import SceneMaker
+from tests.process.harness import sink
 from tests.process.harness.processes import PATIENCE, Program
 from tests.process.harness.waiting import wait_until
 from tests.process.shop.mail import serving
 from tests.process.shop.shop import Shop, Story, play
 from z4j_django.agent import journal
 from z4j_django.conditions.registry import CONDITIONS
-from z4j_django.models import JournalRecord
+from z4j_django.models import AlertDelivery, AlertNotice, JournalRecord
 
 #: Seconds for the whole day; two rounds pass until the last has ended.
 DAY = 200.0
@@ -33,9 +34,13 @@ OTHER = "journal of another host"
 
 @pytest.fixture
 def shop(make_scene: SceneMaker) -> Iterator[Shop]:
-    with serving() as mail, make_scene("redis", "postgresql", Shop) as made:
+    with (
+        serving() as mail,
+        sink.serving() as hook,
+        make_scene("redis", "postgresql", Shop) as made,
+    ):
         assert isinstance(made, Shop)
-        made.open(mail)
+        made.open(mail, hook)
         yield made
 
 
@@ -71,6 +76,23 @@ def test_whatever_goes_wrong_in_the_shop_is_told_until_it_is_mended(shop: Shop) 
     print(shop.as_text())
     # For all who work here there is one clock.
     assert shop.told.keys() == CONDITIONS.keys() - {"clocks_apart"}
+    alerts_told_each_once(shop)
+
+
+def alerts_told_each_once(shop: Shop) -> None:
+    """Of each group of problems: that it began, what came to it, and once that it is over."""
+    notices = AlertNotice.objects.using(shop.records.alias)
+    deliveries = AlertDelivery.objects.using(shop.records.alias)
+    wait_until(lambda: not notices.filter(is_open=True).exists(), 60.0, "the end of all alerts")
+    waiting = deliveries.filter(state__in=("pending", "sending"))
+    wait_until(lambda: not waiting.exists(), 60.0, "the last message")
+    print(*shop.hook.lines(), sep="\n")
+    assert {key for key, _ in shop.heard()} == shop.told.keys()
+    for notice in notices.exclude(told_at=None):
+        sent = list(notice.deliveries.order_by("number").values_list("status", "state"))
+        assert [status for status, _ in sent].count("resolved") == 1, (notice.group, sent)
+        assert sent[-1][0] == "resolved"
+    assert len(shop.hook.bodies) == deliveries.filter(state__in=("sent", "perhaps")).count()
 
 
 def execute(shop: Shop, statement: str) -> None:

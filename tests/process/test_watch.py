@@ -6,12 +6,14 @@ import sys
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 
 from tests.process.conftest import SceneMaker
+from tests.process.harness import sink
 from tests.process.harness.processes import PATIENCE, kill, shippers
 from tests.process.harness.scene import Scene
 from tests.process.harness.waiting import wait_until
-from z4j_django.models import ConditionRecord, Lease, QueueSample
+from z4j_django.models import AlertDelivery, ConditionRecord, Lease, QueueSample, WorkerRecord
 
 LIMITS = {"queue_without_consumer": {"after": 0}, "no_workers": {"after": 0}}
 
@@ -54,27 +56,72 @@ def test_a_light_shipper_tells_of_a_queue_without_a_consumer_and_the_command_of_
         assert second.startswith("critical No worker: No worker is online: the last, ")
 
 
-def test_when_a_host_dies_that_looked_after_all_another_does(make_scene: SceneMaker) -> None:
-    with make_scene("redis", "postgresql") as scene:
+#: Queues of the worker that dies.
+QUEUES = 40
+
+
+def test_when_a_host_dies_that_looked_after_all_another_does_and_tells_what_is_not_told_yet(
+    make_scene: SceneMaker,
+) -> None:
+    """It dies while it tells of a queue that nobody consumes, and its worker with it."""
+    with sink.serving() as hook, make_scene("redis", "postgresql") as scene:
+        hook.answers.clear()
         journals = {name: scene.folder / name for name in ("one", "two")}
-        workers = {
-            name: scene.worker(
-                "-P", "solo", name=name, environment=scene.environment(JOURNAL_DIR=str(folder))
-            )
+        alerts = {
+            "CHANNELS": {"hook": hook.channel()},
+            "RULES": {"all": {"after": 0}},
+            "PRIVATE_TARGETS": True,
+        }
+        given = {"CONDITIONS": LIMITS, "ALERTS": alerts}
+        environments = {
+            name: scene.environment(JOURNAL_DIR=str(folder), **given)
             for name, folder in journals.items()
         }
-        lease = Lease.objects.using(scene.records.alias)
+        queues = [f"{scene.queue}-{number:02}" for number in range(QUEUES)]
+        lost = f"{scene.queue}.lost"
+        workers = {}
+
+        def hire(name: str, *options: str) -> None:
+            workers[name] = scene.worker(
+                "-P", "solo", *options, name=name, environment=environments[name]
+            )
+
+        scene.publish(f"add.apply_async((1, 2), queue={lost!r})", environments["one"])
+        hire("one", "-Q", ",".join(queues))
+        lease = Lease.objects.using(scene.records.alias).filter(name=Lease.WATCH)
 
         def holder() -> str | None:
             looked = lease.exclude(done_at=None).values_list("holder", flat=True).first()
             pid = int((looked or "0@").partition("@")[0])
             return next((name for name, place in journals.items() if pid in shippers(place)), None)
 
-        first = wait_until(holder, PATIENCE, "a shipper that looks after all")
-        for pid in shippers(journals[first]):
+        wait_until(lambda: holder() == "one", PATIENCE, "a shipper that looks after all")
+        hire("two")
+        told = wait_until(lambda: hook.lines(), PATIENCE, "a message")
+        assert told == [f"firing queue_without_consumer:{lost}"]
+        for pid in shippers(journals["one"]):
             kill(pid)
-        workers[first].clean_up()
-        for row in lease.all():  # as it is 40 seconds later
+        workers["one"].clean_up()
+        sends = "".join(f"tasks.add.apply_async((1, 2), queue={one!r}); " for one in queues)
+        scene.script(sends, environments["two"])
+        past = timedelta(minutes=5)
+        for row in lease.all():  # as it is five minutes later
             lease.update(until=row.until - timedelta(seconds=40), done_at=None)
-        [other] = journals.keys() - {first}
-        wait_until(lambda: holder() == other, PATIENCE, "the other, who looks")
+        deliveries = AlertDelivery.objects.using(scene.records.alias)
+        deliveries.update(claimed_at=F("claimed_at") - past)
+        dead = WorkerRecord.objects.using(scene.records.alias).filter(
+            hostname=scene.hostname("one")
+        )
+        dead.update(last_seen=F("last_seen") - past)
+        hook.answers.set()
+        wait_until(lambda: holder() == "two", PATIENCE, "the other, who looks")
+        wait_until(lambda: len(hook.bodies) > 1, PATIENCE, "what it tells")
+        first, *rest = hook.lines()[1].split()
+        assert first == "firing"
+        assert rest == [
+            f"worker_silent:{scene.hostname('one')}",
+            *(f"queue_without_consumer:{one}" for one in queues),
+        ]
+        found = deliveries.order_by("id").values_list("state", "attempts")
+        assert list(found) == [("perhaps", 1), ("sent", 1)]
+        assert len(hook.bodies) == 2

@@ -13,7 +13,7 @@ from django.db import connections
 from django.test import override_settings
 from psycopg import IsolationLevel
 
-from z4j_django import handover
+from z4j_django import handover, signals
 
 #: What the other process makes of it.
 TAKE = """
@@ -64,6 +64,52 @@ def test_the_whole_project_is_wanted_only_where_the_database_needs_it(
     assert why in handover.why_not()
     assert bool(handover.why_not()) is bool(why)
     assert bool(handover.give()) is not bool(why)
+
+
+MAIL = """
+import json, sys
+from z4j_django.store.writer import database_sink
+database_sink(sys.stdin.buffer.read())
+from django.conf import settings
+from z4j_django.alerts import links
+told = settings.EMAIL_HOST, settings.DEFAULT_FROM_EMAIL, links.first_page()
+print(json.dumps([*told, settings.is_overridden("EMAIL_PORT"), settings.NEWSLETTER_KEY]))
+"""
+
+
+def test_a_process_mails_as_the_project_does_and_knows_where_the_admin_is() -> None:
+    with override_settings(
+        EMAIL_HOST="mail.example",
+        EMAIL_BACKEND="newsletter.backends.Mail",
+        DEFAULT_FROM_EMAIL="shop@shop.example",
+        EMAIL_TIMEOUT=object(),  # what JSON can't carry is left out
+        NEWSLETTER_KEY="of the backend",
+    ):
+        given = handover.give(site={"root": "https://shop.example/admin/"})
+    command = [sys.executable, "-c", MAIL]
+    made = subprocess.run(command, input=given, capture_output=True, check=True)
+    assert json.loads(made.stdout) == [
+        "mail.example",
+        "shop@shop.example",
+        "https://shop.example/admin/z4j_django/",
+        False,
+        "of the backend",
+    ]
+
+
+def test_what_only_the_projects_own_code_can_do_wants_the_whole_project() -> None:
+    def hear(**given: Any) -> None:
+        pass
+
+    assert not handover.why_not()
+    signals.alert_changed.connect(hear)
+    try:
+        assert handover.why_not() == "its code listens to alert_changed"
+    finally:
+        signals.alert_changed.disconnect(hear)
+    with override_settings(Z4J={"ALERTS": {"AUTOMATION": True}}):
+        assert handover.why_not().startswith("rules may do something by themselves ")
+        assert not handover.give()
 
 
 def test_a_process_without_celery_knows_the_schedules_that_it_was_given() -> None:

@@ -12,8 +12,8 @@ from z4j_django import checks, conf, retention_policy, states
 
 KEYS = (
     "PENDING, RECEIVED, STARTED, RETRY, IGNORED, REJECTED, REVOKED, FAILURE, SUCCESS, "
-    "unfinished, default, payloads, operations, samples, conditions, statistics_minutes, "
-    "statistics_hours, statistics_days"
+    "unfinished, default, payloads, operations, samples, conditions, alerts, "
+    "statistics_minutes, statistics_hours, statistics_days"
 )
 
 
@@ -61,6 +61,7 @@ def test_without_a_default_the_rest_is_kept() -> None:
         == retention_policy.RetentionPolicy(
             samples=timedelta(days=14),
             conditions=timedelta(days=90),
+            alerts=timedelta(days=90),
             statistics={60: timedelta(days=2), 3_600: timedelta(days=90)},
         )
     )

@@ -10,7 +10,6 @@ from z4j_django import logs, signals
 from z4j_django.alerts import composing
 from z4j_django.alerts.message import Problem, Status
 from z4j_django.models import ConditionRecord
-from z4j_django.secrets.masking import mask_text
 
 logger = logs.logger("z4j_django.alerts")
 
@@ -29,18 +28,11 @@ class Changes:
 
 
 def tell(project: str, changes: Changes) -> None:
-    """Tell whoever listens in this process. What receivers raise is logged."""
+    """Tell whoever listens in this process. What receivers raise, Django logs."""
     if not signals.alert_changed.has_listeners(Problem) and "sentry_sdk" not in sys.modules:
         return
     for alert, status in _changed(changes):
-        sent = signals.alert_changed.send_robust(
-            Problem, alert=alert, status=status, project=project
-        )
-        for receiver, error in sent:
-            if isinstance(error, Exception):
-                name = getattr(receiver, "__qualname__", type(receiver).__name__)
-                reason = mask_text(f"{type(error).__name__}: {error}")
-                logger.warning("%s, which listens to alert_changed, failed: %s", name, reason)
+        signals.alert_changed.send_robust(Problem, alert=alert, status=status, project=project)
         _leave_breadcrumb(alert, status)
 
 

@@ -297,6 +297,18 @@ def problems() -> list[str]:
     return found
 
 
+def missing_channels(project: str) -> list[tuple[str, str]]:
+    """The rules of the settings, and the channels that they name and that there are not."""
+    known = {one.name for one in channels(project)}
+    return [
+        (rule.name, name)
+        for rule in rules(project)
+        if rule.source == "settings"
+        for name in rule.channels
+        if name not in known
+    ]
+
+
 def channel_faults(kind: Any, said: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with the options of a channel, by their names; ``kind`` is one, too."""
     known = _kinds()

@@ -52,17 +52,24 @@ def tell(project: str, now: datetime) -> bool:
     open_now = primary(AlertNotice).filter(project=project, is_open=True)
     if not channels and not open_now.exists():
         return False
-    _make_row(project, now)
+    make_row(project, now)
     with up_to_date(AlertNotice):
         if _lock(project, now):
             _Round(project, now, channels).run()
     return True
 
 
-def _make_row(project: str, now: datetime) -> None:
+def make_row(project: str, now: datetime) -> None:
+    """See that there is the row that is locked."""
     if not primary(Lease).filter(project=project, name=Lease.ALERTS).exists():
         row = Lease(project=project, name=Lease.ALERTS, until=now)
         primary(Lease).bulk_create([row], ignore_conflicts=True)
+
+
+def lock_row(project: str) -> None:
+    """Have all others wait for the end of this transaction."""
+    mine = primary(Lease).filter(project=project, name=Lease.ALERTS)
+    mine.update(name=Lease.ALERTS)
 
 
 def _lock(project: str, now: datetime) -> bool:
@@ -83,7 +90,7 @@ class _Round:
             Place(one.key, one.subject): one
             for one in primary(ConditionRecord).filter(project=project, is_open=True)[:LIMIT]
         }
-        self.holding = {place: _holding(place, one) for place, one in self.records.items()}
+        self.holding = {place: holding(place, one) for place, one in self.records.items()}
         self.family = Family(self.records, self._facts())
         self.composer = composing.Composer(project, now, self.records, self.family)
         self.notices: dict[_Pair, list[Notice]] = {}
@@ -276,7 +283,8 @@ def _terms(rule: rules.Rule, now: datetime) -> planning.Terms:
     )
 
 
-def _holding(place: Place, record: ConditionRecord) -> Holding:
+def holding(place: Place, record: ConditionRecord) -> Holding:
+    """A stored condition, as it is planned with."""
     task = record.numbers.get("task") if isinstance(record.numbers, dict) else None
     names = (place.subject, task) if isinstance(task, str) and task else (place.subject,)
     return Holding(place, record.severity, names)

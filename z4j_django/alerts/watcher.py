@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
+
+from django.db import connections, router
+from django.utils.module_loading import import_string
 
 from z4j_django import logs
 from z4j_django.alerts import changes, telling
 from z4j_django.alerts.changes import Changes
 from z4j_django.alerts.heartbeats import Heart
 from z4j_django.alerts.sender import Sender
+from z4j_django.conf import settings
+from z4j_django.models import AlertAct
 from z4j_django.secrets.masking import mask_text
 
+#: What rules do by themselves. It stands above this package, and wants the project's Celery app.
+_ACT: Final = "z4j_django.operations.automation.act"
 logger = logs.logger("z4j_django.alerts")
 
 #: Seconds that a message which is being sent has when its process ends.
@@ -32,6 +40,7 @@ class Watcher:
         self.project = project
         self._sender = Sender(project, clock, holder)
         self._heart = Heart(project, clock)
+        self._acting: threading.Thread | None = None
         #: Failures that were logged.
         self._told: set[str] = set()
 
@@ -47,11 +56,29 @@ class Watcher:
         self._tried("sent", self._sender.begin)
         if self._sender.hangs:
             trouble = trouble or "Not called: the sending of alerts hangs."
+        self._tried("acted on", lambda: self._act(now))
         self._tried("watched", lambda: self._heart.begin(trouble))
 
     def end(self) -> None:
         """Send nothing more."""
         self._sender.end(END)
+
+    def _act(self, now: datetime) -> None:
+        """Have rules do what they do by themselves, unless they are at it still."""
+        if not settings.ALERTS.AUTOMATION:
+            return
+        if self._acting is not None and self._acting.is_alive():
+            return
+        self._acting = threading.Thread(
+            target=self._run_acts, args=[now], name="z4j-automation", daemon=True
+        )
+        self._acting.start()
+
+    def _run_acts(self, now: datetime) -> None:
+        try:
+            self._tried("acted on", lambda: import_string(_ACT)(self.project, now))
+        finally:
+            connections[router.db_for_write(AlertAct)].close()  # this thread's own
 
     def _tried(self, what: str, call: Callable[[], object]) -> str:
         """Why it failed, in a sentence; logged, but not each time."""

@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField(help_text='When.')),
                 ('operation_id', models.BigIntegerField(blank=True, help_text='The operation; none for a dry run, or where it failed.', null=True)),
                 ('words', z4j_django.models.fields.AnyTextField(blank=True, default='', help_text='What came of it, or would have.')),
+                ('stops', models.BooleanField(default=False, help_text='Whether the rule stopped with it, because it did not help.')),
             ],
             options={
                 'verbose_name': 'act of a rule',

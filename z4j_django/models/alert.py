@@ -371,6 +371,9 @@ class AlertAct(models.Model):
         null=True, blank=True, help_text="The operation; none for a dry run, or where it failed."
     )
     words = AnyTextField(blank=True, default="", help_text="What came of it, or would have.")
+    stops = models.BooleanField(
+        default=False, help_text="Whether the rule stopped with it, because it did not help."
+    )
 
     objects = PrimaryManager()
 

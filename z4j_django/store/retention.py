@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from z4j_django import logs, states
 from z4j_django.counters import SCOPES
@@ -47,6 +47,8 @@ OTHERS: Final = (
     "losses",
     "samples",
     "conditions",
+    "alerts",
+    "silences",
     "cursors",
     "statistics",
 )
@@ -93,8 +95,8 @@ def prune(
     """
     run = _Run(policy, project, batch, dry_run)
     parts = (run.payloads, run.tasks, run.groups, run.errors, run.operations, run.workers)
-    rest = (run.journals, run.losses, run.samples, run.conditions, run.cursors, run.statistics)
-    for part in (*parts, *rest):
+    rest = (run.journals, run.losses, run.samples, run.conditions, run.alerts, run.silences)
+    for part in (*parts, *rest, run.cursors, run.statistics):
         for _ in part():
             yield run.tally
 
@@ -254,6 +256,30 @@ class _Run:
         if self.policy.conditions is not None:
             old = Q(project=self.project) & self._before("ended_at", self.policy.conditions)
             yield from self._others("conditions", "ConditionRecord", old, "pk")
+
+    def alerts(self) -> Iterator[None]:
+        """What was told, and what rules did; of what still holds, the last message stays."""
+        if self.policy.alerts is None:
+            return
+        mine, age = Q(project=self.project), self.policy.alerts
+        still = deleting.rows_of("AlertNotice").filter(mine, is_open=True)
+        newest = deleting.rows_of("AlertDelivery").filter(notice__in=still).values("notice")
+        kept = list(newest.annotate(last=Max("pk")).values_list("last", flat=True)[:_AT_ONCE])
+        old = mine & self._before("created_at", age) & ~Q(pk__in=kept)
+        yield from self._others("alerts", "AlertDelivery", old, "pk")
+        if not self.dry_run:
+            deliveries = deleting.rows_of("AlertDelivery").filter(notice=OuterRef("pk"))
+            told = mine & self._before("closed_at", age) & ~Q(Exists(deliveries))
+            yield from self._others("alerts by their causes", "AlertNotice", told, "pk")
+        yield from self._others("alerts", "AlertAct", mine & self._before("at", age), "pk")
+
+    def silences(self) -> Iterator[None]:
+        """Silences that are over."""
+        if self.policy.alerts is not None:
+            age = self.policy.alerts
+            over = self._before("until", age) | self._before("ended_at", age)
+            mine = Q(project=self.project) & over
+            yield from self._others("silences", "AlertSilence", mine, "pk")
 
     def cursors(self) -> Iterator[None]:
         """Cursors of segments that are on no host any more."""

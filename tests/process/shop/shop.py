@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tests.process.harness.processes import REPOSITORY, Program
 from tests.process.harness.scene import Scene
+from tests.process.harness.sink import Sink, place_of
 from tests.process.harness.waiting import wait_until
 from tests.process.shop.mail import MailServer
 from z4j_django.models import ConditionRecord, Lease
@@ -75,14 +76,16 @@ class Shop(Scene):
     app = "example_project"
     settings = "tests.process.shop.settings"
     mail: MailServer
+    #: Who hears of all that is wrong.
+    hook: Sink
     _console: subprocess.Popen[bytes] | None = None
     #: What holds, and all that was told: by the condition's key, and its subject.
     holds: dict[str, dict[str, str]]
     told: dict[str, dict[str, Told]]
 
-    def open(self, mail: MailServer) -> None:
+    def open(self, mail: MailServer, hook: Sink) -> None:
         """Begin."""
-        self.mail = mail
+        self.mail, self.hook = mail, hook
         self.holds, self.told = {}, {}
         self._opened = time.monotonic()
         environment = self.environment()
@@ -107,7 +110,14 @@ class Shop(Scene):
     def environment(self, **z4j: Any) -> dict[str, str]:
         """As of the first host, without a shipper of its own."""
         port = str(self.mail.port) if hasattr(self, "mail") else "25"
-        given = {"CONDITIONS": CONDITIONS, "SHIPPER": "external", "RELEASE": "shop 1"}
+        given: dict[str, Any] = {"CONDITIONS": CONDITIONS, "RELEASE": "shop 1"}
+        given["SHIPPER"] = "external"
+        if hasattr(self, "hook"):
+            given["ALERTS"] = {
+                "CHANNELS": {"hook": self.hook.channel()},
+                "RULES": {"all": {"severity": "warning", "after": 0}},
+                "PRIVATE_TARGETS": True,
+            }
         # The least that it may be.
         given["JOURNAL_MAX_BYTES"] = 16 * 1024**2
         return {**super().environment(**{**given, **z4j}), "SHOP_MAIL_PORT": port}
@@ -182,6 +192,14 @@ class Shop(Scene):
     def is_quiet(self, *keys: str, subject: str | None = None) -> Callable[[], bool]:
         """Whether conditions have ended."""
         return lambda: not any(self.tells(key, subject)() for key in keys)
+
+    def heard(self) -> dict[tuple[str, str], list[str]]:
+        """What the hook heard of each condition and subject: begun, ended."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for body in list(self.hook.bodies):
+            for one in body["alerts"]:
+                found.setdefault(place_of(one), []).append(one["status"])
+        return found
 
     def as_text(self) -> str:
         """All that was told, and for how long."""
