@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from typing import Final
 
 import msgspec
@@ -13,7 +12,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from z4j_django.alerts import composing, rules
+from z4j_django.alerts import composing, rules, silences, telling
+from z4j_django.alerts.causes import Place
 from z4j_django.alerts.channels import registry
 from z4j_django.alerts.message import Message
 from z4j_django.conf import settings
@@ -100,10 +100,8 @@ def message(row: AlertDelivery) -> Message | None:
 
 def silence_of(record: ConditionRecord, active: Iterable[AlertSilence]) -> AlertSilence | None:
     """The silence by which nobody is told of a condition's finding, of those that hold."""
-    for one in active:
-        if one.condition in ("", record.key) and fnmatchcase(record.subject, one.subject):
-            return one
-    return None
+    problem = telling.holding(Place(record.key, record.subject), record)
+    return next((one for one in active if silences.is_about(one, problem)), None)
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,9 @@ def form_of(
         elif one.default is not UNSET:
             initial[one.argument] = one.default
     form.initial.update(initial)
-    own = {"name": editing.name_field(row), "is_enabled": editing.enabled_field(row)}
-    form.fields = {"name": own.pop("name"), **form.fields, **own}
+    form.fields |= {"name": editing.name_field(row), "is_enabled": editing.enabled_field(row)}
+    beside = ((one.argument, _WITHOUT.format(one.argument)) for one in form.declared.values())
+    form.order_fields(["name", *(name for names in beside for name in names), "is_enabled"])
     return form
 
 
@@ -109,7 +110,11 @@ class ChannelEditPage(editing.EditPage):
     def _ask_for_kind(self) -> HttpResponse:
         address = self.model_admin.page_url
         kinds = [
-            {"title": one.title, "about": _(one.about), "url": address("add", kind=one.key)}
+            {
+                "title": one.title,
+                "about": formatting.prose(_(one.about)),
+                "url": address("add", kind=one.key),
+            }
             for one in registry.KINDS.values()
         ]
         context = self.whole(title=_("Add a channel"), kinds=kinds, back=self.back())
@@ -155,7 +160,9 @@ class ChannelEditPage(editing.EditPage):
     def ask(self, row: AlertChannel, form: Any) -> HttpResponse:
         """The form, below what its kind is."""
         kind = self.kind(row)
-        title, about = (kind.title, _(kind.about)) if kind is not None else ("", "")
+        title, about = (
+            (kind.title, formatting.prose(_(kind.about))) if kind is not None else ("", "")
+        )
         words = _("Add a channel: %(kind)s") if row.pk is None else _("Channel %(name)s: %(kind)s")
         private = settings.ALERTS.PRIVATE_TARGETS
         return self.shown(

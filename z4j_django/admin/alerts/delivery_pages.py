@@ -56,10 +56,6 @@ class ConditionFilter(_Named):
     title = gettext_lazy("condition")
     parameter_name = "condition"
 
-    def values(self) -> list[str]:
-        """All that there are."""
-        return list(CONDITIONS)
-
     def words(self, value: str) -> str:
         """Its title."""
         return _(CONDITIONS[value].title) if value in CONDITIONS else value
@@ -248,7 +244,7 @@ def told_of(admin_: ReadOnlyAdmin, request: HttpRequest, record: ConditionRecord
             }
             for row in found[:_SHOWN]
         ],
-        "told_url": more if len(found) > _SHOWN else None,
+        "told_url": more,
         "shows_told": True,
     }
 

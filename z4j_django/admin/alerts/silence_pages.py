@@ -94,7 +94,7 @@ class SilencePage(_SilencingPage):
         return self.shown(
             form,
             title=_("Silence an alert?"),
-            note=f"{_(self.verb.about)} {_(self.verb.more)}".replace("`", ""),
+            note=_(self.verb.about),
             submit=_("Silence it"),
         )
 

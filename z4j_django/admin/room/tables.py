@@ -216,5 +216,10 @@ def _telling(reading: Reading, request: HttpRequest) -> dict[str, Any]:
         may = permissions.can(request.user, "alerts")
         url = page_url(request, "alertchannel", "add") if may else None
         return {"nobody": True, "telling_url": url or page_url(request, "alertrule")}
-    lost = formatting.count(found.lost) if found.lost else ""
-    return {"untold": lost, "telling_url": page_url(request, "alertdelivery")}
+    if not found.lost:
+        return {}
+    words = ngettext("%(n)s alert did not arrive.", "%(n)s alerts did not arrive.", found.lost)
+    return {
+        "untold": words % {"n": formatting.count(found.lost)},
+        "telling_url": page_url(request, "alertdelivery"),
+    }
