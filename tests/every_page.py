@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils import timezone
 
+from z4j_django.alerts import rules
 from z4j_django.models import (
     AlertAct,
     AlertChannel,
@@ -104,7 +105,10 @@ def stored(shop: TaskRecord) -> dict[str, str]:
 
 def _alerts(now: datetime) -> dict[str, str]:
     """Who is told of what is wrong, and what was told."""
-    channel = AlertChannel.objects.create(name="ops", kind="email", options={"to": "ops@shop.test"})
+    sealed = rules.seal_secrets(
+        "default", "ops", {"url": "https://hooks.shop.test/", "key": "x" * 16}
+    )
+    channel = AlertChannel.objects.create(name="ops", kind="webhook", sealed=sealed)
     rule = AlertRule.objects.create(
         name="night",
         conditions=["slots_held", "worker_gone"],
@@ -141,7 +145,7 @@ def _alerts(now: datetime) -> dict[str, str]:
     delivery = AlertDelivery.objects.create(
         rule="night",
         channel="ops",
-        kind="email",
+        kind="webhook",
         number=1,
         status="firing",
         state="failed",
@@ -155,29 +159,37 @@ def _alerts(now: datetime) -> dict[str, str]:
         claimed_by="1@web1",
         answer="Nobody listens at mail.shop.test:25.",
     )
-    act = AlertAct.objects.create(
+    AlertAct.objects.create(
         rule="night", condition="slots_held", subject="celery@web-1", since=now, at=now,
         verb="pool_grow", is_dry_run=True, words="It would grow.",
     )  # fmt: skip
     return {
         "rules": _page("alertrule_changelist"),
         "rule": _page("alertrule_change", rule.pk),
-        "add-rule": _page("alertrule_add"),
         "channels": _page("alertchannel_changelist"),
         "channel": _page("alertchannel_change", channel.pk),
         "add-channel": _page("alertchannel_add"),
-        "add-webhook": _page("alertchannel_add", kind="webhook"),
-        "test-channel": _page("alertchannel_test_channel", channel="ops"),
-        "delete-channel": _page("alertchannel_delete", channel.pk),
         "silences": _page("alertsilence_changelist"),
         "silence": _page("alertsilence_change", silence.pk),
         "silence-alerts": _page("alertsilence_silence_alerts", condition="worker_gone"),
-        "end-silence": _page("alertsilence_end_silence", silence.pk),
         "deliveries": _page("alertdelivery_changelist"),
-        "told-of": _page("alertdelivery_changelist", condition="slots_held"),
         "delivery": _page("alertdelivery_change", delivery.pk),
         "acts": _page("alertact_changelist"),
-        "act": _page("alertact_change", act.pk),
+    }
+
+
+def alike() -> dict[str, str]:
+    """Beside those of :func:`stored` more pages that look as some of them do."""
+    channel, silence = AlertChannel.objects.get(), AlertSilence.objects.get()
+    return {
+        "add-rule": _page("alertrule_add"),
+        "add-webhook": _page("alertchannel_add", kind="webhook"),
+        "test-channel": _page("alertchannel_test_channel", channel="ops"),
+        "delete-channel": _page("alertchannel_delete", channel.pk),
+        "delete-rule": _page("alertrule_delete", AlertRule.objects.get().pk),
+        "end-silence": _page("alertsilence_end_silence", silence.pk),
+        "told-of": _page("alertdelivery_changelist", condition="slots_held"),
+        "act": _page("alertact_change", AlertAct.objects.get().pk),
     }
 
 
