@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django.views.debug import ExceptionReporter
 
 from tests import first_page
-from tests.integration.operators import address, signed_in
+from tests.integration.operators import address, grant, signed_in
 from tests.integration.pages import SCRIPT, page, superuser, text
 from z4j_django.alerts import rules, sending
 from z4j_django.alerts.channels import base
@@ -356,6 +357,21 @@ class TestRules:
         assert answer.status_code == 200
         assert field in shown_errors(answer)
         assert not AlertRule.objects.exists()
+
+    def test_nobody_has_a_rule_do_what_he_may_not(self, root: Client) -> None:
+        user = User.objects.create_user("clerk", is_staff=True)
+        grant(user, "view_alertrule", "manage_alerts", "run_schedule")
+        clerk = Client()
+        clerk.force_login(user)
+        given = {"name": "night", "severity": "critical", "conditions": ["worker_silent"]}
+        answer = clerk.post(ADD_RULE, {**given, "verb": "pool_grow"})
+        assert "verb" in shown_errors(answer)
+        row = add_rule(root, **given, verb="pool_grow", is_dry_run="on")
+        answer = clerk.post(page(row), {**given, "severity": "warning", "verb": "pool_grow"})
+        assert "You may not do this by hand" in html.unescape(text(answer))
+        row.refresh_from_db()
+        assert (row.severity, row.is_dry_run) == ("critical", True)
+        assert clerk.post(page(row), {"severity": "warning", "verb": ""}).status_code == 302
 
     def test_those_of_the_settings_are_shown_as_such(self, root: Client, settings: Any) -> None:
         settings.Z4J = {"ALERTS": {"RULES": {"loud": {"severity": "warning"}}}}

@@ -25,6 +25,10 @@ from z4j_django.queries.pages import Page
 
 #: Deliveries that are looked through for those that tell of one thing, or that went to one channel.
 LOOKED_THROUGH: Final = 500
+#: Why a channel can't be made use of.
+NO_KIND: Final = "There is no such kind of channels here."
+UNOPENED: Final = "Its secrets can't be opened: enter them anew."
+WRONG: Final = "Its options are wrong."
 #: Time after the end of what was told of, within which "resolved" is.
 _AFTER: Final = timedelta(days=1)
 
@@ -124,13 +128,13 @@ def reached(channel: rules.Channel, project: str) -> Reached:
     """How a channel is reached."""
     kind = registry.KINDS.get(channel.kind)
     if kind is None:
-        return Reached("", fault="There is no such kind of channels here.")
+        return Reached("", fault=NO_KIND)
     try:
         opened = channel.opened(project)
     except SealError:
-        return Reached("", fault="Its secrets can't be opened: enter them anew.")
+        return Reached("", fault=UNOPENED)
     except OptionsError:
-        return Reached("", fault="Its options are wrong.")
+        return Reached("", fault=WRONG)
     names = sorted(rules.secret_names(channel.kind))
     return Reached(
         kind.place(opened), [name for name in names if isinstance(getattr(opened, name), str)]

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from msgspec import UNSET
 
+from z4j_django import permissions
 from z4j_django.admin import formatting, forms
 from z4j_django.admin.alerts import editing
 from z4j_django.alerts import rules
@@ -43,8 +44,14 @@ _PARTS: Final = (
 )
 
 
-def form_of(row: AlertRule, data: Any) -> forms.OptionsForm:
-    """The form of a rule, be it new."""
+def form_of(row: AlertRule, mine: frozenset[str], data: Any) -> forms.OptionsForm:
+    """The form of a rule.
+
+    Args:
+        row: It, be it new.
+        mine: What whoever writes it may do by hand.
+        data: What was posted.
+    """
     form = forms.form_for(RuleOptions)(data)
     fields = form.fields
     keys = [(key, _(one.title)) for key, one in CONDITIONS.items()]
@@ -60,7 +67,7 @@ def form_of(row: AlertRule, data: Any) -> forms.OptionsForm:
         widget=django_forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
     )
     doable = [("", _("nothing"))]
-    doable += [(name, formatting.verb(name)) for name in sorted(rules.ABLE)]
+    doable += [(name, formatting.verb(name)) for name in sorted(rules.ABLE) if name in mine]
     verb = fields["verb"]
     fields["verb"] = django_forms.ChoiceField(
         choices=_known(doable, [row.verb] if row.verb else []),
@@ -83,7 +90,14 @@ class RuleEditPage(editing.EditPage):
 
     def form(self, row: AlertRule, data: Any = None) -> forms.OptionsForm:
         """Its form."""
-        return form_of(row, data)
+        return form_of(row, permissions.verbs_of(self.request.user), data)
+
+    def faults(self, row: AlertRule) -> dict[str, str]:
+        """And that nobody has a rule do what he may not."""
+        found = super().faults(row)
+        if row.verb in rules.ABLE and not permissions.can(self.request.user, row.verb):
+            found["verb"] = _("You may not do this by hand, so you can't have a rule do it.")
+        return found
 
     def write(self, row: AlertRule, form: Any) -> None:
         """What was given, and what counts without."""
