@@ -33,6 +33,8 @@ def test_every_check_registers_under_the_tag() -> None:
     registered = {check for check in registry.get_checks() if "z4j" in check.tags}  # type: ignore[attr-defined]
     assert registered == {
         checks.check_setting,
+        checks.check_alerts,
+        checks.check_channels,
         checks.check_conditions,
         checks.check_database,
         checks.check_celery_app,

@@ -18,15 +18,18 @@ from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from tests import messages
-from tests.integration import causes, chords, operators
+from tests.integration import alerting, causes, chords, operators
 from tests.integration.mailbox import QUEUE, Publish
 from tests.process.harness import waiting
 from z4j_django import operations, states
 from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
+from z4j_django.alerts import telling
+from z4j_django.alerts.sender import Sender
 from z4j_django.control import broadcasting, remote_control
 from z4j_django.exceptions import OperationError
 from z4j_django.models import (
+    AlertDelivery,
     ErrorGroup,
     ErrorRelease,
     Lease,
@@ -417,3 +420,17 @@ def test_of_two_who_resolve_an_error_one_is_refused() -> None:
     at_once(*asks)
     outcomes = OperationTarget.objects.order_by("outcome").values_list("outcome", "reason")
     assert list(outcomes) == [("done", ""), ("refused", "It is resolved already.")]
+
+
+def test_of_several_hosts_that_look_after_a_project_one_tells_and_one_sends() -> None:
+    with alerting.inbox() as ops, alerting.settings(RULES={"all": {"after": 0}}):
+        alerting.holds("no_workers")
+        for number in range(10):
+            alerting.holds("queue_without_consumer", f"q{number}")
+        rounds = [lambda: telling.tell("default", alerting.at(0)) for _ in range(4)]
+        assert in_threads(*rounds) == [True] * 4
+        assert AlertDelivery.objects.count() == 1
+        made = [Sender("default", lambda: alerting.at(1), f"{number}@here") for number in range(4)]
+        assert in_threads(*(one.run for one in made)) == [None] * 4
+        assert ops.lines() == [alerting.line(ops.messages[0])]
+        assert AlertDelivery.objects.get().state == "sent"

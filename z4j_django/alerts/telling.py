@@ -63,7 +63,8 @@ def make_row(project: str, now: datetime) -> None:
     """See that there is the row that is locked."""
     if not primary(Lease).filter(project=project, name=Lease.ALERTS).exists():
         row = Lease(project=project, name=Lease.ALERTS, until=now)
-        primary(Lease).bulk_create([row], ignore_conflicts=True)
+        with up_to_date(Lease):  # apart from the lock: two who made it would wait for each other
+            primary(Lease).bulk_create([row], ignore_conflicts=True)
 
 
 def lock_row(project: str) -> None:

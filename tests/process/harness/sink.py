@@ -28,15 +28,17 @@ class Sink(ThreadingHTTPServer):
     def lines(self) -> list[str]:
         """What was told: the status, and each problem."""
         return [
-            " ".join((body["status"], *(":".join(place_of(one)) for one in body["alerts"])))
-            for body in list(self.bodies)
+            " ".join((body["status"], *map(_place, body["alerts"]))) for body in list(self.bodies)
         ]
 
+    def keys(self) -> set[str]:
+        """The conditions that were told of."""
+        return {one["labels"]["alertname"] for body in list(self.bodies) for one in body["alerts"]}
 
-def place_of(alert: dict[str, Any]) -> tuple[str, str]:
-    """The condition's key, and of what it is said."""
+
+def _place(alert: dict[str, Any]) -> str:
     labels = alert["labels"]
-    return labels["alertname"], labels.get("subject", "")
+    return f"{labels['alertname']}:{labels.get('subject', '')}"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tests.process.harness.processes import REPOSITORY, Program
 from tests.process.harness.scene import Scene
-from tests.process.harness.sink import Sink, place_of
+from tests.process.harness.sink import Sink
 from tests.process.harness.waiting import wait_until
 from tests.process.shop.mail import MailServer
 from z4j_django.models import ConditionRecord, Lease
@@ -192,14 +192,6 @@ class Shop(Scene):
     def is_quiet(self, *keys: str, subject: str | None = None) -> Callable[[], bool]:
         """Whether conditions have ended."""
         return lambda: not any(self.tells(key, subject)() for key in keys)
-
-    def heard(self) -> dict[tuple[str, str], list[str]]:
-        """What the hook heard of each condition and subject: begun, ended."""
-        found: dict[tuple[str, str], list[str]] = {}
-        for body in list(self.hook.bodies):
-            for one in body["alerts"]:
-                found.setdefault(place_of(one), []).append(one["status"])
-        return found
 
     def as_text(self) -> str:
         """All that was told, and for how long."""
