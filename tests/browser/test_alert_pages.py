@@ -10,7 +10,7 @@ import pytest
 from tests import every_page
 from tests import first_page as seeds
 from tests.browser.clicks import Clicks, overflow
-from tests.integration.test_admin_alerts import delivery, telling
+from tests.integration.alert_pages import delivery, telling
 from tests.process.harness import receivers
 from z4j_django.models import AlertChannel, AlertDelivery, AlertRule, AlertSilence
 

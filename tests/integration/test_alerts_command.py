@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from tests.integration.test_admin_alerts import SENTINEL, URL, delivery, telling
+from tests.integration.alert_pages import SENTINEL, URL, delivery, telling
 from z4j_django.alerts import rules, sending
 from z4j_django.alerts.channels import base
 from z4j_django.models import AlertChannel, AlertDelivery, AlertRule, AlertSilence, Operation

@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 
 from tests.integration import api_client, nouns
+from tests.integration.alert_pages import SENTINEL, URL, delivery, telling
 from tests.integration.api_client import address, body, problem
-from tests.integration.test_admin_alerts import SENTINEL, URL, delivery, telling
 from z4j_django.alerts import rules, sending, told
 from z4j_django.alerts.channels import base
 from z4j_django.models import AlertChannel, AlertDelivery, AlertRule, AlertSilence

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from z4j_django import permissions, states, verbs
-from z4j_django.admin import formatting, operation_pages, queue_pages, queues
+from z4j_django.admin import formatting, operation_facts, operation_pages, queue_pages, queues
 from z4j_django.admin.acting import ActingAdmin
 from z4j_django.admin.filters import value_filter
 from z4j_django.admin.fragments import Part
@@ -221,8 +221,8 @@ class OperationAdmin(ActingAdmin):
             "progress": _("%(count)s of %(all)s")
             % {"count": formatting.count(settled), "all": formatting.count(record.total)},
             "relatives": self._relatives(request, record, found),
-            "facts": _facts(record),
-            "parameters": _parameters(record),
+            "facts": operation_facts.told(record),
+            "parameters": operation_facts.parameters(record),
             "abort_url": ""
             if over or record.abort_requested or not permissions.can(request.user, record.verb)
             else self.page_url("abort", record.pk),
@@ -372,43 +372,3 @@ def _place(request: HttpRequest) -> tuple[str, int | None]:
     chosen = request.GET.get("outcome", "")
     after = whole_number(request.GET.get("after", ""), 9)
     return chosen if chosen in queries.OUTCOMES else "", after
-
-
-def _facts(operation: Operation) -> list[Fact]:
-    over = operation.finished_at
-    took = formatting.duration((over - operation.created_at).total_seconds()) if over else ""
-    return facts(
-        (_("By"), formatting.plain(operation.actor)),
-        (_("By way of"), operation.surface),
-        (_("Asked for"), formatting.full_moment(operation.created_at)),
-        (_("Last step"), "" if over else formatting.full_moment(operation.updated_at)),
-        (_("Over"), formatting.full_moment(over) if over else ""),
-        (_("Took"), took),
-        (_("Abort"), _("asked for") if operation.abort_requested else ""),
-        (_("Selection"), _selection(operation.selection)),
-        (_("Selected as of"), _selected_at(operation.selection)),
-        (_("Project"), "" if operation.project == "default" else operation.project),
-    )
-
-
-def _selection(selection: Any) -> str:
-    """The filter in words, whatever the column holds."""
-    if not selection:
-        return _("chosen by id") if selection is not None else ""
-    if not isinstance(selection, dict):
-        return formatting.pretty_json(selection)
-    hidden = ("project", "until", "asked_at")
-    parts = [f"{key} {value}" for key, value in selection.items() if key not in hidden]
-    if until := selection.get("until"):
-        parts.append(_("up to row %(row)s") % {"row": until})
-    return ", ".join(parts)
-
-
-def _selected_at(selection: Any) -> str:
-    """The moment from which the ages in the filter were counted back."""
-    asked_at = selection.get("asked_at") if isinstance(selection, dict) else None
-    return formatting.iso_moment(str(asked_at)) if asked_at else ""
-
-
-def _parameters(operation: Operation) -> str:
-    return formatting.pretty_json(operation.parameters) if operation.parameters else ""
