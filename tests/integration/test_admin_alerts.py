@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,13 @@ from django.test import Client
 from django.utils import timezone
 
 from tests import first_page
+from tests.integration import alerting
 from tests.integration.alert_pages import (
     ADD_CHANNEL,
     DELIVERIES,
+    SENTINEL,
     SILENCES,
+    add_rule,
     add_webhook,
     delivery,
     shown_errors,
@@ -216,3 +220,46 @@ class TestTheFirstPage:
         delivery(status="test", state="sent")
         first_page.fragments.forget()
         assert "did not arrive" not in text(root.get(self.OVERVIEW))
+
+
+class TestFromTheFormToTheLog:
+    def test_who_is_written_down_is_told_and_the_pages_say_so(self, root: Client) -> None:
+        with alerting.inbox() as inbox:
+            given = {"name": "ops", "token": SENTINEL, "is_enabled": "on"}
+            assert root.post(f"{ADD_CHANNEL}?kind=inbox", given).status_code == 302
+            add_rule(root, conditions=["worker_gone"], subjects="w*", channels=["ops"], after="0")
+            for subject in ("w1", "w[2]", "other"):
+                alerting.holds("worker_gone", subject)
+            first, second, third = ConditionRecord.objects.order_by("id")
+            self._silence(root, second)
+            self._round()
+            assert inbox.lines() == ["firing worker_gone:w1"]
+            assert inbox.given[0].token == SENTINEL
+            assert "Nobody." not in text(root.get(page(first)))
+            for untold in (second, third):
+                assert "Nobody." in text(root.get(page(untold)))
+            where = {"condition": "worker_gone", "subject": "w1"}
+            (row,) = root.get(DELIVERIES, where).context["cl"].result_list
+            assert row.state == "sent"
+            assert "worker_gone of w1." in text(root.get(page(row)))
+            root.post(address("alertsilence_end_silence", AlertSilence.objects.get().pk))
+            self._round()
+            assert len(inbox.messages) == 2
+            (row,) = root.get(DELIVERIES, {**where, "subject": "w[2]"}).context["cl"].result_list
+            assert "It was silenced by root until" in text(root.get(page(row)))
+
+    def _round(self) -> None:
+        """What the shipper does every few seconds."""
+        now = timezone.now() - alerting.NOW
+        alerting.tell(now.total_seconds() + 1)
+        clock = alerting.Clock()
+        clock.seconds = now.total_seconds() + 1
+        alerting.send(clock)
+
+    def _silence(self, client: Client, record: ConditionRecord) -> None:
+        where = address("alertsilence_silence_alerts")
+        shown = html.unescape(text(client.get(page(record))))
+        (link,) = re.findall(rf'href="({re.escape(where)}[^"]*)"', shown)
+        form = client.get(link).context["form"]
+        given = {name: form[name].value() or "" for name in form.fields}
+        assert client.post(where, given).status_code == 302
