@@ -14,6 +14,7 @@ from z4j_django.models import (
     AlertAct,
     AlertChannel,
     AlertDelivery,
+    AlertHeartbeat,
     AlertRule,
     AlertSilence,
     ConditionRecord,
@@ -159,6 +160,9 @@ def _alerts(now: datetime) -> dict[str, str]:
         claimed_by="1@web1",
         answer="Nobody listens at mail.shop.test:25.",
     )
+    AlertHeartbeat.objects.create(
+        schedule="nightly", called_at=now, is_ok=False, answer="404: there is none"
+    )
     AlertAct.objects.create(
         rule="night", condition="slots_held", subject="celery@web-1", since=now, at=now,
         verb="pool_grow", is_dry_run=True, words="It would grow.",
@@ -190,6 +194,8 @@ def alike() -> dict[str, str]:
         "end-silence": _page("alertsilence_end_silence", silence.pk),
         "told-of": _page("alertdelivery_changelist", condition="slots_held"),
         "act": _page("alertact_change", AlertAct.objects.get().pk),
+        "heartbeats": _page("alertheartbeat_changelist"),
+        "heartbeat": _page("alertheartbeat_change", AlertHeartbeat.objects.get().pk),
     }
 
 

@@ -45,11 +45,12 @@ PLACES: Final = (
     Place("alerts", _("Alerts"), f"{APP}_alertrule_changelist", "alertrule"),
     Place("recording", _("Recording"), f"{APP}_journalrecord_changelist", "journalrecord"),
 )
+_OF_ALERTS: Final = ("alertchannel", "alertsilence", "alertdelivery", "alertact", "alertheartbeat")
 #: The place of a page that does not name one, by its model.
 _OF_MODELS: Final = {
     **{place.model: place.name for place in PLACES if place.url.endswith("_changelist")},
     **{"journalloss": "recording", "conditionrecord": "overview", "savedview": "tasks"},
-    **dict.fromkeys(("alertchannel", "alertsilence", "alertdelivery", "alertact"), "alerts"),
+    **dict.fromkeys(_OF_ALERTS, "alerts"),
 }
 
 

@@ -9,7 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from z4j_django.admin.readonly import ReadOnlyAdmin
-from z4j_django.models import AlertAct, AlertChannel, AlertDelivery, AlertRule, AlertSilence
+from z4j_django.models import (
+    AlertAct,
+    AlertChannel,
+    AlertDelivery,
+    AlertHeartbeat,
+    AlertRule,
+    AlertSilence,
+)
 
 _TABS: Final[tuple[tuple[type[Model], Any], ...]] = (
     (AlertRule, _("Rules")),
@@ -17,6 +24,7 @@ _TABS: Final[tuple[tuple[type[Model], Any], ...]] = (
     (AlertSilence, _("Silences")),
     (AlertDelivery, _("Deliveries")),
     (AlertAct, _("Acts of rules")),
+    (AlertHeartbeat, _("Heartbeats")),
 )
 
 
