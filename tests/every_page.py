@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
 
+from z4j_django.alerts import rules
 from z4j_django.models import (
+    AlertAct,
+    AlertChannel,
+    AlertDelivery,
+    AlertHeartbeat,
+    AlertRule,
+    AlertSilence,
     ConditionRecord,
     ErrorGroup,
     GroupRecord,
@@ -63,6 +70,7 @@ def stored(shop: TaskRecord) -> dict[str, str]:
     )
     group = GroupRecord.objects.get()
     return {
+        **_alerts(now),
         "index": reverse("admin:index"),
         "overview": reverse("admin:app_list", args=["z4j_django"]),
         "errors": _page("errorgroup_changelist"),
@@ -96,6 +104,101 @@ def stored(shop: TaskRecord) -> dict[str, str]:
         "conditions": _page("conditionrecord_changelist"),
         "condition": _page("conditionrecord_change", ConditionRecord.objects.get().pk),
         "views": _page("savedview_changelist"),
+    }
+
+
+def _alerts(now: datetime) -> dict[str, str]:
+    """Who is told of what is wrong, and what was told."""
+    sealed = rules.seal_secrets(
+        "default", "ops", {"url": "https://hooks.shop.test/", "key": "x" * 16}
+    )
+    channel = AlertChannel.objects.create(name="ops", kind="webhook", sealed=sealed)
+    rule = AlertRule.objects.create(
+        name="night",
+        conditions=["slots_held", "worker_gone"],
+        subjects=["celery@*"],
+        quiet_from="22:00",
+        quiet_until="07:00",
+        verb="pool_grow",
+        repeat=3_600,
+    )
+    silence = AlertSilence.objects.create(
+        condition="worker_gone",
+        subject="celery@old-*",
+        reason="It moves house.",
+        created_by="root",
+        since=now,
+        until=now + timedelta(hours=1),
+        held_count=1_234,
+    )
+    problem = {
+        "key": "slots_held",
+        "title": "All slots are held",
+        "severity": "critical",
+        "subject": "celery@web-1",
+        "evidence": "All 2 slots of celery@web-1 are held.",
+        "remedy": "Look at what runs.",
+        "since": now.isoformat(),
+        "until": None,
+        "url": "",
+    }
+    message = {
+        **{"rule": "night", "group": "g", "status": "firing", "project": "default"},
+        **{"environment": "", "release": "", "at": now.isoformat(), "problems": [problem]},
+    }
+    delivery = AlertDelivery.objects.create(
+        rule="night",
+        channel="ops",
+        kind="webhook",
+        number=1,
+        status="firing",
+        state="failed",
+        summary="All slots are held: celery@web-1",
+        message=message,
+        attempts=1_234,
+        created_at=now,
+        next_at=now,
+        claimed_at=now,
+        finished_at=now,
+        claimed_by="1@web1",
+        answer="Nobody listens at mail.shop.test:25.",
+    )
+    AlertHeartbeat.objects.create(
+        schedule="nightly", called_at=now, is_ok=False, answer="404: there is none"
+    )
+    AlertAct.objects.create(
+        rule="night", condition="slots_held", subject="celery@web-1", since=now, at=now,
+        verb="pool_grow", is_dry_run=True, words="It would grow.",
+    )  # fmt: skip
+    return {
+        "rules": _page("alertrule_changelist"),
+        "rule": _page("alertrule_change", rule.pk),
+        "channels": _page("alertchannel_changelist"),
+        "channel": _page("alertchannel_change", channel.pk),
+        "add-channel": _page("alertchannel_add"),
+        "silences": _page("alertsilence_changelist"),
+        "silence": _page("alertsilence_change", silence.pk),
+        "silence-alerts": _page("alertsilence_silence_alerts", condition="worker_gone"),
+        "deliveries": _page("alertdelivery_changelist"),
+        "delivery": _page("alertdelivery_change", delivery.pk),
+        "acts": _page("alertact_changelist"),
+    }
+
+
+def alike() -> dict[str, str]:
+    """Beside those of :func:`stored` more pages that look as some of them do."""
+    channel, silence = AlertChannel.objects.get(), AlertSilence.objects.get()
+    return {
+        "add-rule": _page("alertrule_add"),
+        "add-webhook": _page("alertchannel_add", kind="webhook"),
+        "test-channel": _page("alertchannel_test_channel", channel="ops"),
+        "delete-channel": _page("alertchannel_delete", channel.pk),
+        "delete-rule": _page("alertrule_delete", AlertRule.objects.get().pk),
+        "end-silence": _page("alertsilence_end_silence", silence.pk),
+        "told-of": _page("alertdelivery_changelist", condition="slots_held"),
+        "act": _page("alertact_change", AlertAct.objects.get().pk),
+        "heartbeats": _page("alertheartbeat_changelist"),
+        "heartbeat": _page("alertheartbeat_change", AlertHeartbeat.objects.get().pk),
     }
 
 

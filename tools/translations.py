@@ -96,14 +96,27 @@ def _in_nodes(nodes: Iterable[Any]) -> Iterator[Message]:
 def _declared() -> Iterator[str]:
     """What is declared once for every surface, and translated where a page shows it."""
     from z4j_django import options, verb_options, verbs
+    from z4j_django.alerts import told
+    from z4j_django.alerts.channels.registry import KINDS
+    from z4j_django.alerts.rule_options import RuleOptions
     from z4j_django.conditions.registry import CONDITIONS
-    from z4j_django.models import ConditionRecord, GroupRecord, Operation, OperationTarget
+    from z4j_django.models import (
+        AlertDelivery,
+        ConditionRecord,
+        GroupRecord,
+        Operation,
+        OperationTarget,
+    )
     from z4j_django.operations import tallies
     from z4j_django.queries import filter as filters
     from z4j_django.queries import health
     from z4j_django.queries.status import STATUSES
 
-    kinds = [verb_options.BulkOptions]
+    kinds: list[type[options.Options]] = [verb_options.BulkOptions, RuleOptions]
+    for channel in KINDS.values():
+        kinds.append(channel.options)
+        yield channel.about
+    yield from (told.NO_KIND, told.UNOPENED, told.WRONG)
     for verb in verbs.VERBS.values():
         kinds.append(verb.options)
         yield from (verb.label, verb.about, verb.promise, verb.words, verb.words.lower())
@@ -124,11 +137,13 @@ def _declared() -> Iterator[str]:
         Operation.State.values,
         OperationTarget.Kind.values,
         OperationTarget.Outcome.values,
+        AlertDelivery.State.values,
+        AlertDelivery.Status.values,
         health.JournalState.__args__,
         tallies.REASONS,
     ):
         yield from (word.replace("_", " ") for word in words)
-    yield from ("verb", "state", "reason")
+    yield from ("verb", "state", "reason", "channel", "rule")
 
 
 def main() -> None:

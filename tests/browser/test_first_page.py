@@ -162,7 +162,7 @@ def test_what_is_to_be_done_fits_a_thumb(open_page, shop) -> None:
     for button in page.locator(".z4j-acts a").all():
         box = button.bounding_box()
         assert box["height"] >= 40
-        assert box["width"] >= 120
+        assert box["width"] >= 60  # three stand beside each other
 
 
 def test_the_index_of_the_admin_says_in_brief_what_is_wrong(open_page, shop) -> None:

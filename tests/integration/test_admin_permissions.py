@@ -26,6 +26,9 @@ from tests.integration.operators import (
 from tests.integration.pages import NOW, TASKS, page
 from z4j_django import permissions, verbs
 from z4j_django.models import (
+    AlertChannel,
+    AlertRule,
+    AlertSilence,
     ErrorGroup,
     GroupRecord,
     JournalRecord,
@@ -67,6 +70,9 @@ def tries() -> dict[str, tuple[Try, str]]:
     journal = JournalRecord.objects.create(
         host="web1", directory="/j", pid=1, seen_at=timezone.now() - timedelta(hours=1)
     )
+    rule = AlertRule.objects.create(name="night")
+    channel = AlertChannel.objects.create(name="ops", kind="email", options={"to": "a@shop.test"})
+    silence = AlertSilence.objects.create(created_by="ann", since=NOW, until=NOW)
     matching = {"state": "FAILURE", "until": until}
     bulk = "taskrecord_bulk_"
     return {
@@ -115,6 +121,23 @@ def tries() -> dict[str, tuple[Try, str]]:
             f"{address('operation_move')}?queue=mail", "move_queue", to="other"
         ),
         "pause a queue": post(f"{address('operation_pause')}?queue=mail", "pause_queue"),
+        "see the alert rules, the silences and what was told": get(address("alertrule_changelist")),
+        "see the channels of alerts": get(address("alertchannel_changelist")),
+        "add a rule or a channel of alerts": get(address("alertrule_add")),
+        "change a rule": get(page(rule)),
+        "change a channel": get(page(channel)),
+        "delete a channel": get(address("alertchannel_delete", channel.pk)),
+        "test a channel": post(
+            f"{address('alertchannel_test_channel')}?channel=ops", "test_channel"
+        ),
+        "silence an alert": post(
+            address("alertsilence_silence_alerts"),
+            "silence_alerts",
+            condition="all",
+            subject="*",
+            until="60",
+        ),
+        "end a silence": post(address("alertsilence_end_silence", silence.pk), "end_silence"),
         "resume a queue": post(f"{address('operation_resume')}?queue=mail", "resume_queue"),
     }
 

@@ -22,6 +22,7 @@ from z4j_django import permissions, verbs
 from z4j_django.api import urls
 from z4j_django.control import live_view
 from z4j_django.models import (
+    AlertDelivery,
     ErrorGroup,
     GroupRecord,
     JournalRecord,
@@ -133,6 +134,7 @@ def tries(schedules: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Try]:
     Statistic.objects.create(step=86_400, scope="names", name="shop.add", at=0)
     running = operation("retry", ("a",), state="running", finished_at=None)
     JournalRecord.objects.create(host="web", directory="/j", seen_at=NOW)
+    told = AlertDelivery.objects.create(status="test", created_at=NOW, next_at=NOW)
     Lease.objects.create(name="watch", until=lease.now(), done_at=lease.now())
 
     def get(*parts: Any) -> Try:
@@ -202,6 +204,14 @@ def tries(schedules: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Try]:
         "GET operations/{id}/": get("operations", running.pk),
         "GET operations/{id}/targets/": get("operations", running.pk, "targets"),
         "POST operations/{id}/abort/": post("operations", running.pk, "abort"),
+        "GET alerts/rules/": get("alerts", "rules"),
+        "GET alerts/channels/": get("alerts", "channels"),
+        "GET alerts/silences/": get("alerts", "silences"),
+        "GET alerts/deliveries/": get("alerts", "deliveries"),
+        "GET alerts/deliveries/{id}/": get("alerts", "deliveries", told.pk),
+        "POST alerts/{condition}/silence/": post("alerts", "all", "silence", until=60),
+        "POST alerts/silences/{id}/end/": post("alerts", "silences", 1, "end"),
+        "POST alerts/channels/{channel}/test/": post("alerts", "channels", "ops", "test"),
         "GET schema/": get("schema"),
         "GET docs/": get("docs"),
     }

@@ -40,6 +40,9 @@ TRIES: dict[str, tuple[str, dict[str, Any]]] = {
     "z4j_queue resume": ("resume z4j-there-is-none", {}),
     "z4j_queue move": ("move z4j-there-is-none --to other", {}),
     "z4j_queue peek": ("peek z4j-there-is-none", {}),
+    "z4j_alerts test": ("test nobody", {}),
+    "z4j_alerts silence": ("silence made_up --until 60", {}),
+    "z4j_alerts unsilence": ("unsilence 4711", {}),
 }
 
 

@@ -35,7 +35,7 @@ ONE = re.compile(r'\s(?:x|y|x1|x2|y1|y2|width|height|r|cx|cy|max|min|value)="([^
 
 @pytest.fixture
 def pages(shop: Any) -> dict[str, str]:
-    return every_page.stored(shop)
+    return {**every_page.stored(shop), **every_page.alike()}
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def form_for(
         for name, one in options.described(kind).items()
         if (once or not one.once) and name not in without
     }
-    fields: dict[str, Any] = {one.argument: _field(one) for one in declared.values()}
+    fields: dict[str, Any] = {one.argument: field(one) for one in declared.values()}
     return type("Form", (OptionsForm,), {**fields, "declared": declared})
 
 
@@ -135,7 +135,7 @@ def edit_form(kind: type[options.Options], shown: dict[str, Any], data: Any = No
     form = form_for(kind, once=True)(data)
     for name, value in shown.items():
         one = form.declared[name]
-        form.fields[one.argument] = _field(one, shown=value)
+        form.fields[one.argument] = field(one, shown=value)
     return form
 
 
@@ -152,7 +152,8 @@ def _without_ticks(text: str) -> str:
 _help = lazy(_without_ticks, str)
 
 
-def _field(one: options.Option, **json_field: Any) -> forms.Field:
+def field(one: options.Option, **json_field: Any) -> forms.Field:
+    """The field of an option; ``json_field`` are arguments of :class:`JSONText`."""
     said: dict[str, Any] = {
         "label": gettext_lazy(one.label),
         "help_text": _help(one.help),

@@ -27,21 +27,21 @@ def page_url(
 
 def tasks_url(request: HttpRequest, text: str) -> str | None:
     """The tasks that a filter finds, for whoever may see tasks."""
-    return _with(page_url(request, "taskrecord"), {"q": text})
+    return with_query(page_url(request, "taskrecord"), {"q": text})
 
 
 def bulk_url(request: HttpRequest, verb: str, query: Mapping[str, Any]) -> str | None:
     """Where a verb is done to all that a filter finds, for whoever may do it to many."""
     if not all(permissions.can(request.user, one) for one in ("bulk", verb)):
         return None
-    return _with(page_url(request, "taskrecord", f"bulk_{verb}"), query)
+    return with_query(page_url(request, "taskrecord", f"bulk_{verb}"), query)
 
 
 def worker_verb_url(request: HttpRequest, verb: str, query: Mapping[str, Any]) -> str | None:
     """Where a verb is done to workers, for whoever may, and may see them."""
     if not permissions.can(request.user, verb):
         return None
-    return _with(page_url(request, "workerrecord", verb), query)
+    return with_query(page_url(request, "workerrecord", verb), query)
 
 
 def record_url(request: HttpRequest, model: str, key: object) -> str | None:
@@ -63,17 +63,18 @@ def queue_url(request: HttpRequest, name: str) -> str | None:
     """The page of a queue, for whoever may see queues; its tasks for others, if they may."""
     if not navigation.may_view(request, "operation"):
         return tasks_url(request, str(terms.exactly("queue", name)))
-    return _with(page_url(request, "operation", "queue"), {"queue": name})
+    return with_query(page_url(request, "operation", "queue"), {"queue": name})
 
 
 def retry_group_url(request: HttpRequest, group_id: str, members: str) -> str | None:
     """Where a group is run again, for whoever may: ``all`` of it, what ``failed``, its ``body``."""
     if not permissions.can(request.user, verbs.RETRY_GROUP.name):
         return None
-    return _with(page_url(request, "grouprecord", f"retry_{members}"), {"group": group_id})
+    return with_query(page_url(request, "grouprecord", f"retry_{members}"), {"group": group_id})
 
 
-def _with(address: str | None, query: Mapping[str, Any]) -> str | None:
+def with_query(address: str | None, query: Mapping[str, Any]) -> str | None:
+    """An address with parameters; None where there is none."""
     return f"{address}?{urlencode(query, doseq=True)}" if address else None
 
 

@@ -42,12 +42,16 @@ PLACES: Final = (
     Place("workers", _("Workers"), f"{APP}_workerrecord_changelist", "workerrecord"),
     Place("schedules", _("Schedules"), f"{APP}_taskrecord_schedules", "taskrecord"),
     Place("operations", _("Operations"), f"{APP}_operation_changelist", "operation"),
+    Place("alerts", _("Alerts"), f"{APP}_alertrule_changelist", "alertrule"),
     Place("recording", _("Recording"), f"{APP}_journalrecord_changelist", "journalrecord"),
 )
+_OF_ALERTS: Final = ("alertchannel", "alertsilence", "alertdelivery", "alertact", "alertheartbeat")
 #: The place of a page that does not name one, by its model.
 _OF_MODELS: Final = {
-    place.model: place.name for place in PLACES if place.url.endswith("_changelist")
-} | {"journalloss": "recording", "conditionrecord": "overview", "savedview": "tasks"}
+    **{place.model: place.name for place in PLACES if place.url.endswith("_changelist")},
+    **{"journalloss": "recording", "conditionrecord": "overview", "savedview": "tasks"},
+    **dict.fromkeys(_OF_ALERTS, "alerts"),
+}
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from z4j_django import permissions, states, verbs
-from z4j_django.admin import formatting, operation_pages, queue_pages, queues
+from z4j_django.admin import formatting, operation_facts, operation_pages, queue_pages, queues
 from z4j_django.admin.acting import ActingAdmin
 from z4j_django.admin.filters import value_filter
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.readonly import UNNAMED, Fact, facts
-from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.models import (
+    AlertDelivery,
+    AlertSilence,
+    Operation,
+    OperationTarget,
+    TaskRecord,
+)
 from z4j_django.operations import restoring
 from z4j_django.queries import operations as queries
 from z4j_django.queries.cursors import Cursor
@@ -76,7 +82,15 @@ _PLAIN = (
     OperationTarget.Kind.QUEUE,
     OperationTarget.Kind.JOURNAL,
     OperationTarget.Kind.SCHEDULE,
+    OperationTarget.Kind.ALERT,
+    OperationTarget.Kind.SILENCE,
+    OperationTarget.Kind.CHANNEL,
 )
+#: What the target of such a kind became.
+_BECAME = {
+    OperationTarget.Kind.ALERT: (AlertSilence, gettext_lazy("silence %(number)s")),
+    OperationTarget.Kind.CHANNEL: (AlertDelivery, gettext_lazy("delivery %(number)s")),
+}
 _COUNTED = ("failed", "unknown", "refused", "done")
 
 
@@ -207,8 +221,8 @@ class OperationAdmin(ActingAdmin):
             "progress": _("%(count)s of %(all)s")
             % {"count": formatting.count(settled), "all": formatting.count(record.total)},
             "relatives": self._relatives(request, record, found),
-            "facts": _facts(record),
-            "parameters": _parameters(record),
+            "facts": operation_facts.told(record),
+            "parameters": operation_facts.parameters(record),
             "abort_url": ""
             if over or record.abort_requested or not permissions.can(request.user, record.verb)
             else self.page_url("abort", record.pk),
@@ -293,6 +307,11 @@ class OperationAdmin(ActingAdmin):
     def _result(self, request: HttpRequest, row: OperationTarget, found: queries.Named) -> str:
         if not row.result_id:
             return ""
+        if row.kind in _BECAME:
+            model, words = _BECAME[OperationTarget.Kind(row.kind)]
+            may = self.may_view(request, model) and row.result_id.isdigit()
+            url = self.page_of(model, row.result_id) if may else None
+            return self.link(url, words % {"number": row.result_id})
         kind = "group" if row.result_id in found.groups else "task"
         return self._named(request, kind, row.result_id, found)
 
@@ -353,43 +372,3 @@ def _place(request: HttpRequest) -> tuple[str, int | None]:
     chosen = request.GET.get("outcome", "")
     after = whole_number(request.GET.get("after", ""), 9)
     return chosen if chosen in queries.OUTCOMES else "", after
-
-
-def _facts(operation: Operation) -> list[Fact]:
-    over = operation.finished_at
-    took = formatting.duration((over - operation.created_at).total_seconds()) if over else ""
-    return facts(
-        (_("By"), formatting.plain(operation.actor)),
-        (_("By way of"), operation.surface),
-        (_("Asked for"), formatting.full_moment(operation.created_at)),
-        (_("Last step"), "" if over else formatting.full_moment(operation.updated_at)),
-        (_("Over"), formatting.full_moment(over) if over else ""),
-        (_("Took"), took),
-        (_("Abort"), _("asked for") if operation.abort_requested else ""),
-        (_("Selection"), _selection(operation.selection)),
-        (_("Selected as of"), _selected_at(operation.selection)),
-        (_("Project"), "" if operation.project == "default" else operation.project),
-    )
-
-
-def _selection(selection: Any) -> str:
-    """The filter in words, whatever the column holds."""
-    if not selection:
-        return _("chosen by id") if selection is not None else ""
-    if not isinstance(selection, dict):
-        return formatting.pretty_json(selection)
-    hidden = ("project", "until", "asked_at")
-    parts = [f"{key} {value}" for key, value in selection.items() if key not in hidden]
-    if until := selection.get("until"):
-        parts.append(_("up to row %(row)s") % {"row": until})
-    return ", ".join(parts)
-
-
-def _selected_at(selection: Any) -> str:
-    """The moment from which the ages in the filter were counted back."""
-    asked_at = selection.get("asked_at") if isinstance(selection, dict) else None
-    return formatting.iso_moment(str(asked_at)) if asked_at else ""
-
-
-def _parameters(operation: Operation) -> str:
-    return formatting.pretty_json(operation.parameters) if operation.parameters else ""

@@ -72,12 +72,15 @@ class RuleOptions(Options, frozen=True):
         _Texts | UnsetType,
         option("The names of the channels that are told. By default all.", check=_texts),
     ] = UNSET
-    after: Annotated[_Wait, option("Seconds that it has to hold before it is told.")] = AFTER
+    after: Annotated[
+        _Wait, option("Seconds that it has to hold before it is told.", label="Told after")
+    ] = AFTER
     repeat: Annotated[
         _Wait | UnsetType,
         option(
             "Seconds after which it is told again while it holds; `0` for never. By default four "
-            "hours where it is critical, and never where it is a warning."
+            "hours where it is critical, and never where it is a warning.",
+            label="Told again after",
         ),
     ] = UNSET
     quiet_from: Annotated[
@@ -94,15 +97,25 @@ class RuleOptions(Options, frozen=True):
             check=_zone,
         ),
     ] = UNSET
-    quiet_critical: Annotated[bool, option("Hold back what is critical in them, too.")] = False
+    quiet_critical: Annotated[
+        bool, option("Hold back what is critical in them, too.", label="Also critical")
+    ] = False
     verb: Annotated[
         _Text | UnsetType,
-        option("What is done when it holds, such as `pause_queue`. By default nothing."),
+        option(
+            "What is done when it holds, such as `pause_queue`. By default nothing.",
+            label="Operation",
+        ),
     ] = UNSET
     verb_options: Annotated[
-        dict[str, Any] | UnsetType, option("The options of the verb.", additionalProperties={})
+        dict[str, Any] | UnsetType,
+        option(
+            "The options of the verb.", label="Options of the operation", additionalProperties={}
+        ),
     ] = UNSET
-    is_dry_run: Annotated[bool, option("Only write down what would be done.")] = True
+    is_dry_run: Annotated[bool, option("Only write down what would be done.", label="Dry run")] = (
+        True
+    )
     hourly_limit: Annotated[_Times, option("How often an hour it is done, at most.")] = HOURLY
     breaker_limit: Annotated[
         _Times,

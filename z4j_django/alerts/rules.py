@@ -44,10 +44,10 @@ REPEAT: Final = 4 * 3600.0
 #: The name of the rule that there is where none is written.
 DEFAULT: Final = "critical"
 #: What rules may do by themselves: nothing that can't be taken back, or is no use without a person.
-_NEVER_BY_ITSELF: Final = frozenset(
+ABLE: Final = tuple(
     verb.name
     for verb in verbs.VERBS.values()
-    if verb.dangerous or verb.noun in ("journal", "alert", "silence", "channel", "group")
+    if not verb.dangerous and verb.noun not in ("journal", "alert", "silence", "channel", "group")
 )
 
 
@@ -429,9 +429,8 @@ def _automation(read: RuleOptions, stopped_at: datetime | None) -> Automation:
 
 def _verb_fault(verb: str, about: Sequence[Condition]) -> str:
     """Why a rule can't do a verb by itself, in a sentence; empty where it can."""
-    if verb not in verbs.VERBS or verb in _NEVER_BY_ITSELF:
-        able = ", ".join(name for name in verbs.VERBS if name not in _NEVER_BY_ITSELF)
-        return f"This has to be one of: {able}."
+    if verb not in ABLE:
+        return f"This has to be one of: {', '.join(ABLE)}."
     noun = verbs.VERBS[verb].noun
     if not about:
         return "A rule that does something names its conditions."

@@ -41,7 +41,7 @@ class Silences:
         found = set()
         for one in wanted:
             for silence in self._active:
-                if _is_about(silence, one):
+                if is_about(silence, one):
                     found.add(one.place)
                     _count(silence, one.place)
         return frozenset(found)
@@ -72,7 +72,8 @@ class Silences:
             mine.update(said_at=self._now)
 
 
-def _is_about(silence: AlertSilence, one: Holding) -> bool:
+def is_about(silence: AlertSilence, one: Holding) -> bool:
+    """Whether nobody is told of a problem by a silence."""
     if silence.condition and silence.condition != one.place.key:
         return False
     return any(fnmatchcase(name, silence.subject) for name in one.names)

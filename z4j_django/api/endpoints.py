@@ -27,6 +27,7 @@ TAGS: Final = {
     "workers": "The workers on record, and the health of what records them.",
     "journals": "What waits on each host to be stored; how they stand is told by the health.",
     "schedules": "What beat has to send: when it is due, how it went, and a run by hand.",
+    "alerts": "Who is told of what is wrong, and was; and that nobody is for a while.",
     "operations": "What was done, to what, by whom, with what outcome; and many at once.",
     "schema": "This description.",
 }

@@ -254,5 +254,6 @@ TASK_NAME: Final = InPath(
     "The name of the tasks. A slash in it is written as `%2F`.",
     format="z4j-task-name",
 )
+DELIVERY: Final = _number("The delivery's number.")
 OPERATION: Final = _number("The operation's number.")
 SCHEDULE: Final = _number("The number of the periodic task.")

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from z4j_django.api import base, problems
 from z4j_django.api.views import (
     acting,
+    alerts,
     attention,
     bulk,
     errors,
@@ -51,6 +52,7 @@ urlpatterns = [
     *bulk.urlpatterns,
     *exports.urlpatterns,
     *graphs.urlpatterns,
+    *alerts.urlpatterns,
     *acting.urlpatterns,
     *tasks.urlpatterns,
     *groups.urlpatterns,

@@ -13,8 +13,10 @@ from django.utils.translation import gettext_lazy
 
 from z4j_django import verbs
 from z4j_django.admin import formatting, links, navigation
+from z4j_django.admin.alerts import silence_pages
 from z4j_django.admin.navigation import APP
 from z4j_django.admin.room.reading import Reading
+from z4j_django.alerts import told
 from z4j_django.conditions import registry
 from z4j_django.models import ConditionRecord
 
@@ -57,6 +59,8 @@ class Row:
     look: str | None
     act: str | None
     act_label: Any
+    silence: str | None
+    silenced: str
 
 
 def shown(reading: Reading, request: HttpRequest, limit: int) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def shown(reading: Reading, request: HttpRequest, limit: int) -> dict[str, Any]:
     found = reading.attention
     watched = navigation.address(request, f"{APP}_conditionrecord_watched")
     checked = found.checked_at
-    rows = [_row(one, request) for one in found.open[:limit]]
+    rows = [_row(one, request, reading) for one in found.open[:limit]]
     is_stale = checked is None or reading.now - checked > _STALE
     return {
         "rows": rows[:_FOLDED],
@@ -81,7 +85,7 @@ def shown(reading: Reading, request: HttpRequest, limit: int) -> dict[str, Any]:
     }
 
 
-def _row(record: ConditionRecord, request: HttpRequest) -> Row:
+def _row(record: ConditionRecord, request: HttpRequest, reading: Reading) -> Row:
     verb, label = _VERBS.get(record.key, (None, ""))
     act = None
     if verb is not None and record.tasks:
@@ -89,6 +93,7 @@ def _row(record: ConditionRecord, request: HttpRequest) -> Row:
     elif record.key == "chord_stuck":
         act = links.retry_group_url(request, record.subject, "body")
         label = gettext_lazy("Run its body…")
+    silence = told.silence_of(record, reading.silences)
     return Row(
         key=record.key,
         severity=record.severity,
@@ -100,6 +105,10 @@ def _row(record: ConditionRecord, request: HttpRequest) -> Row:
         look=_look(record, request),
         act=act,
         act_label=label,
+        silence=None
+        if silence is not None
+        else silence_pages.url_for(request, record.key, record.subject),
+        silenced=formatting.moment(silence.until) if silence is not None else "",
     )
 
 

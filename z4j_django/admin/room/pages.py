@@ -13,12 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from z4j_django.admin import formatting, fragments, links, navigation
+from z4j_django.admin.alerts import delivery_pages, silence_pages
 from z4j_django.admin.fragments import Part
 from z4j_django.admin.navigation import APP
 from z4j_django.admin.pages import Page
 from z4j_django.admin.readonly import ReadOnlyAdmin, facts
 from z4j_django.admin.room import attention, chart, figures, tables
 from z4j_django.admin.room.reading import CONDITIONS, Reading
+from z4j_django.admin.trails import Button
 from z4j_django.conditions import registry
 from z4j_django.conf import settings
 from z4j_django.models import ConditionRecord
@@ -244,6 +246,8 @@ class ConditionAdmin(ReadOnlyAdmin):
             "remedy": formatting.prose(_(condition.remedy)) if condition else "",
             "about": formatting.prose(_(condition.about)) if condition else "",
             "record": record,
+            "buttons": _buttons(request, record),
+            **delivery_pages.told_of(self, request, record),
             "facts": facts(
                 (_("Since"), formatting.full_moment(record.since)),
                 (_("Until"), formatting.full_moment(record.ended_at) if record.ended_at else ""),
@@ -251,6 +255,14 @@ class ConditionAdmin(ReadOnlyAdmin):
                 *((str(key), formatting.plain(str(value))) for key, value in _numbers(record)),
             ),
         }
+
+
+def _buttons(request: HttpRequest, record: ConditionRecord) -> list[Button]:
+    """What may be done about it, while it holds."""
+    if record.ended_at is not None:
+        return []
+    url = silence_pages.url_for(request, record.key, record.subject)
+    return [Button(_("Silence…"), url)] if url else []
 
 
 def _numbers(record: ConditionRecord) -> list[tuple[Any, Any]]:

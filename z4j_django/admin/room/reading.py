@@ -13,11 +13,11 @@ from z4j_django import histograms
 from z4j_django.conditions import attention
 from z4j_django.conditions.scene import Scene
 from z4j_django.conf import settings
-from z4j_django.models import ErrorGroup, PausedQueue, TaskRecord
+from z4j_django.models import AlertSilence, ErrorGroup, PausedQueue, TaskRecord
 from z4j_django.queries import (
     errors,
     health,
-    pauses,
+    held,
     pulse,
     queues,
     releases,
@@ -62,7 +62,7 @@ class Reading(Scene):
     @cached_property
     def paused(self) -> Mapping[str, PausedQueue]:
         """The queues that are paused."""
-        return pauses.by_queue(self.project)
+        return self.held.paused
 
     @cached_property
     def queues(self) -> Mapping[str, queues.Lately]:
@@ -133,6 +133,16 @@ class Reading(Scene):
             return found.name if found is not None else ""
 
         return _remembered(("release", self.project), read)
+
+    @cached_property
+    def silences(self) -> Sequence[AlertSilence]:
+        """What nobody is told of."""
+        return self.held.silences
+
+    @cached_property
+    def held(self) -> held.Held:
+        """What operators hold back, and whether anybody is told."""
+        return held.read(self.project, self.now)
 
     @cached_property
     def recording(self) -> health.Recording:

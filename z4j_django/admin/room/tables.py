@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from z4j_django.admin import formatting
+from z4j_django import permissions
+from z4j_django.admin import formatting, navigation
 from z4j_django.admin.links import (
     linked,
     page_url,
@@ -24,6 +25,7 @@ from z4j_django.admin.links import (
 from z4j_django.admin.queues import cells
 from z4j_django.admin.room.reading import ROWS, Reading
 from z4j_django.admin.workers import standing
+from z4j_django.conf import settings
 from z4j_django.models import ErrorGroup, TaskRecord, WorkerRecord
 from z4j_django.queries import errors, health, liveness, queue_table, schedule_runs, worker_status
 from z4j_django.queries.filter import terms
@@ -198,6 +200,7 @@ def recording(reading: Reading, request: HttpRequest) -> dict[str, Any]:
     lag = max((one.lag for one in there), default=timedelta())
     journals = ngettext("%(count)s journal is stored", "%(count)s journals are stored", len(there))
     return {
+        **_telling(reading, request),
         "journals": journals % {"count": formatting.count(len(there))},
         "any": bool(found),
         "lag": formatting.short(lag.total_seconds()),
@@ -205,4 +208,22 @@ def recording(reading: Reading, request: HttpRequest) -> dict[str, Any]:
         "silent": len(wrong),
         "lost": formatting.count(reading.recording.lost) if reading.recording.lost else "",
         "url": page_url(request, "journalrecord"),
+    }
+
+
+def _telling(reading: Reading, request: HttpRequest) -> dict[str, Any]:
+    """That nobody is told of what is wrong, or not everybody; nothing where all is well."""
+    if not navigation.may_view(request, "alertdelivery"):
+        return {}
+    found = reading.held
+    if not (found.has_channel or settings.ALERTS.CHANNELS):
+        may = permissions.can(request.user, "alerts")
+        url = page_url(request, "alertchannel", "add") if may else None
+        return {"nobody": True, "telling_url": url or page_url(request, "alertrule")}
+    if not found.lost:
+        return {}
+    words = ngettext("%(n)s alert did not arrive.", "%(n)s alerts did not arrive.", found.lost)
+    return {
+        "untold": words % {"n": formatting.count(found.lost)},
+        "telling_url": page_url(request, "alertdelivery"),
     }

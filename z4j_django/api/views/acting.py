@@ -65,8 +65,8 @@ _NOUNS: Final[dict[str, _Noun]] = {
     "schedule": _Noun("schedules", SCHEDULE_NAME),
     "worker": _Noun("workers", HOSTNAME, WorkerRecord),
     "alert": _Noun("alerts", CONDITION),
-    "silence": _Noun("silences", SILENCE_ID),
-    "channel": _Noun("channels", CHANNEL),
+    "silence": _Noun("alerts/silences", SILENCE_ID),
+    "channel": _Noun("alerts/channels", CHANNEL),
 }
 
 
@@ -113,7 +113,7 @@ def _route(verb: verbs.Verb) -> Any:
     word = re.sub(f"_{verb.noun}s?$", "", verb.name)
     on_record = noun.model is not None
     endpoint = operating.endpoint(
-        f"{noun.address}_{word}",
+        f"{noun.address.replace('/', '_')}_{word}",
         verb.summary,
         f"{verb.about} {verb.more}".strip(),
         noun.parameter,
