@@ -122,6 +122,8 @@ def test_when_a_host_dies_that_looked_after_all_another_does_and_tells_what_is_n
             f"worker_silent:{scene.hostname('one')}",
             *(f"queue_without_consumer:{one}" for one in queues),
         ]
+        sending = deliveries.filter(state="sending")
+        wait_until(lambda: not sending.exists(), PATIENCE, "what came of it")
         found = deliveries.order_by("id").values_list("state", "attempts")
         assert list(found) == [("perhaps", 1), ("sent", 1)]
         assert len(hook.bodies) == 2
