@@ -356,7 +356,6 @@ class TestChart:
         assert "z4j-outcomes" in text(client.get(APP_INDEX))
         assert "z4j-outcomes" not in part(client)
 
-
     def test_that_a_worker_is_silent_for_longer_is_no_news(self, client, monkeypatch) -> None:
         looked()
         worker(last_seen=timezone.now() - timedelta(minutes=5))

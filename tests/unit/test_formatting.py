@@ -65,6 +65,15 @@ def test_what_is_due_next_is_never_ago(seconds: float, shown: str) -> None:
     assert f">{shown}</time>" in formatting.due(NOW + timedelta(seconds=seconds), NOW)
 
 
+def test_a_length_of_time_is_one_word_in_whatever_language() -> None:
+    assert formatting.duration(0.25) == "250 ms"
+    with translation.override("ar"):
+        assert (
+            formatting.duration(0.25)
+            == "\N{LEFT-TO-RIGHT ISOLATE}250 ms\N{POP DIRECTIONAL ISOLATE}"
+        )
+
+
 def test_after_a_month_a_time_is_a_date() -> None:
     shown = formatting.moment(NOW - timedelta(days=400), NOW)
     assert ">Jan. 28, 2025</time>" in shown
