@@ -168,6 +168,8 @@ def test_a_share_says_whether_it_is_more_than_before() -> None:
         (0.0426, "43 ms"),
         (0.4567, "460 ms"),
         (1.96, "2.0 s"),
+        (0.9949, "990 ms"),
+        (0.9952, "1.0 s"),
         (59.6, "1 min"),
         (125, "2 min"),
         (8000, "2 h"),
