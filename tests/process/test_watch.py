@@ -78,3 +78,17 @@ def test_when_a_host_dies_that_looked_after_all_another_does(make_scene: SceneMa
             lease.update(until=row.until - timedelta(seconds=40), done_at=None)
         [other] = journals.keys() - {first}
         wait_until(lambda: holder() == other, PATIENCE, "the other, who looks")
+
+
+def test_a_host_whose_clock_is_an_hour_ahead_is_told_by_the_databases(
+    make_scene: SceneMaker,
+) -> None:
+    """A process by whose clock it is an hour later, as by its host's, and PostgreSQL's clock."""
+    with make_scene("filesystem", "postgresql") as scene:
+        scene.script(
+            "import time\nclock = time.time\ntime.time = lambda: clock() + 3620\n"
+            "from z4j_django.watch.watching import Watch\nWatch('default').run_once(1.0)\n"
+        )
+        told = evidence(scene, "clocks_apart")
+        assert told is not None
+        assert " is 1h 00m ahead of that of the database" in told
