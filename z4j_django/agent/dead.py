@@ -1,17 +1,32 @@
-"""The file of the events that no database takes."""
+"""Events that no database takes: what is stored in their place, and the file of them."""
 
 from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import msgspec
 
 from z4j_django import logs
+from z4j_django.agent import events
 from z4j_django.agent.batching import Slice
 
 logger = logs.logger("z4j_django.shipper")
+
+
+def bared(alone: Slice) -> Slice:
+    """An event without its texts, in the place of it."""
+    bare = b"".join(events.encode(events.bared(event)) for event in events.decode(alone.data)[0])
+    return msgspec.structs.replace(alone, data=bare)
+
+
+def lost(alone: Slice, error: Exception) -> Slice:
+    """The loss of an event, with what the database says, in the place of it."""
+    detail = str(error).encode("ascii", "backslashreplace").decode()[:250]
+    loss = events.encode(events.LossEvent(events.UNSTORABLE, 1, time.time(), detail))
+    return msgspec.structs.replace(alone, data=loss)
 
 
 def keep(path: Path, event: Slice, error: Exception, limit: int) -> None:

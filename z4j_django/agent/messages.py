@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ import msgspec
 from celery._state import get_current_app
 from kombu.entity import Exchange
 
-from z4j_django.agent import addresses, chosen_reprs, embedded_steps, events, traces
+from z4j_django.agent import addresses, chosen_reprs, embedded_steps, events, parameters, traces
 from z4j_django.agent.encoding import encode_value
 from z4j_django.agent.sampling import ALL, FAILURES, NOTHING
 
@@ -22,13 +21,7 @@ from z4j_django.agent.sampling import ALL, FAILURES, NOTHING
 HEADER: Final = "z4j"
 #: Characters of one header.
 TEXT: Final = 1_024
-#: Tasks whose parameter names are remembered.
-_KNOWN_TASKS: Final = 4_096
-
-#: Parameter names, by the task's name; with the task, as another app may have one of that name.
-_known_names: dict[str, tuple[Any, Sequence[str]]] = {}
 _NO_STAMP: Final[Mapping[str, Any]] = MappingProxyType({})
-_UNKNOWN: Final[tuple[Any, Sequence[str]]] = (None, ())
 #: Headers that show the arguments.
 _REPRS: Final = ("argsrepr", "kwargsrepr")
 _NO_ARGS: Final = msgspec.Raw(b"[]")
@@ -247,7 +240,7 @@ def _content(
         if argsrepr := _chosen(get, stamped, "argsrepr", args, encoded_args if whole else None):
             encoded_args = events.NULL
         else:
-            params = _parameter_names(name, len(args))
+            params = parameters.names(name, len(args))
             complete = whole and bool(params)
     if kwargs:
         encoded_kwargs, whole = encode_value(kwargs)
@@ -281,29 +274,6 @@ def _texts(found: Any) -> dict[str, str]:
     if type(found) is not dict:
         return {}
     return {name: shown for name in _REPRS if (shown := text(found.get(name)))}
-
-
-def _all_parameter_names(run: Any) -> Sequence[str]:
-    try:
-        parameters = inspect.signature(run).parameters.values()
-    except (TypeError, ValueError):
-        return ()
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    rest = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
-    return tuple(names + rest)
-
-
-def _parameter_names(name: str, count: int) -> Sequence[str]:
-    """The names of a task's first ``count`` positional parameters, if the task is known here."""
-    task = get_current_app()._tasks.get(name)  # not .tasks, which would finalise the app
-    if task is None:
-        return ()
-    known, names = _known_names.get(name, _UNKNOWN)
-    if known is not task:
-        names = _all_parameter_names(task.run)
-        if len(_known_names) < _KNOWN_TASKS or name in _known_names:
-            _known_names[name] = (task, names)
-    return names if len(names) == count else names[:count]
 
 
 def stamp(headers: dict[str, Any]) -> dict[str, Any]:

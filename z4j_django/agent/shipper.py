@@ -16,8 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from z4j_django import logs
 from z4j_django.agent import batching, dead, events, housekeeping, journal, leases, losses
 from z4j_django.agent.batching import Slice
@@ -240,15 +238,10 @@ class Shipper:
         What does not even take that is no fault of the event's, unless the sink says so: then
         it is a loss.
         """
-        bare = b"".join(
-            events.encode(events.bared(event)) for event in events.decode(alone.data)[0]
-        )
         try:
-            offsets = self.sink.apply([msgspec.structs.replace(alone, data=bare)])
+            offsets = self.sink.apply([dead.bared(alone)])
         except UnstorableError:
-            detail = str(error).encode("ascii", "backslashreplace").decode()[:250]
-            loss = events.encode(events.LossEvent(events.UNSTORABLE, 1, time.time(), detail))
-            offsets = self.sink.apply([msgspec.structs.replace(alone, data=loss)])
+            offsets = self.sink.apply([dead.lost(alone, error)])
         dead.keep(self.directory / DEAD, alone, error, DEAD_BYTES)
         return offsets
 
