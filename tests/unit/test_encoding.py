@@ -141,6 +141,20 @@ def test_what_json_does_not_know_is_shown_but_not_whole(value: object, expected:
     assert json.loads(bytes(raw)) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ((b"password", "x"), ["password", "x"]),
+        ([b"authorization", b"Bearer"], ["authorization", "<builtins.bytes>"]),
+        (["run", b"--api-key", b"x"], ["run", "--api-key", "<builtins.bytes>"]),
+        ([b"sk_live_51", "x"], ["<builtins.bytes>", "x"]),
+        ([b"password", b"of", b"three"], ["<builtins.bytes>"] * 3),
+    ],
+)
+def test_bytes_that_may_name_a_secret_are_kept_so_that_it_can_be_masked(value, names):
+    assert json.loads(bytes(encoding.encode_value(value)[0])) == names
+
+
 def test_a_number_that_is_not_finite_is_not_nothing() -> None:
     assert shown(float("nan")) == "<NaN>"
     rates = [0.5] * encoding.MANY

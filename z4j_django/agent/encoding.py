@@ -11,6 +11,7 @@ import datetime
 import decimal
 import enum
 import math
+import re
 import sys
 import uuid
 from array import array
@@ -39,6 +40,8 @@ MANY: Final = 16
 #: Kinds whose text is ours to make: none of a value's own code runs.
 _PRINTABLE: Final = frozenset({type(None), float, decimal.Decimal, uuid.UUID, datetime.timedelta})
 _TEXT: Final = {str}
+#: Bytes that may name the value that follows: an option, or the first of a pair.
+_NAME: Final = re.compile(rb"-{0,2}[A-Za-z][A-Za-z_-]{0,63}")
 _MIN_INT: Final = -(2**63)
 _MAX_INT: Final = 2**63
 _NOTHING: Final = (msgspec.Raw(b"null"), True)
@@ -229,6 +232,9 @@ class _Trimmer:
         text = str.__getitem__(value, slice(room)).encode(errors="replace").decode()
         return text if room >= length else f"{text}… ({length:,} characters)"
 
+    def _name(self, value: bytes) -> str:
+        return self._text(value[:SHORT].decode(errors="replace"))
+
     def _mapping(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
         copy: dict[str, Any] = {}
         for key, item in dict.items(value):
@@ -239,7 +245,7 @@ class _Trimmer:
             if issubclass(kind, str):
                 name = self._text(key)
             elif kind is bytes:  # it may be what tells that a value is secret
-                name = self._text(key[:SHORT].decode(errors="replace"))
+                name = self._name(key)
             else:
                 name = str(self._other(key))
             copy[name] = self.trim(item, depth - 1)
@@ -247,11 +253,15 @@ class _Trimmer:
 
     def _sequence(self, value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
         kind = list if issubclass(type(value), list) else tuple
+        length = kind.__len__(value)  # type: ignore[arg-type]  # of the same kind
         copy: list[Any] = []
-        for item in kind.__iter__(value):  # type: ignore[arg-type]  # of the same kind
+        for item in kind.__iter__(value):  # type: ignore[arg-type]
             if self.nodes <= 0 or self.characters <= 0:
-                copy.append(f"… ({kind.__len__(value):,} items)")  # type: ignore[arg-type]
+                copy.append(f"… ({length:,} items)")
                 break
+            is_first = length == 2 and not copy
+            if type(item) is bytes and (is_first or item[:1] == b"-") and _NAME.fullmatch(item):
+                item = self._name(item)  # it may be what tells that the next one is secret
             copy.append(self.trim(item, depth - 1))
         return copy
 
