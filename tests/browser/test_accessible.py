@@ -18,6 +18,9 @@ HERE_IS_SEEN = """() => [...document.querySelectorAll('.z4j-nav [aria-current]')
     const [place, line] = [here, here.closest('ul')].map((one) => one.getBoundingClientRect());
     return place.left >= line.left - 1 && place.right <= line.right + 1;
 })"""
+#: Charts run from left to right in whatever language, and so does what stands below them.
+AXES_RUN_AS_CHARTS_DO = """() => [...document.querySelectorAll('.z4j-axis, .z4j-flow-ticks')].every(
+    (axis) => getComputedStyle(axis).direction === 'ltr')"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -82,3 +85,4 @@ def test_from_right_to_left_every_page_fits(
         assert page.evaluate("document.dir || document.documentElement.dir") == "rtl", name
         assert every_page.overflow(page) == [], name
         assert page.evaluate(HERE_IS_SEEN), name
+        assert page.evaluate(AXES_RUN_AS_CHARTS_DO), name

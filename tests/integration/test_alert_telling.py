@@ -361,6 +361,11 @@ class TestChannels:
             holds("no_workers")
             assert tell(0) == ["firing no_workers"]
 
+    def test_where_all_rules_are_wrong_what_is_critical_is_told_all_the_same(self) -> None:
+        with settings(RULES={"wrong": {"conditions": ["nothing"]}}):
+            holds("no_workers")
+            assert tell(0, 30) == ["firing no_workers"]
+
     def test_a_kind_that_forgets_is_reminded_by_the_same_delivery(self) -> None:
         with (
             inbox("forgetful", repeats=60.0, is_idempotent=True),

@@ -122,6 +122,22 @@ def test_when_a_host_dies_that_looked_after_all_another_does_and_tells_what_is_n
             f"worker_silent:{scene.hostname('one')}",
             *(f"queue_without_consumer:{one}" for one in queues),
         ]
+        sending = deliveries.filter(state="sending")
+        wait_until(lambda: not sending.exists(), PATIENCE, "what came of it")
         found = deliveries.order_by("id").values_list("state", "attempts")
         assert list(found) == [("perhaps", 1), ("sent", 1)]
         assert len(hook.bodies) == 2
+
+
+def test_a_host_whose_clock_is_an_hour_ahead_is_told_by_the_databases(
+    make_scene: SceneMaker,
+) -> None:
+    """A process by whose clock it is an hour later, as by its host's, and PostgreSQL's clock."""
+    with make_scene("filesystem", "postgresql") as scene:
+        scene.script(
+            "import time\nclock = time.time\ntime.time = lambda: clock() + 3620\n"
+            "from z4j_django.watch.watching import Watch\nWatch('default').run_once(1.0)\n"
+        )
+        told = evidence(scene, "clocks_apart")
+        assert told is not None
+        assert " is 1h 00m ahead of that of the database" in told

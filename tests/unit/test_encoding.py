@@ -128,6 +128,7 @@ def test_a_tuple_is_a_list() -> None:
         (2**70, "<an integer beyond 64 bits>"),
         (b"bytes", "<builtins.bytes>"),
         ({1: "x"}, {"1": "x"}),
+        ({b"pin": "x", b"\xff": 1}, {"pin": "x", "\ufffd": 1}),
         ("caf\udce9", "caf?"),
         (float("nan"), "<NaN>"),
         (float("inf"), "<Infinity>"),

@@ -65,6 +65,15 @@ def test_what_is_due_next_is_never_ago(seconds: float, shown: str) -> None:
     assert f">{shown}</time>" in formatting.due(NOW + timedelta(seconds=seconds), NOW)
 
 
+def test_a_length_of_time_is_one_word_in_whatever_language() -> None:
+    assert formatting.duration(0.25) == "250 ms"
+    with translation.override("ar"):
+        assert (
+            formatting.duration(0.25)
+            == "\N{LEFT-TO-RIGHT ISOLATE}250 ms\N{POP DIRECTIONAL ISOLATE}"
+        )
+
+
 def test_after_a_month_a_time_is_a_date() -> None:
     shown = formatting.moment(NOW - timedelta(days=400), NOW)
     assert ">Jan. 28, 2025</time>" in shown
@@ -159,6 +168,8 @@ def test_a_share_says_whether_it_is_more_than_before() -> None:
         (0.0426, "43 ms"),
         (0.4567, "460 ms"),
         (1.96, "2.0 s"),
+        (0.9949, "990 ms"),
+        (0.9952, "1.0 s"),
         (59.6, "1 min"),
         (125, "2 min"),
         (8000, "2 h"),

@@ -225,6 +225,7 @@ def test_an_object_that_is_no_plain_data_is_shown_by_its_type_without_running_it
 
 def test_a_key_that_is_no_string_is_shown_as_one() -> None:
     assert redact({1: "a", None: "b", 2.5: "c"}) == {"1": "a", "None": "b", "2.5": "c"}
+    assert redact({b"password": "a", b"n": "b"}) == {"password": MASK, "n": "b"}
 
 
 def test_a_long_string_is_cut_with_a_note_of_its_length() -> None:

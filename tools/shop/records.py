@@ -9,13 +9,13 @@ from tools.shop import day
 from tools.shop.day import BEFORE, HOUR, MINUTE, PROJECT
 
 
-def keep_alive() -> None:
-    """Have the workers, the shipper and whoever looks after it be heard of at this moment."""
+def keep_alive(now: datetime | None = None) -> None:
+    """Have the workers, the shipper and whoever looks after it be heard of at a moment: now."""
     from django.utils import timezone
 
     from z4j_django.models import JournalRecord, Lease, WorkerRecord
 
-    now = timezone.now()
+    now = now or timezone.now()
     WorkerRecord.objects.update(last_seen=now - timedelta(seconds=1), online=True)
     JournalRecord.objects.update(seen_at=now)
     Lease.objects.update_or_create(
@@ -111,6 +111,8 @@ def open_it(end: float) -> None:
         broken.resolved_in = BEFORE
         broken.save()
     _operate()
-    keep_alive()
-    list(rounds.evaluate(PROJECT, timezone.now(), registry.current(), set()))
+    # As it was when the day ended, however long it took to store.
+    ended = datetime.fromtimestamp(end, UTC)
+    keep_alive(ended)
+    list(rounds.evaluate(PROJECT, ended, registry.current(), set()))
     keep_alive()

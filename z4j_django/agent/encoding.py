@@ -235,7 +235,13 @@ class _Trimmer:
             if self.nodes <= 0 or self.characters <= 0:
                 copy["…"] = f"{dict.__len__(value):,} keys"
                 break
-            name = self._text(key) if issubclass(type(key), str) else str(self._other(key))
+            kind = type(key)
+            if issubclass(kind, str):
+                name = self._text(key)
+            elif kind is bytes:  # it may be what tells that a value is secret
+                name = self._text(key[:SHORT].decode(errors="replace"))
+            else:
+                name = str(self._other(key))
             copy[name] = self.trim(item, depth - 1)
         return copy
 

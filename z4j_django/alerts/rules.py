@@ -206,7 +206,7 @@ def channels(project: str) -> list[Channel]:
 def rules(project: str) -> list[Rule]:
     """The rules of a project, by name; what is wrong is logged and left out.
 
-    Where there is none at all, everything critical is told to all channels.
+    Where there is none, or none that can be, everything critical is told to all channels.
     """
     found = {}
     for name, said in settings.ALERTS.RULES.items():
@@ -215,7 +215,7 @@ def rules(project: str) -> list[Rule]:
     for row in primary(AlertRule).filter(project=project).order_by("name")[:LIMIT]:
         if row.name not in found and (one := _or_logged(lambda r=row: _rule_of_row(r))) is not None:
             found[row.name] = one
-    if not found and not settings.ALERTS.RULES:
+    if not found:
         return [Rule(DEFAULT, "default")]
     return sorted(found.values(), key=lambda one: one.name)
 

@@ -35,6 +35,8 @@ class Silences:
         found = list(mine.filter(holds | Q(said_at=None)).order_by("id")[:LIMIT])
         self._active = [one for one in found if one.ended_at is None and one.until > now]
         self._over = [one for one in found if one not in self._active]
+        #: Those that hold back more than before, by their keys.
+        self._changed: dict[int, AlertSilence] = {}
 
     def hold_back(self, wanted: Iterable[Holding]) -> frozenset[Place]:
         """Those of some problems that nobody is told of; they are counted."""
@@ -43,7 +45,7 @@ class Silences:
             for silence in self._active:
                 if is_about(silence, one):
                     found.add(one.place)
-                    _count(silence, one.place)
+                    self._count(silence, one.place)
         return frozenset(found)
 
     def notes(self, holding: Mapping[Place, Holding]) -> dict[Place, str]:
@@ -63,13 +65,17 @@ class Silences:
 
     def save(self) -> None:
         """Keep in mind what was held back, and what was said."""
-        for silence in self._active:
-            if silence.held_count != getattr(silence, "_stored", silence.held_count):
-                silence.save(update_fields=["held", "held_count"])
-        over = [one.pk for one in self._over]
-        if over:
-            mine = primary(AlertSilence).filter(pk__in=over)
-            mine.update(said_at=self._now)
+        for silence in self._changed.values():
+            silence.save(update_fields=["held", "held_count"])
+        if over := [one.pk for one in self._over]:
+            primary(AlertSilence).filter(pk__in=over).update(said_at=self._now)
+
+    def _count(self, silence: AlertSilence, place: Place) -> None:
+        if list(place) in silence.held or len(silence.held) >= HELD:
+            return
+        silence.held.append(list(place))
+        silence.held_count += 1
+        self._changed[silence.pk] = silence
 
 
 def is_about(silence: AlertSilence, one: Holding) -> bool:
@@ -77,12 +83,3 @@ def is_about(silence: AlertSilence, one: Holding) -> bool:
     if silence.condition and silence.condition != one.place.key:
         return False
     return any(fnmatchcase(name, silence.subject) for name in one.names)
-
-
-def _count(silence: AlertSilence, place: Place) -> None:
-    if list(place) in silence.held or len(silence.held) >= HELD:
-        return
-    if not hasattr(silence, "_stored"):
-        silence._stored = silence.held_count  # type: ignore[attr-defined]  # of this round
-    silence.held.append(list(place))
-    silence.held_count += 1

@@ -1,15 +1,8 @@
 """The tables, one module per noun."""
 
-from z4j_django.models.alert import (
-    AlertAct,
-    AlertChannel,
-    AlertDelivery,
-    AlertHeartbeat,
-    AlertNotice,
-    AlertRule,
-    AlertSilence,
-)
+from z4j_django.models.alert import AlertChannel, AlertRule, AlertSilence
 from z4j_django.models.cursor import JournalCursor
+from z4j_django.models.delivery import AlertAct, AlertDelivery, AlertHeartbeat, AlertNotice
 from z4j_django.models.error import ErrorGroup, ErrorRelease
 from z4j_django.models.group import GroupRecord
 from z4j_django.models.journal import JournalLoss, JournalRecord

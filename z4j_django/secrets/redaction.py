@@ -249,6 +249,8 @@ def _is_absence(value: object) -> bool:
 
 
 def _key_text(key: object, rules: masking.Rules) -> str:
+    if type(key) is bytes:
+        return key[:KEY_LENGTH].decode(errors="replace")
     return str(_Walk(DEFAULT, rules).value(key, 0))
 
 

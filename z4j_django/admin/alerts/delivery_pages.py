@@ -193,7 +193,8 @@ class ActAdmin(TabbedAdmin):
     def shown_what(self, row: AlertAct) -> str:
         """What it did, leading to more."""
         shown = self.link(self.url(row), formatting.verb(row.verb))
-        return formatting.joined(shown, formatting.mark(_("only on paper"))) if _dry(row) else shown
+        paper = formatting.mark(_("only on paper"))
+        return formatting.stacked(shown, paper) if row.is_dry_run else shown
 
     @admin.display(description=gettext_lazy("of"))
     def shown_subject(self, row: AlertAct) -> str:
@@ -251,10 +252,6 @@ def told_of(admin_: ReadOnlyAdmin, request: HttpRequest, record: ConditionRecord
 
 #: Deliveries on the page of a condition.
 _SHOWN: Final = 20
-
-
-def _dry(row: AlertAct) -> bool:
-    return bool(row.is_dry_run)
 
 
 def _title(key: str) -> SafeString:

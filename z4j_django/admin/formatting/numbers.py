@@ -83,7 +83,7 @@ def short(seconds: float | None) -> str:
         return NOTHING
     if seconds < 0.0995:
         return _("%(number)s ms") % {"number": _number(1000 * seconds, 0)}
-    if seconds < 0.9995:
+    if seconds < 0.995:
         return _("%(number)s ms") % {"number": _number(round(100 * seconds) * 10, 0)}
     if seconds < 9.95:
         return _("%(number)s s") % {"number": _number(seconds, 1)}

@@ -85,13 +85,15 @@
                 ? {label, fill: shown, stroke: shown, width: 0, paths: bars, points: {show: false}}
                 : {label, stroke: shown, width: 1.5, points: {show: false}};
         });
+        // So that the label of a mark lies on no bar.
+        const headroom = found.marks?.length ? 1.2 : 1.05;
         return {
             width: widthOf(figure),
             height: Math.max(Number(figure.dataset.height) || 160, 80),
             padding: [8, null, 0, null],
             cursor: {show: true, x: true, y: false, drag: {setScale: false}, points: {show: false}},
             legend: {show: false},
-            scales: {y: {range: (plot, low, high) => [0, Math.max(high || 0, isBars ? 1 : 0.001) * 1.05]}},
+            scales: {y: {range: (plot, low, high) => [0, Math.max(high || 0, isBars ? 1 : 0.001) * headroom]}},
             axes: [
                 {...axis, grid: {show: false}, space: 70, size: 22, values: times},
                 {...axis, size: 48, values: (plot, splits) => splits.map((one) => (found.unit === "s" ? seconds(one) : short.format(one)))},
