@@ -165,7 +165,8 @@ def field(one: options.Option, **json_field: Any) -> forms.Field:
             return forms.BooleanField(**said)
         case "choice":
             said |= {"required": False, "initial": one.default}
-            return forms.ChoiceField(choices=[(name, name) for name in one.choices], **said)
+            words = [(name, gettext_lazy(name)) for name in one.choices]
+            return forms.ChoiceField(choices=words, **said)
         case "number":
             return forms.FloatField(min_value=least, max_value=most, **said)
         case "whole":
