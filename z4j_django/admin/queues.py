@@ -82,10 +82,11 @@ class QueuesPage(Page):
         takers = queue_table.consumers(workers.online(settings.PROJECT, now))
         found = queue_table.table(settings.PROJECT, now, takers)
         paused = pauses.by_queue(settings.PROJECT)
-        rows = {
-            one.name: cells(self.request, one, now, takers.get(one.name, ()), paused.get(one.name))
-            for one in found
-        }
+        rows = {}
+        for one in found:
+            pause = paused.get(one.name)
+            mine = pauses.takers(pause, takers.get(one.name, ()))
+            rows[one.name] = cells(self.request, one, now, mine, pause)
         if self._asks:
             names = [one.name for one in found[:ASKED_LIMIT]]
             for name, depth in queue_depths.count_many(names, TIMEOUT).items():
@@ -104,8 +105,7 @@ def cells(
     takers: Sequence[WorkerRecord],
     pause: PausedQueue | None = None,
 ) -> dict[str, Any]:
-    """How a queue stands, in a line of a table; ``takers`` take from it, unless it is paused."""
-    takers = pauses.takers(pause, takers)
+    """How a queue stands, in a line of a table; ``takers`` take from it."""
     sample = queue.sample
     told = sample.consumers if sample is not None else None
     consumers = len(takers) if told is None else told
@@ -279,8 +279,9 @@ class QueuePage(Page):
         )
         pause = pauses.of(settings.PROJECT, queue.name)
         waiting, more_wait = unfinished.waiting_in(settings.PROJECT, queue.name)
+        taking = pauses.takers(pause, takers)
         return {
-            **cells(self.request, queue, now, takers, pause),
+            **cells(self.request, queue, now, taking, pause),
             "waiting": [
                 {
                     "name": links.linked(self._waiting_url(one.name), formatting.name(one.name)),
@@ -294,8 +295,8 @@ class QueuePage(Page):
             "wrong": [
                 {"evidence": one.evidence, "since": formatting.moment(one.since)} for one in held
             ],
-            "workers": self._workers(pauses.takers(pause, takers)[:_WORKERS]),
-            "more": len(takers) > _WORKERS,
+            "workers": self._workers(taking[:_WORKERS]),
+            "more": len(taking) > _WORKERS,
         }
 
     def _waiting_url(self, name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,7 +21,13 @@ from django.db.models import (
     Value,
 )
 
-from z4j_django.models import AlertChannel, AlertDelivery, AlertSilence, PausedQueue
+from z4j_django.models import (
+    AlertChannel,
+    AlertDelivery,
+    AlertSilence,
+    PausedConsumer,
+    PausedQueue,
+)
 from z4j_django.models.primary import primary
 from z4j_django.queries import pauses
 
@@ -48,12 +55,14 @@ class Held:
 
     Attributes:
         paused: The queues that are paused, by their names.
+        taking: The workers that take from each of them all the same.
         silences: What nobody is told of.
         has_channel: Whether the database has a channel that is made use of.
         lost: Messages that did not arrive lately, at channels where none has arrived since.
     """
 
     paused: dict[str, PausedQueue] = field(default_factory=dict)
+    taking: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     silences: list[AlertSilence] = field(default_factory=list)
     has_channel: bool = False
     lost: int = 0
@@ -63,7 +72,11 @@ def read(project: str, now: datetime) -> Held:
     """All of it."""
     first = _rows("pause", pauses.current(project), name="queue", by="paused_by", **_SPAN)
     active = primary(AlertSilence).filter(project=project, ended_at=None, until__gt=now)
+    taking = primary(PausedConsumer).filter(
+        pause__project=project, pause__resumed_at=None, consumes=True
+    )
     others = (
+        _rows("taker", taking, name="pause__queue", by="hostname"),
         _rows("silence", active, name="subject", more="condition", by="created_by", **_SPAN),
         _rows("channel", primary(AlertChannel).filter(project=project, is_enabled=True)),
         _rows("lost", _lost(project, now), name="channel", count="number"),
@@ -76,6 +89,8 @@ def read(project: str, now: datetime) -> Held:
             found.paused[name] = PausedQueue(
                 project=project, queue=name, paused_by=by, since=since, until=until, reason=reason
             )
+        elif kind == "taker":
+            found.taking[name].add(by)
         elif kind == "silence":
             found.silences.append(
                 AlertSilence(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from django.db.models import QuerySet
 
@@ -29,8 +29,12 @@ def takers(pause: PausedQueue | None, workers: Sequence[WorkerRecord]) -> Sequen
     """Those of a queue's workers that take from it, though it is paused, if it is."""
     if pause is None:
         return workers
-    taking = {one.hostname for one in pause.consumers.all() if one.consumes}
-    return [one for one in workers if one.hostname in taking]
+    return among(workers, {one.hostname for one in pause.consumers.all() if one.consumes})
+
+
+def among(workers: Sequence[WorkerRecord], names: Container[str]) -> Sequence[WorkerRecord]:
+    """Those of the workers that have one of some names."""
+    return [one for one in workers if one.hostname in names]
 
 
 def of(project: str, queue: str) -> PausedQueue | None:

@@ -13,11 +13,12 @@ from z4j_django import histograms
 from z4j_django.conditions import attention
 from z4j_django.conditions.scene import Scene
 from z4j_django.conf import settings
-from z4j_django.models import AlertSilence, ErrorGroup, PausedQueue, TaskRecord
+from z4j_django.models import AlertSilence, ErrorGroup, PausedQueue, TaskRecord, WorkerRecord
 from z4j_django.queries import (
     errors,
     health,
     held,
+    pauses,
     pulse,
     queues,
     releases,
@@ -63,6 +64,11 @@ class Reading(Scene):
     def paused(self) -> Mapping[str, PausedQueue]:
         """The queues that are paused."""
         return self.held.paused
+
+    def takers(self, queue: str) -> Sequence[WorkerRecord]:
+        """The workers that take from a queue."""
+        found = self.consumers.get(queue, ())
+        return pauses.among(found, self.held.taking[queue]) if queue in self.paused else found
 
     @cached_property
     def queues(self) -> Mapping[str, queues.Lately]:

@@ -59,10 +59,9 @@ def queues(reading: Reading, request: HttpRequest) -> Table:
     found = queue_table.together(
         reading.queues, reading.pulse.queues, reading.consumers, reading.now
     )
-    takers = reading.consumers
     return Table(
         [
-            cells(request, one, reading.now, takers.get(one.name, ()), reading.paused.get(one.name))
+            cells(request, one, reading.now, reading.takers(one.name), reading.paused.get(one.name))
             for one in found[:ROWS]
         ],
         len(found),
