@@ -52,6 +52,7 @@
         };
 
         const show = (suggestions) => {
+            const chosen = found[active]?.text;
             found = suggestions;
             list.replaceChildren(...suggestions.map((one, index) => {
                 const option = document.createElement("li");
@@ -68,7 +69,8 @@
             input.setAttribute("aria-expanded", String(!list.hidden));
             status.textContent = suggestions.length
                 ? place.dataset.count.replace("%s", suggestions.length) : "";
-            mark(-1);
+            // What was chosen before a later answer came stays chosen.
+            mark(suggestions.findIndex((one) => one.text === chosen));
         };
 
         const ask = async () => {
