@@ -16,7 +16,7 @@ from z4j_django import logs, operations, verbs
 from z4j_django.alerts import rules, silences, telling
 from z4j_django.alerts.causes import Place
 from z4j_django.alerts.planning import Holding
-from z4j_django.conditions.attention import described
+from z4j_django.conditions.attention import described, is_of_others
 from z4j_django.conf import settings
 from z4j_django.exceptions import Z4JError
 from z4j_django.models import AlertAct, AlertRule, ConditionRecord, Operation
@@ -109,6 +109,8 @@ class _Look:
         after = timedelta(seconds=rule.after)
         for one in self._holding:
             record = self._records[one.place]
+            if is_of_others(record):
+                continue  # it names nothing that could be acted on
             is_about = any(rule.is_about(one.place.key, name, one.severity) for name in one.names)
             if is_about and one.place not in self._silenced and self.now - record.since >= after:
                 yield record
