@@ -129,6 +129,54 @@ def test_where_it_is_one_alert_it_is_sent_again() -> None:
         assert row().state == "sent"
 
 
+class TestReminded:
+    """Where a channel forgets, what holds is sent again and again, as one delivery."""
+
+    @pytest.fixture(autouse=True)
+    def am(self) -> Iterator[Inbox]:
+        with (
+            inbox("forgetful", repeats=60.0, is_idempotent=True) as found,
+            settings(CHANNELS={"am": {"kind": "forgetful"}}, RULES={"all": {"repeat": 0}}),
+        ):
+            holds("no_workers")
+            tell(0, 30)
+            send(clock_at(31))
+            yield found
+
+    @staticmethod
+    def remind(*seconds: float) -> None:
+        for one in seconds:
+            tell(one)
+            send(clock_at(one))
+
+    def test_a_failure_counts_as_its_first(self, am: Inbox) -> None:
+        self.remind(*range(100, 1000, 100))
+        assert row().attempts == 1
+        am.answers = [LATER]
+        self.remind(1000)
+        assert 12 <= (row().next_at - at(1000)).total_seconds() <= 18
+
+    def test_one_of_more_than_a_day_is_not_given_up_at_a_failure(self, am: Inbox) -> None:
+        day = 86_400
+        am.answers = [LATER]
+        self.remind(2 * day)
+        assert (row().state, row().answer) == ("pending", LATER.text)
+        self.remind(2 * day + 30, 2 * day + 300)
+        assert (row().state, len(am.messages)) == ("sent", 4)
+        am.answers = [LATER]
+        self.remind(3 * day)
+        AlertDelivery.objects.update(next_at=at(0))
+        am.answers = [LATER]
+        self.remind(4 * day)
+        assert row().state == "failed"
+
+    def test_it_waits_from_when_it_is_sent_again(self, am: Inbox) -> None:
+        tell(3600)
+        assert row().state == "pending"
+        assert not sender.is_stuck("default", at(3601), timedelta(minutes=15))
+        assert sender.is_stuck("default", at(3600 + 901), timedelta(minutes=15))
+
+
 class TestKilled:
     def claim(self, seconds: float) -> None:
         AlertDelivery.objects.update(

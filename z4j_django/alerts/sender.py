@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import connections, router
 from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
 from msgspec import ValidationError
 
 from z4j_django import logs
@@ -165,7 +166,7 @@ class Sender:
         if not again:
             state = {"sent": _State.SENT, "refused": _State.REFUSED}.get(answer.outcome)
             _finish(row, _State.SENDING, state or _State.PERHAPS, answer.text, now)
-        elif now - row.created_at >= GIVE_UP:
+        elif now - (row.finished_at or row.created_at) >= GIVE_UP:
             words = f"It was given up after a day. {answer.text}"
             _finish(row, _State.SENDING, _State.FAILED, words, now)
         else:
@@ -195,7 +196,9 @@ def recover(project: str, now: datetime) -> None:
 
 def is_stuck(project: str, now: datetime, age: timedelta) -> bool:
     """Whether anything waits to be sent for longer than that."""
-    return _unfinished(project).filter(created_at__lt=now - age, state=_State.PENDING).exists()
+    pending = primary(AlertDelivery).filter(project=project, state=_State.PENDING)
+    since = Coalesce("finished_at", "created_at")  # of what is sent again: since when it is
+    return pending.annotate(waits_since=since).filter(waits_since__lt=now - age).exists()
 
 
 def _unfinished(project: str) -> QuerySet[AlertDelivery]:

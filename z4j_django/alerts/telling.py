@@ -223,6 +223,9 @@ class _Round:
                 message = self.composer.message(_notice(row), row.rule, row.group, "firing", {})
                 sent.update(
                     state=AlertDelivery.State.PENDING,
+                    # It waits, and is tried, from now on.
+                    attempts=0,
+                    finished_at=self.now,
                     next_at=self.now,
                     message=composing.packed(message),
                 )
