@@ -239,6 +239,37 @@ class TestNeedless:
         send(clock_at(46))
         assert written("state") == ["refused", "dropped"]
 
+    @pytest.mark.parametrize("is_killed", [False, True])
+    def test_where_it_is_one_alert_what_may_have_arrived_is_ended(self, is_killed: bool) -> None:
+        with inbox("once", is_idempotent=True) as one, settings(CHANNELS={"a": {"kind": "once"}}):
+            holds("no_workers")
+            tell(0, 30)
+            if is_killed:
+                AlertDelivery.objects.update(state="sending", claimed_at=at(-60), attempts=1)
+            else:
+                one.answers = [Answer("unknown", "There was no answer.")]
+                send(clock_at(31))
+                assert row().state == "pending"
+            ends("no_workers")
+            tell(35)
+            send(clock_at(60))
+            assert one.lines()[-1:] == ["resolved no_workers"]
+            assert written("state") == ["dropped", "sent"]
+
+    def test_the_end_of_what_was_to_be_told_again_is_told(self) -> None:
+        with (
+            inbox("forgetful", repeats=60.0, is_idempotent=True) as am,
+            settings(CHANNELS={"am": {"kind": "forgetful"}}),
+        ):
+            holds("no_workers")
+            tell(0, 30)
+            send(clock_at(31))
+            tell(100)
+            ends("no_workers")
+            tell(115)
+            send(clock_at(115))
+            assert am.lines() == ["firing no_workers", "resolved no_workers"]
+
     def test_a_channel_that_was_deleted_meanwhile(self, ops: Inbox) -> None:
         channel = AlertChannel.objects.create(name="more", kind="inbox")
         with settings(CHANNELS={}):

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db import connections, router
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from msgspec import ValidationError
 
@@ -212,8 +212,10 @@ def _needless(row: AlertDelivery) -> str:
     if others.filter(number__gt=row.number).exists():
         return _LATER
     if row.status == _Status.RESOLVED:
-        told = others.filter(status=_Status.FIRING)
-        if not told.filter(state__in=(*_ARRIVED, _State.SENDING)).exists():
+        told = Q(state__in=(*_ARRIVED, _State.SENDING))
+        if _is_idempotent(row.kind):
+            told |= Q(claimed_at__isnull=False)  # it may have arrived, whatever became of it
+        if not others.filter(told, status=_Status.FIRING).exists():
             return _OVER
     return ""
 
