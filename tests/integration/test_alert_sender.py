@@ -299,6 +299,21 @@ class TestChannels:
             assert len(away.messages) == 1
             assert len(ops.messages) == 3
 
+    def test_nor_does_all_that_waits_for_it(self, ops: Inbox) -> None:
+        with inbox("away") as away, settings(CHANNELS={"a": {"kind": "away"}}):
+            away.answers = [LATER]
+            holds("no_workers")
+            tell(0, 30)
+            more = row()
+            more.notice = None
+            values = {one.attname: getattr(more, one.attname) for one in more._meta.fields}
+            values.pop("id")
+            AlertDelivery.objects.bulk_create(AlertDelivery(**values) for _ in range(201))
+            with settings(CHANNELS={"a": {"kind": "away"}, "b": {"kind": "inbox"}}):
+                tell(45, 75)
+                send(clock_at(76))
+            assert (len(away.messages), ops.lines()) == (1, ["firing no_workers"])
+
     def test_each_is_sent_to_once_a_second(
         self, ops: Inbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:

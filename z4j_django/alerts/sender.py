@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db import connections, router
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 from django.db.models.functions import Coalesce
 from msgspec import ValidationError
 
@@ -41,7 +41,7 @@ FIRST: Final = 15.0
 MOST: Final = 900.0
 #: Seconds for which the thread waits for what is due soon, in place of a new one.
 _SOON: Final = 10.0
-#: Deliveries that are looked at together.
+#: Deliveries of killed processes that are looked at together.
 _WINDOW: Final = 200
 
 _State = AlertDelivery.State
@@ -129,14 +129,15 @@ class Sender:
     def _next(self) -> tuple[AlertDelivery | None, float | None]:
         """What is sent next; or how long that takes, if it is not for ever."""
         now, clock = self._clock(), time.monotonic()
-        waits: list[float] = []
+        resting = {name: at - clock for name, at in self._rests_until.items() if at > clock}
         pending = primary(AlertDelivery).filter(project=self.project, state=_State.PENDING)
-        for row in pending.order_by("next_at", "id")[:_WINDOW]:
-            rests = self._rests_until.get(row.channel, clock) - clock
-            wait = max((row.next_at - now).total_seconds(), rests)
-            if wait <= 0:
-                return row, None
-            waits.append(wait)
+        row = pending.exclude(channel__in=list(resting)).order_by("next_at", "id").first()
+        if row is not None and row.next_at <= now:
+            return row, None
+        waits = [] if row is None else [(row.next_at - now).total_seconds()]
+        left = pending.filter(channel__in=list(resting)).order_by().values_list("channel")
+        for channel, at in left.annotate(at=Min("next_at")):
+            waits.append(max((at - now).total_seconds(), resting[channel]))
         return None, min(waits, default=None)
 
     def _send(self, row: AlertDelivery, channels: Mapping[str, rules.Channel]) -> None:
