@@ -117,7 +117,7 @@ def test_what_does_not_help_is_done_three_times_and_then_the_rule_stops() -> Non
     assert Operation.objects.count() >= 3
 
 
-def test_one_of_the_database_stays_stopped_until_it_is_saved() -> None:
+def test_one_of_the_database_stays_stopped_until_it_is_let_act_again() -> None:
     AlertRule.objects.create(name="mend", **{**RULE, "verb": "reopen_errors"}, breaker_limit=1)
     wrong()
     with settings(CHANNELS={}, AUTOMATION=True):
@@ -126,9 +126,11 @@ def test_one_of_the_database_stays_stopped_until_it_is_saved() -> None:
         row = AlertRule.objects.get()
         assert row.stopped_at == NOW + timedelta(minutes=6)
         assert row.stopped_why.startswith("The rule stops: what it did 1 time did not help.")
-        AlertRule.objects.update(stopped_at=None, breaker_limit=5)
-        act(24 * 60 + 60)
-        assert len(done()) == 3
+        AlertRule.objects.update(stopped_at=None)
+        act(24 * 60 + 60)  # the same holds still
+        assert [words for _, _, words in done()[2:]] == ["1 refused."]
+        act(24 * 60 + 66)
+        assert AlertRule.objects.get().stopped_at == NOW + timedelta(minutes=24 * 60 + 66)
 
 
 def test_it_is_done_so_often_an_hour_at_most() -> None:
