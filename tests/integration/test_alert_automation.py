@@ -7,9 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import override_settings
 from django.utils import timezone
 
 from tests.integration.alerting import settings
+from z4j_django.alerts import links
+from z4j_django.conditions import attention
 from z4j_django.models import (
     AlertAct,
     AlertRule,
@@ -17,6 +20,7 @@ from z4j_django.models import (
     ConditionRecord,
     ErrorGroup,
     Operation,
+    TaskRecord,
 )
 from z4j_django.operations import automation
 from z4j_django.values import error_id
@@ -113,7 +117,7 @@ def test_what_does_not_help_is_done_three_times_and_then_the_rule_stops() -> Non
     assert Operation.objects.count() >= 3
 
 
-def test_one_of_the_database_stays_stopped_until_it_is_saved() -> None:
+def test_one_of_the_database_stays_stopped_until_it_is_let_act_again() -> None:
     AlertRule.objects.create(name="mend", **{**RULE, "verb": "reopen_errors"}, breaker_limit=1)
     wrong()
     with settings(CHANNELS={}, AUTOMATION=True):
@@ -122,9 +126,11 @@ def test_one_of_the_database_stays_stopped_until_it_is_saved() -> None:
         row = AlertRule.objects.get()
         assert row.stopped_at == NOW + timedelta(minutes=6)
         assert row.stopped_why.startswith("The rule stops: what it did 1 time did not help.")
-        AlertRule.objects.update(stopped_at=None, breaker_limit=5)
-        act(24 * 60 + 60)
-        assert len(done()) == 3
+        AlertRule.objects.update(stopped_at=None)
+        act(24 * 60 + 60)  # the same holds still
+        assert [words for _, _, words in done()[2:]] == ["1 refused."]
+        act(24 * 60 + 66)
+        assert AlertRule.objects.get().stopped_at == NOW + timedelta(minutes=24 * 60 + 66)
 
 
 def test_it_is_done_so_often_an_hour_at_most() -> None:
@@ -175,3 +181,32 @@ def test_tasks_of_a_condition_are_found_by_its_filter() -> None:
     with settings(CHANNELS={}, RULES={"again": rule}, AUTOMATION=True):
         act(1)
     assert done() == [("again", True, "It would do this to 0 tasks: retry a task.")]
+
+
+def test_nothing_is_done_to_what_is_too_much_to_be_listed() -> None:
+    TaskRecord.objects.create(task_id="another", name="shop.pay", state="SUCCESS")
+    rule = {"conditions": ["schedule_overdue"], "severity": "warning", "verb": "retry", "after": 0}
+    ConditionRecord.objects.create(
+        project="default",
+        key="schedule_overdue",
+        subject="",
+        severity="warning",
+        since=NOW,
+        last_seen=NOW,
+        evidence="The same holds of more than 100; the others are not listed.",
+        numbers={"more_than": 100},
+    )
+    with settings(CHANNELS={}, RULES={"again": rule}, AUTOMATION=True):
+        act(1)
+    assert done() == []
+    [shown] = attention.read("default").open
+    assert shown.tasks == ""
+
+
+@override_settings(Z4J={"BASE_URL": "https://shop.example/admin/"})
+def test_what_is_too_much_to_be_listed_leads_to_the_list_of_its_kind() -> None:
+    pages = {"new_error": "errorgroup/", "schedule_overdue": "taskrecord/schedules/"}
+    for key in pages:
+        one = ConditionRecord(key=key, since=NOW, numbers={"more_than": 100})
+        attention.described([one])
+        assert links.problem(one) == f"https://shop.example/admin/z4j_django/{pages[key]}"

@@ -129,6 +129,54 @@ def test_where_it_is_one_alert_it_is_sent_again() -> None:
         assert row().state == "sent"
 
 
+class TestReminded:
+    """Where a channel forgets, what holds is sent again and again, as one delivery."""
+
+    @pytest.fixture(autouse=True)
+    def am(self) -> Iterator[Inbox]:
+        with (
+            inbox("forgetful", repeats=60.0, is_idempotent=True) as found,
+            settings(CHANNELS={"am": {"kind": "forgetful"}}, RULES={"all": {"repeat": 0}}),
+        ):
+            holds("no_workers")
+            tell(0, 30)
+            send(clock_at(31))
+            yield found
+
+    @staticmethod
+    def remind(*seconds: float) -> None:
+        for one in seconds:
+            tell(one)
+            send(clock_at(one))
+
+    def test_a_failure_counts_as_its_first(self, am: Inbox) -> None:
+        self.remind(*range(100, 1000, 100))
+        assert row().attempts == 1
+        am.answers = [LATER]
+        self.remind(1000)
+        assert 12 <= (row().next_at - at(1000)).total_seconds() <= 18
+
+    def test_one_of_more_than_a_day_is_not_given_up_at_a_failure(self, am: Inbox) -> None:
+        day = 86_400
+        am.answers = [LATER]
+        self.remind(2 * day)
+        assert (row().state, row().answer) == ("pending", LATER.text)
+        self.remind(2 * day + 30, 2 * day + 300)
+        assert (row().state, len(am.messages)) == ("sent", 4)
+        am.answers = [LATER]
+        self.remind(3 * day)
+        AlertDelivery.objects.update(next_at=at(0))
+        am.answers = [LATER]
+        self.remind(4 * day)
+        assert row().state == "failed"
+
+    def test_it_waits_from_when_it_is_sent_again(self, am: Inbox) -> None:
+        tell(3600)
+        assert row().state == "pending"
+        assert not sender.is_stuck("default", at(3601), timedelta(minutes=15))
+        assert sender.is_stuck("default", at(3600 + 901), timedelta(minutes=15))
+
+
 class TestKilled:
     def claim(self, seconds: float) -> None:
         AlertDelivery.objects.update(
@@ -191,6 +239,37 @@ class TestNeedless:
         send(clock_at(46))
         assert written("state") == ["refused", "dropped"]
 
+    @pytest.mark.parametrize("is_killed", [False, True])
+    def test_where_it_is_one_alert_what_may_have_arrived_is_ended(self, is_killed: bool) -> None:
+        with inbox("once", is_idempotent=True) as one, settings(CHANNELS={"a": {"kind": "once"}}):
+            holds("no_workers")
+            tell(0, 30)
+            if is_killed:
+                AlertDelivery.objects.update(state="sending", claimed_at=at(-60), attempts=1)
+            else:
+                one.answers = [Answer("unknown", "There was no answer.")]
+                send(clock_at(31))
+                assert row().state == "pending"
+            ends("no_workers")
+            tell(35)
+            send(clock_at(60))
+            assert one.lines()[-1:] == ["resolved no_workers"]
+            assert written("state") == ["dropped", "sent"]
+
+    def test_the_end_of_what_was_to_be_told_again_is_told(self) -> None:
+        with (
+            inbox("forgetful", repeats=60.0, is_idempotent=True) as am,
+            settings(CHANNELS={"am": {"kind": "forgetful"}}),
+        ):
+            holds("no_workers")
+            tell(0, 30)
+            send(clock_at(31))
+            tell(100)
+            ends("no_workers")
+            tell(115)
+            send(clock_at(115))
+            assert am.lines() == ["firing no_workers", "resolved no_workers"]
+
     def test_a_channel_that_was_deleted_meanwhile(self, ops: Inbox) -> None:
         channel = AlertChannel.objects.create(name="more", kind="inbox")
         with settings(CHANNELS={}):
@@ -219,6 +298,21 @@ class TestChannels:
                 send(clock_at(1))
             assert len(away.messages) == 1
             assert len(ops.messages) == 3
+
+    def test_nor_does_all_that_waits_for_it(self, ops: Inbox) -> None:
+        with inbox("away") as away, settings(CHANNELS={"a": {"kind": "away"}}):
+            away.answers = [LATER]
+            holds("no_workers")
+            tell(0, 30)
+            more = row()
+            more.notice = None
+            values = {one.attname: getattr(more, one.attname) for one in more._meta.fields}
+            values.pop("id")
+            AlertDelivery.objects.bulk_create(AlertDelivery(**values) for _ in range(201))
+            with settings(CHANNELS={"a": {"kind": "away"}, "b": {"kind": "inbox"}}):
+                tell(45, 75)
+                send(clock_at(76))
+            assert (len(away.messages), ops.lines()) == (1, ["firing no_workers"])
 
     def test_each_is_sent_to_once_a_second(
         self, ops: Inbox, monkeypatch: pytest.MonkeyPatch

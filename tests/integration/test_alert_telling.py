@@ -339,6 +339,28 @@ class TestChannels:
         assert tell(7215) == ["resolved failing:shop.pay"]  # for that was told
         assert written("rule") == ["mine", "mine"]
 
+    @pytest.mark.parametrize(
+        "change", [{"is_enabled": False}, {"channels": ["other"]}, {"name": "another", "after": 99}]
+    )
+    def test_a_rule_that_tells_it_no_more_says_nothing_but_the_end(
+        self, change: dict[str, Any]
+    ) -> None:
+        AlertRule.objects.create(name="mine", severity="warning", after=0)
+        worker("w1@a", "mail")
+        with settings(CHANNELS={"ops": {"kind": "inbox"}, "other": {"kind": "inbox"}}):
+            AlertRule.objects.update(channels=["ops"])
+            holds("queue_without_consumer", "mail", "warning")
+            assert len(tell(0)) == 1
+            AlertRule.objects.update(**change)
+            ConditionRecord.objects.update(severity="critical")
+            holds("worker_gone", "w1@a")
+            tell(15, 30, 45)
+            mine = AlertDelivery.objects.filter(channel="ops", rule="mine")
+            assert mine.count() == 1
+            ends("queue_without_consumer")
+            tell(60)
+            assert mine.order_by("id").last().status == "resolved"
+
     def test_a_channel_that_is_deleted_is_told_nothing_more(self) -> None:
         channel = AlertChannel.objects.create(name="more", kind="inbox")
         with settings(CHANNELS={}):

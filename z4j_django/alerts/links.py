@@ -38,6 +38,8 @@ def problem(record: ConditionRecord) -> str:
     if record.tasks and record.subject_kind != "error":
         return f"{first}taskrecord/?{urlencode({'q': record.tasks}, errors='replace')}"
     page = _PAGES.get(record.subject_kind, f"{ConditionRecord._meta.model_name}/")
+    if not record.subject:
+        page = page.partition("{")[0]  # the list of all
     return first + page.format(subject=quote(record.subject, safe="", errors="replace"))
 
 

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.db import connections, router
-from django.db.models import F, QuerySet
+from django.db.models import F, Min, Q, QuerySet
+from django.db.models.functions import Coalesce
 from msgspec import ValidationError
 
 from z4j_django import logs
@@ -40,7 +41,7 @@ FIRST: Final = 15.0
 MOST: Final = 900.0
 #: Seconds for which the thread waits for what is due soon, in place of a new one.
 _SOON: Final = 10.0
-#: Deliveries that are looked at together.
+#: Deliveries of killed processes that are looked at together.
 _WINDOW: Final = 200
 
 _State = AlertDelivery.State
@@ -128,14 +129,15 @@ class Sender:
     def _next(self) -> tuple[AlertDelivery | None, float | None]:
         """What is sent next; or how long that takes, if it is not for ever."""
         now, clock = self._clock(), time.monotonic()
-        waits: list[float] = []
+        resting = {name: at - clock for name, at in self._rests_until.items() if at > clock}
         pending = primary(AlertDelivery).filter(project=self.project, state=_State.PENDING)
-        for row in pending.order_by("next_at", "id")[:_WINDOW]:
-            rests = self._rests_until.get(row.channel, clock) - clock
-            wait = max((row.next_at - now).total_seconds(), rests)
-            if wait <= 0:
-                return row, None
-            waits.append(wait)
+        row = pending.exclude(channel__in=list(resting)).order_by("next_at", "id").first()
+        if row is not None and row.next_at <= now:
+            return row, None
+        waits = [] if row is None else [(row.next_at - now).total_seconds()]
+        left = pending.filter(channel__in=list(resting)).order_by().values_list("channel")
+        for channel, at in left.annotate(at=Min("next_at")):
+            waits.append(max((at - now).total_seconds(), resting[channel]))
         return None, min(waits, default=None)
 
     def _send(self, row: AlertDelivery, channels: Mapping[str, rules.Channel]) -> None:
@@ -165,7 +167,7 @@ class Sender:
         if not again:
             state = {"sent": _State.SENT, "refused": _State.REFUSED}.get(answer.outcome)
             _finish(row, _State.SENDING, state or _State.PERHAPS, answer.text, now)
-        elif now - row.created_at >= GIVE_UP:
+        elif now - (row.finished_at or row.created_at) >= GIVE_UP:
             words = f"It was given up after a day. {answer.text}"
             _finish(row, _State.SENDING, _State.FAILED, words, now)
         else:
@@ -195,7 +197,9 @@ def recover(project: str, now: datetime) -> None:
 
 def is_stuck(project: str, now: datetime, age: timedelta) -> bool:
     """Whether anything waits to be sent for longer than that."""
-    return _unfinished(project).filter(created_at__lt=now - age, state=_State.PENDING).exists()
+    pending = primary(AlertDelivery).filter(project=project, state=_State.PENDING)
+    since = Coalesce("finished_at", "created_at")  # of what is sent again: since when it is
+    return pending.annotate(waits_since=since).filter(waits_since__lt=now - age).exists()
 
 
 def _unfinished(project: str) -> QuerySet[AlertDelivery]:
@@ -209,8 +213,10 @@ def _needless(row: AlertDelivery) -> str:
     if others.filter(number__gt=row.number).exists():
         return _LATER
     if row.status == _Status.RESOLVED:
-        told = others.filter(status=_Status.FIRING)
-        if not told.filter(state__in=(*_ARRIVED, _State.SENDING)).exists():
+        told = Q(state__in=(*_ARRIVED, _State.SENDING))
+        if _is_idempotent(row.kind):
+            told |= Q(claimed_at__isnull=False)  # it may have arrived, whatever became of it
+        if not others.filter(told, status=_Status.FIRING).exists():
             return _OVER
     return ""
 

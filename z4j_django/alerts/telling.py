@@ -8,6 +8,7 @@ told already. Nothing is sent here: who sends reads what was written down (see `
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -143,7 +144,11 @@ class _Round:
             for notice in notices:
                 self._close(notice)
             return
-        self._carry_out(rule, channel, self._plan({}, notices, _ONLY_THE_END))
+        found = self._plan({}, notices, _ONLY_THE_END)
+        told = [
+            one if one.act == "resolve" else replace(one, act="keep") for one in found.decisions
+        ]
+        self._carry_out(rule, channel, replace(found, decisions=told))
 
     def _carry_out(self, rule: str, channel: rules.Channel, plan: planning.Plan) -> None:
         # A notice of the same group may come in the place of one that is gone.
@@ -223,6 +228,9 @@ class _Round:
                 message = self.composer.message(_notice(row), row.rule, row.group, "firing", {})
                 sent.update(
                     state=AlertDelivery.State.PENDING,
+                    # It waits, and is tried, from now on.
+                    attempts=0,
+                    finished_at=self.now,
                     next_at=self.now,
                     message=composing.packed(message),
                 )

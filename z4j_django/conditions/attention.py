@@ -128,7 +128,12 @@ def described(records: Iterable[ConditionRecord]) -> list[ConditionRecord]:
         if condition is not None:  # else another version stored it
             one.title, one.subject_kind = condition.title, condition.subject
             one.remedy = condition.remedy
-            if condition.filter is not None:
+            if condition.filter is not None and not is_of_others(one):
                 finding = Finding(one.subject, one.since, one.evidence, one.numbers)
                 one.tasks = condition.filter(finding)
     return found
+
+
+def is_of_others(record: ConditionRecord) -> bool:
+    """Whether it stands for the subjects that are too many to be listed, and has none itself."""
+    return isinstance(record.numbers, dict) and "more_than" in record.numbers

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db.models import QuerySet
+
 from z4j_django import logs, operations, verbs
 from z4j_django.alerts import rules, silences, telling
 from z4j_django.alerts.causes import Place
 from z4j_django.alerts.planning import Holding
-from z4j_django.conditions.attention import described
+from z4j_django.conditions.attention import described, is_of_others
 from z4j_django.conf import settings
 from z4j_django.exceptions import Z4JError
 from z4j_django.models import AlertAct, AlertRule, ConditionRecord, Operation
@@ -29,7 +31,8 @@ logger = logs.logger("z4j_django.operations")
 
 #: How long an act has to help, before there is another one of the same.
 PAUSE: Final = timedelta(minutes=5)
-#: For how long a rule of the settings stays stopped. One of the database does until it is saved.
+#: For how long a rule of the settings stays stopped. One of the database does until someone
+#: lets it act again.
 STOPPED: Final = timedelta(days=1)
 #: Problems of one rule that are acted on in one round, at most.
 _AT_ONCE: Final = 20
@@ -90,10 +93,11 @@ class _Look:
         lately = primary(AlertAct).filter(project=self.project, rule=rule.name, stops=False)
         left = automation.hourly_limit - lately.filter(at__gt=self.now - _HOUR).count()
         found: _Acts = []
+        stop = self._stops(rule).order_by("-at").values_list("at", flat=True).first()
         for record in self._wanted(rule):
             if len(found) >= min(left, _AT_ONCE):
                 break
-            past = self._past(rule, record, automation.is_dry_run)
+            past = self._past(rule, record, automation.is_dry_run, stop)
             if automation.is_dry_run and past.times:
                 continue  # once is enough to see it
             if past.last is not None and self.now - past.last < PAUSE:
@@ -109,11 +113,16 @@ class _Look:
         after = timedelta(seconds=rule.after)
         for one in self._holding:
             record = self._records[one.place]
+            if is_of_others(record):
+                continue  # it names nothing that could be acted on
             is_about = any(rule.is_about(one.place.key, name, one.severity) for name in one.names)
             if is_about and one.place not in self._silenced and self.now - record.since >= after:
                 yield record
 
-    def _past(self, rule: rules.Rule, record: ConditionRecord, is_dry_run: bool) -> _Past:
+    def _past(
+        self, rule: rules.Rule, record: ConditionRecord, is_dry_run: bool, stop: datetime | None
+    ) -> _Past:
+        """What it did since the thing holds, and since the rule was last stopped."""
         mine = primary(AlertAct).filter(
             project=self.project,
             rule=rule.name,
@@ -123,14 +132,18 @@ class _Look:
             is_dry_run=is_dry_run,
             stops=False,
         )
+        if stop is not None:
+            mine = mine.filter(at__gt=stop)
         moments = list(mine.order_by("-at").values_list("at", flat=True)[:1_000])
         return _Past(len(moments), moments[0] if moments else None)
 
     def _is_stopped(self, rule: rules.Rule, automation: rules.Automation) -> bool:
         if rule.source == "database":
             return automation.stopped_at is not None
-        mine = primary(AlertAct).filter(project=self.project, rule=rule.name)
-        return mine.filter(stops=True, at__gt=self.now - STOPPED).exists()
+        return self._stops(rule).filter(at__gt=self.now - STOPPED).exists()
+
+    def _stops(self, rule: rules.Rule) -> QuerySet[AlertAct]:
+        return primary(AlertAct).filter(project=self.project, rule=rule.name, stops=True)
 
     def _stop(
         self, rule: rules.Rule, record: ConditionRecord, automation: rules.Automation
