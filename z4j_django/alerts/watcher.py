@@ -61,6 +61,13 @@ class Watcher:
         self._tried("acted on", lambda: self._act(now))
         self._tried("watched", lambda: self._heart.begin(trouble))
 
+    def finish(self, seconds: float) -> None:
+        """Wait until all that was begun is done; after so long it is left."""
+        until = time.monotonic() + seconds - END
+        for join in (self._sender.join, self._teller.join, self._join_acts, self._heart.join):
+            join(max(until - time.monotonic(), 0.0))
+        self.end()
+
     def end(self) -> None:
         """Send nothing more."""
         until = time.monotonic() + END
@@ -77,6 +84,10 @@ class Watcher:
             target=self._run_acts, args=[now], name="z4j-automation", daemon=True
         )
         self._acting.start()
+
+    def _join_acts(self, seconds: float) -> None:
+        if self._acting is not None:
+            self._acting.join(seconds)
 
     def _run_acts(self, now: datetime) -> None:
         try:

@@ -95,6 +95,10 @@ class Watch:
         finally:
             self.lease.give_back()  # a shipper may have come up
 
+    def finish(self, seconds: float) -> None:
+        """Wait until what a round has begun to send is sent, or so long: for who ends with it."""
+        self._alerts.finish(seconds)
+
     def round(self, at: datetime) -> Iterator[None]:
         """A whole round, at a moment by the database's clock."""
         self._sampler.begin(at)
