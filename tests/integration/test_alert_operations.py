@@ -14,9 +14,13 @@ from django.utils import timezone
 
 from tests.integration.alerting import Inbox, inbox, settings
 from z4j_django import operations
+from z4j_django.alerts.causes import Place
 from z4j_django.alerts.channels.base import Answer
+from z4j_django.alerts.planning import Holding
+from z4j_django.alerts.silences import Silences
 from z4j_django.exceptions import OperationError, OptionsError
 from z4j_django.models import AlertChannel, AlertDelivery, AlertSilence, Operation
+from z4j_django.watch import lease
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,6 +99,32 @@ class TestSilences:
         for wrong in ("x", "9" * 30, row.pk + 1):
             with pytest.raises(OperationError):
                 operations.end_silence(wrong, actor="ben")
+
+    @pytest.mark.parametrize("hours", [-1, 1])
+    def test_its_moments_are_by_the_databases_clock(
+        self, hours: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ahead = timedelta(hours=hours)
+        monkeypatch.setattr(lease, "now", lambda: timezone.now() + ahead)
+        operations.silence_alerts("all", until=600, actor="anna")
+        row = AlertSilence.objects.get()
+        near = timedelta(seconds=10)
+        assert abs(row.until - lease.now() - timedelta(seconds=600)) < near
+        assert abs(row.since - lease.now()) < near
+        # A round that began just before it is held back as well.
+        one = Holding(Place("no_workers", ""), "critical", [""])
+        held = Silences("default", row.since - timedelta(seconds=1)).hold_back([one])
+        assert held == {one.place}
+        operations.end_silence(row.pk, actor="ben")
+        row.refresh_from_db()
+        assert row.ended_at is not None
+        assert abs(row.ended_at - lease.now()) < near
+        operations.test_channel("ops", actor="anna")
+        sent = AlertDelivery.objects.get()
+        assert sent.claimed_at is not None
+        assert sent.finished_at is not None
+        assert abs(sent.claimed_at - lease.now()) < near
+        assert abs(sent.finished_at - lease.now()) < near
 
     def test_an_operator_may_and_a_viewer_may_not(self) -> None:
         with pytest.raises(PermissionDenied, match=r"z4j_django\.silence_alert is missing"):

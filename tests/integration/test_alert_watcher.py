@@ -99,12 +99,19 @@ def found() -> Changes:
     return Changes([ConditionRecord.objects.get(key="no_workers")], [over])
 
 
+def told(changed: Changes) -> None:
+    """Have everyone told of it."""
+    teller = changes.Teller(PROJECT)
+    teller.begin(changed)
+    teller.join(10)
+
+
 class TestChanges:
     def test_each_change_is_sent_once(self) -> None:
         with listening() as heard:
-            changes.tell(PROJECT, found())
-        told = [(status, one.key, one.subject) for status, one in heard]
-        assert told == [("firing", "no_workers", ""), ("resolved", "failing", "shop.pay")]
+            told(found())
+        lines = [(status, one.key, one.subject) for status, one in heard]
+        assert lines == [("firing", "no_workers", ""), ("resolved", "failing", "shop.pay")]
         assert heard[1][1].until == at(0)
 
     def test_what_a_receiver_raises_stops_nothing(self, caplog: pytest.LogCaptureFixture) -> None:
@@ -114,11 +121,39 @@ class TestChanges:
         signals.alert_changed.connect(fail)
         try:
             with listening() as heard:
-                changes.tell(PROJECT, found())
+                told(found())
         finally:
             signals.alert_changed.disconnect(fail)
         assert len(heard) == 2
         assert caplog.text.count("in Signal.send_robust() (out of order)") == 2
+
+    def test_a_receiver_that_hangs_holds_up_no_round_and_is_told_all_in_turn(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        go_on, begun, where = threading.Event(), [], list[int]()
+
+        def hang(**given: Any) -> None:
+            where.append(threading.get_ident())
+            go_on.wait(10)
+
+        made = watcher.Watcher(PROJECT, Clock(), "1@here")
+        monkeypatch.setattr(made._sender, "begin", lambda: begun.append(list(where)))
+        monkeypatch.setattr(made._heart, "begin", lambda trouble: None)
+        changed = found()
+        signals.alert_changed.connect(hang)
+        try:
+            with listening() as heard:
+                made.follow(at(0), changed)
+                made.follow(at(15), changed)
+                assert heard == []
+                go_on.set()
+                made.end()
+        finally:
+            signals.alert_changed.disconnect(hang)
+        assert begun[0] == []
+        assert [status for status, _ in heard] == ["firing", "resolved"] * 2
+        assert len(set(where)) == 1
+        assert threading.get_ident() not in where
 
     def test_sentry_has_it_in_its_trail_where_it_is_loaded(
         self, monkeypatch: pytest.MonkeyPatch
@@ -126,7 +161,7 @@ class TestChanges:
         trail: list[dict[str, Any]] = []
         sdk = SimpleNamespace(add_breadcrumb=lambda **crumb: trail.append(crumb))
         monkeypatch.setitem(sys.modules, "sentry_sdk", sdk)
-        changes.tell(PROJECT, found())
+        told(found())
         assert [(one["level"], one["message"]) for one in trail] == [
             ("error", "firing: No worker"),
             ("info", f"resolved: {described(ConditionRecord.objects.all())[1].title} shop.pay"),
@@ -138,9 +173,11 @@ class TestChanges:
         with listening() as heard, override_settings(Z4J={}):
             for _ in watch.round(timezone.now()):
                 pass
+            watch._alerts._teller.join(10)
             first = [(status, one.key) for status, one in heard]
             for _ in watch.round(timezone.now()):
                 pass
+            watch._alerts._teller.join(10)
         assert ("resolved", "worker_gone") in first
         assert ("firing", "no_workers") in first
         assert len(heard) == len(first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from tests.integration import nouns
+from tests.integration import alerting, nouns
 from tests.integration.api_client import WHO, address, body, client
 from tests.integration.operators import broker_in_memory
 from tests.integration.test_commands import run
@@ -167,6 +168,16 @@ class TestCommand:
         code, output = run("z4j_attention")
         assert code == 2
         assert output.splitlines()[1].startswith("critical No worker: No worker is online: ")
+
+    def test_it_ends_when_what_it_found_is_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        broker_in_memory(monkeypatch)
+        rules = {"all": {"after": 0, "channels": ["ops"]}}
+        with alerting.inbox() as ops, alerting.settings(RULES=rules):
+            ops.meanwhile = lambda: time.sleep(0.5)  # as long as a channel may take to answer
+            code, _ = run("z4j_attention")
+            assert code == 2
+            assert ops.lines()
+            assert set(alerting.written("state")) == {"sent"}
 
     def test_what_nobody_has_looked_at_for_long_is_unknown(
         self, looked: None, monkeypatch: pytest.MonkeyPatch

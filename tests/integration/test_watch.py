@@ -309,6 +309,21 @@ class TestWatch:
         third.step()
         assert Lease.objects.get().holder == third.lease.holder
 
+    def test_nobody_else_has_it_while_a_message_is_being_sent(
+        self, wrong: Wrong, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, other = (watching.Watch("default", Clock()) for _ in range(2))
+        first.step()
+
+        def end() -> None:
+            assert other.lease.take() is None
+            raise DatabaseError("away")
+
+        monkeypatch.setattr(first._alerts, "end", end)
+        with pytest.raises(DatabaseError):
+            first.end()
+        assert other.lease.take() is not None
+
     def test_with_a_wrong_setting_the_defaults_count(
         self, wrong: Wrong, settings: Any, caplog: pytest.LogCaptureFixture
     ) -> None:

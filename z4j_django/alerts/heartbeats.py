@@ -64,6 +64,11 @@ class Heart:
         )
         self._thread.start()
 
+    def join(self, seconds: float) -> None:
+        """Wait until it has called, or so long."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
     def _run(self, trouble: str) -> None:
         try:
             self.beat(trouble)

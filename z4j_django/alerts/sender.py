@@ -92,11 +92,15 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="z4j-alerts", daemon=True)
         self._thread.start()
 
+    def join(self, seconds: float) -> None:
+        """Wait until all that is due is sent, or so long."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
     def end(self, seconds: float) -> None:
         """Send nothing more; what is being sent has so many seconds."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
+        self.join(seconds)
 
     def _run(self) -> None:
         try:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
-
-from django.utils import timezone
 
 from z4j_django import logs
 from z4j_django.alerts import links, rules
@@ -42,13 +41,21 @@ def send(project: str, channel: rules.Channel, message: Message) -> base.Answer:
     return kind.send(options, message, how)
 
 
-def send_test(project: str, channel: rules.Channel, actor: str) -> AlertDelivery:
+def send_test(
+    project: str, channel: rules.Channel, actor: str, clock: Callable[[], datetime]
+) -> AlertDelivery:
     """Send a test message, at once and once.
+
+    Args:
+        project: Whose channel it is.
+        channel: Which.
+        actor: Who wants to know.
+        clock: The moment, by the database's clock.
 
     Returns:
         What is on record of it.
     """
-    now = timezone.now()
+    now = clock()
     message = Message(
         id=uuid.uuid4().hex,
         rule=f"test by {actor}",
@@ -75,7 +82,7 @@ def send_test(project: str, channel: rules.Channel, actor: str) -> AlertDelivery
         claimed_at=now,
     )
     answer = send(project, channel, message)
-    write(row, _STATES.get(answer.outcome, _State.FAILED), answer.text, timezone.now())
+    write(row, _STATES.get(answer.outcome, _State.FAILED), answer.text, clock())
     return row
 
 

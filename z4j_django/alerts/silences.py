@@ -30,7 +30,7 @@ class Silences:
 
     def __init__(self, project: str, now: datetime) -> None:
         self._now = now
-        mine = primary(AlertSilence).filter(project=project, since__lte=now)
+        mine = primary(AlertSilence).filter(project=project)
         holds = Q(ended_at=None, until__gt=now)
         found = list(mine.filter(holds | Q(said_at=None)).order_by("id")[:LIMIT])
         self._active = [one for one in found if one.ended_at is None and one.until > now]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -11,8 +12,8 @@ from django.db import connections, router
 from django.utils.module_loading import import_string
 
 from z4j_django import logs
-from z4j_django.alerts import changes, telling
-from z4j_django.alerts.changes import Changes
+from z4j_django.alerts import telling
+from z4j_django.alerts.changes import Changes, Teller
 from z4j_django.alerts.heartbeats import Heart
 from z4j_django.alerts.sender import Sender
 from z4j_django.conf import settings
@@ -23,7 +24,7 @@ from z4j_django.secrets.masking import mask_text
 _ACT: Final = "z4j_django.operations.automation.act"
 logger = logs.logger("z4j_django.alerts")
 
-#: Seconds that a message which is being sent has when its process ends.
+#: Seconds that what is being sent or told has when its process ends.
 END: Final = 5.0
 
 
@@ -39,29 +40,39 @@ class Watcher:
     def __init__(self, project: str, clock: Callable[[], datetime], holder: str) -> None:
         self.project = project
         self._sender = Sender(project, clock, holder)
+        self._teller = Teller(project)
         self._heart = Heart(project, clock)
         self._acting: threading.Thread | None = None
         #: Failures that were logged.
         self._told: set[str] = set()
 
     def follow(self, now: datetime, found: Changes) -> None:
-        """Tell what a round has found. It never raises, and waits for no channel.
+        """Tell what a round has found. It never raises, and waits for no channel or receiver.
 
         Args:
             now: The moment of the round.
             found: What is otherwise than before.
         """
         trouble = self._tried("told", lambda: telling.tell(self.project, now))
-        self._tried("listened to", lambda: changes.tell(self.project, found))
         self._tried("sent", self._sender.begin)
+        self._tried("listened to", lambda: self._teller.begin(found))
         if self._sender.hangs:
             trouble = trouble or "Not called: the sending of alerts hangs."
         self._tried("acted on", lambda: self._act(now))
         self._tried("watched", lambda: self._heart.begin(trouble))
 
+    def finish(self, seconds: float) -> None:
+        """Wait until all that was begun is done; after so long it is left."""
+        until = time.monotonic() + seconds - END
+        for join in (self._sender.join, self._teller.join, self._join_acts, self._heart.join):
+            join(max(until - time.monotonic(), 0.0))
+        self.end()
+
     def end(self) -> None:
         """Send nothing more."""
+        until = time.monotonic() + END
         self._sender.end(END)
+        self._teller.join(max(until - time.monotonic(), 0.0))
 
     def _act(self, now: datetime) -> None:
         """Have rules do what they do by themselves, unless they are at it still."""
@@ -73,6 +84,10 @@ class Watcher:
             target=self._run_acts, args=[now], name="z4j-automation", daemon=True
         )
         self._acting.start()
+
+    def _join_acts(self, seconds: float) -> None:
+        if self._acting is not None:
+            self._acting.join(seconds)
 
     def _run_acts(self, now: datetime) -> None:
         try:

@@ -19,6 +19,7 @@ from z4j_django.operations import asking, auditing
 from z4j_django.options import given
 from z4j_django.secrets.masking import mask_text
 from z4j_django.values import GREATEST_ID, is_storable, whole_number
+from z4j_django.watch import lease
 
 #: What stands for every condition.
 ALL: Final = "all"
@@ -68,7 +69,7 @@ def silence(
             subject=read.subject,
             reason=reason,
             created_by=operation.actor,
-            since=timezone.now(),
+            since=lease.now(),
             until=until,
         )
         return [auditing.done(f"Silenced until {_shown(until)}.", str(row.pk))]
@@ -105,7 +106,7 @@ def end_silence(
 
     def act(targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
         mine = AlertSilence.objects.filter(pk=row.pk, ended_at=None)
-        if not update(mine, ended_at=timezone.now(), ended_by=operation.actor):
+        if not update(mine, ended_at=lease.now(), ended_by=operation.actor):
             return [auditing.refused("Somebody else ended it meanwhile.")]
         return [auditing.done("It is over.")]
 
@@ -136,7 +137,7 @@ def try_channel(
     )
 
     def act(targets: Sequence[OperationTarget]) -> list[auditing.Outcome]:
-        return [_outcome(sending.send_test(own, channel, operation.actor))]
+        return [_outcome(sending.send_test(own, channel, operation.actor, lease.now))]
 
     return auditing.carry_out(operation, act)
 
@@ -163,7 +164,7 @@ def preview_end(silence_id: str, project: str | None = None) -> AlertSilence:
     mine = AlertSilence.objects.filter(project=auditing.own_project(project), pk=number)
     if (row := mine.first()) is None:
         raise OperationError(f"There is no silence {number} on record.")
-    if row.ended_at is not None or row.until <= timezone.now():
+    if row.ended_at is not None or row.until <= lease.now():
         raise OperationError(f"The silence {number} is over already.")
     return row
 
@@ -171,7 +172,7 @@ def preview_end(silence_id: str, project: str | None = None) -> AlertSilence:
 def active(project: str) -> Any:
     """The silences that hold."""
     mine = AlertSilence.objects.filter(project=project, ended_at=None)
-    return mine.filter(until__gt=timezone.now())
+    return mine.filter(until__gt=lease.now())
 
 
 def _channel(project: str, name: str) -> rules.Channel:
@@ -187,7 +188,7 @@ def _until(said: float | datetime) -> datetime:
     Raises:
         OperationError: If that is no moment to come.
     """
-    now = timezone.now()
+    now = lease.now()
     if isinstance(said, datetime):
         until = said if timezone.is_aware(now) else timezone.make_naive(said)
     else:

@@ -26,20 +26,25 @@ TIMEOUT: Final = 5.0
 _BROKER: Final = 3.0
 
 
-def refresh(project: str, seconds: float = TIMEOUT) -> None:
+def refresh(project: str, seconds: float = TIMEOUT) -> Watch | None:
     """See that the project was looked at within the last minute; if not, look at it.
 
     It is done in a thread, so that it is no part of a request's transaction, and takes no longer.
     What goes wrong is logged: what is stored then is old, and says so.
+
+    Returns:
+        What has looked, where it was needed: a process that ends lets it finish.
     """
     found = lease.DatabaseLease(project, Lease.WATCH, seconds).read()
     if found is not None and found.done_at and abs(lease.now() - found.done_at) < STALE:
-        return
+        return None
+    watch = Watch(project)
     try:
-        within(seconds, lambda: _round(project))
+        within(seconds, lambda: _round(watch))
     except Exception as error:  # whatever a database raises
         reason = mask_text(f"{type(error).__name__}: {error}")
         logger.warning("The conditions could not be evaluated: %s", reason)
+    return watch
 
 
 #: Who looks, and in which process: a thread does not live on in what is forked from it.
@@ -63,8 +68,8 @@ def _refresh(project: str) -> None:
         connections[router.db_for_write(Lease)].close()
 
 
-def _round(project: str) -> None:
+def _round(watch: Watch) -> None:
     try:
-        Watch(project).run_once(_BROKER)
+        watch.run_once(_BROKER)
     finally:
         connections[router.db_for_write(Lease)].close()  # this thread's own

@@ -73,9 +73,11 @@ class Watch:
     def end(self) -> None:
         """Let another process look after the project from now on."""
         self._round = None
-        if self._has_lease:
-            self.lease.give_back()
-        self._alerts.end()
+        try:
+            self._alerts.end()  # first: whoever has the lease next sends at once
+        finally:
+            if self._has_lease:
+                self.lease.give_back()
 
     def run_once(self, seconds: float) -> None:
         """Sample the queues and make a round, at once, if nobody else has the lease.
@@ -92,6 +94,10 @@ class Watch:
                 pass
         finally:
             self.lease.give_back()  # a shipper may have come up
+
+    def finish(self, seconds: float) -> None:
+        """Wait until what a round has begun to send is sent, or so long: for who ends with it."""
+        self._alerts.finish(seconds)
 
     def round(self, at: datetime) -> Iterator[None]:
         """A whole round, at a moment by the database's clock."""
