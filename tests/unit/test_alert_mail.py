@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import smtplib
 from typing import Any
 
 import django
@@ -35,7 +36,7 @@ def _send(**given: str) -> Answer:
 
 def test_a_letter_is_handed_over(outbox: list[Any]) -> None:
     answer = _send(to="ops@shop.example, on-call@shop.example", sender="z4j@shop.example")
-    assert answer == Answer("sent", "Handed over for ops@shop.example, on-call@shop.example.")
+    assert answer == Answer("sent", "Handed over for 2 addresses.")
     (letter,) = outbox
     assert letter.to == ["ops@shop.example", "on-call@shop.example"]
     assert letter.from_email == "z4j@shop.example"
@@ -43,6 +44,21 @@ def test_a_letter_is_handed_over(outbox: list[Any]) -> None:
     ((html, kind),) = letter.alternatives
     assert kind == "text/html"
     assert "<script" not in html
+
+
+def test_what_is_told_of_a_letter_names_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    to = "a-ops@shop.example, ops@shop.example"
+
+    def refuses(letter: Any, *given: Any, **more: Any) -> int:
+        answers = {one: (550, f"<{one}>: nobody".encode()) for one in letter.to}
+        raise smtplib.SMTPRecipientsRefused(answers)
+
+    monkeypatch.setattr(mail.EmailMessage, "send", refuses)
+    answer = _send(to=to)
+    assert answer.outcome == "refused"
+    assert "550" in answer.text
+    assert "shop.example" not in answer.text
+    assert "a-" not in answer.text
 
 
 def test_each_attempt_at_a_letter_has_the_same_id(outbox: list[Any]) -> None:

@@ -134,7 +134,12 @@ def deliver(given: EmailOptions, message: Message, sending: Sending) -> Answer:
         return Answer(_outcome(error, mailed.is_out), _told(error, given))
     if not count:
         return Answer("refused", "The mail backend sent nothing.")
-    return Answer("sent", f"Handed over for {', '.join(mailed.to)}."[:300])
+    return Answer("sent", f"Handed over for {_counted(len(mailed.to))}.")
+
+
+def _counted(number: int) -> str:
+    """Whoever sees what was sent need not be one who sees to whom."""
+    return "1 address" if number == 1 else f"{number} addresses"
 
 
 def _sent(mailed: _Letter) -> int:
@@ -168,7 +173,7 @@ def _told(error: Exception, given: EmailOptions) -> str:
         text = f"{error.smtp_code} {_text(error.smtp_error)}"
     else:
         text = f"{type(error).__name__}: {error}"
-    for secret in _secrets():
+    for secret in (*_secrets(), *sorted(_addresses(given.to), key=len, reverse=True)):
         text = text.replace(secret, MASK)
     return said(text, given)
 
