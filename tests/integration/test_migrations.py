@@ -6,6 +6,7 @@ import pytest
 from django.core import checks
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations import AddField, AddIndex
 from django.db.migrations.loader import MigrationLoader
 
 from z4j_django.models import TaskEvent, TaskRecord
@@ -37,6 +38,15 @@ class TestNames:
     def test_they_follow_each_other_and_say_what_they_do(self) -> None:
         assert [name[:4] for name in NAMES] == [f"{n:04d}" for n in range(1, len(NAMES) + 1)]
         assert not any("auto" in name for name in NAMES)
+
+    @pytest.mark.parametrize("name", [name for name in NAMES if name > "0004"])
+    def test_no_index_is_built_while_a_new_column_locks_the_table(self, name) -> None:
+        steps = MigrationLoader(None).disk_migrations[APP, name].operations
+        widened, indexed = (
+            {step.model_name for step in steps if isinstance(step, kind)}
+            for kind in (AddField, AddIndex)
+        )
+        assert not widened & indexed
 
 
 @pytest.mark.django_db(transaction=True)

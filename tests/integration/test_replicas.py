@@ -9,14 +9,17 @@ import celery
 import pytest
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from tests.integration import operators
 from tests.integration.api_client import ROOT
 from tests.integration.chords import Sent
 from tests.integration.mailbox import QUEUE, Publish
 from z4j_django import models, operations
-from z4j_django.models import Operation, OperationTarget, TaskRecord
+from z4j_django.counters import EVER, NAMES
+from z4j_django.models import JournalLoss, Operation, OperationTarget, Statistic, TaskRecord
 from z4j_django.operations import auditing, bulk_operations
+from z4j_django.queries import ever
 from z4j_django.queries.selection import Selection
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +138,18 @@ class TestOthers:
         assert (purged.total, purged.done) == (26, 26)
         restored = operations.restore(purged.pk, actor="a test")
         assert (restored.total, restored.done) == (26, 26)
+        assert not replica
+
+
+class TestNumbers:
+    """Those that only grow."""
+
+    def test_they_do_not_fall_by_what_a_replica_does_not_know(self, replica: list[str]) -> None:
+        at = {"project": "default", "step": EVER, "scope": NAMES, "at": 0}
+        Statistic.objects.create(**at, name="shop.export", queue="work", succeeded=2)
+        JournalLoss.objects.create(reason="over the cap", count=7, at=timezone.now())
+        assert [one.counts["succeeded"] for one in ever.totals("default", 5)] == [2]
+        assert ever.lost("default") == {"over the cap": 7}
         assert not replica
 
 

@@ -3,8 +3,7 @@
 from typing import Any
 
 import z4j_django.models.fields
-import z4j_django.models.indexes
-from django.db import migrations, models
+from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 
@@ -45,9 +44,5 @@ class Migration(migrations.Migration):
             model_name='taskrecord',
             name='trace_id',
             field=z4j_django.models.fields.IdentifierField(blank=True, db_default='', default='', help_text='The trace that its message belongs to, by the header `traceparent`.', max_length=32),
-        ),
-        migrations.AddIndex(
-            model_name='taskrecord',
-            index=z4j_django.models.indexes.PartialIndex(fields=['trace_id', 'id'], name='z4j_task_trace', where=models.Q(('trace_id', ''), _negated=True)),
         ),
     ]

@@ -1,7 +1,8 @@
 """What has happened since the records began: numbers that only grow, whatever is deleted.
 
 A name keeps its place among those that are told one by one: which they are is said by when each
-was first counted with its queue, and by nothing that changes.
+was first counted with its queue, and by nothing that changes. All is read where it is written:
+by a replica that is behind, a number would fall.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from z4j_django import histograms
 from z4j_django.counters import COUNTERS, EVER, LOSSES, NAMES
 from z4j_django.histograms import Histogram
 from z4j_django.models import JournalLoss, Statistic
+from z4j_django.models.primary import primary
 from z4j_django.values import OTHER
 
 _SUMS: Final = {f"sum_{name}": Coalesce(Sum(name), 0) for name in COUNTERS}
@@ -46,7 +48,7 @@ def totals(project: str, limit: int) -> list[Total]:
         project: Whose.
         limit: How many names with their queues are told one by one.
     """
-    mine = Statistic.objects.filter(project=project, step=EVER, scope=NAMES)
+    mine = primary(Statistic).filter(project=project, step=EVER, scope=NAMES)
     # The key itself would tempt a database to walk along it, through the statistics of all times.
     mine = mine.annotate(place=F("pk") + 0).order_by("place")
     first = mine.values_list("place", "name", "queue", *COUNTERS, "runs", "waits")
@@ -79,8 +81,8 @@ def lost(project: str) -> Mapping[str, int]:
 
     Retention moves them from one to the other, so they are asked for in one statement.
     """
-    gone = Statistic.objects.filter(project=project, step=EVER, scope=LOSSES)
-    listed = JournalLoss.objects.filter(project=project).order_by().values_list("reason")
+    gone = primary(Statistic).filter(project=project, step=EVER, scope=LOSSES)
+    listed = primary(JournalLoss).filter(project=project).order_by().values_list("reason")
     both = gone.values_list("name", F("failed")).union(
         listed.annotate(total=Sum("count")), all=True
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 from django.conf import settings
+from django.core import mail
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
@@ -30,6 +31,9 @@ from z4j_django.values import SHORT
 #: Letters that may wait for a server at once: each that hangs has a thread until its own end.
 _WAITING: Final = threading.BoundedSemaphore(4)
 _LEAVING: Final = threading.Lock()
+#: Seconds that a server may be silent, where the project's settings know no bound: no thread waits
+#: for ever, nor holds its place among them.
+_PATIENCE: Final = 30.0
 #: Addresses of one channel.
 _RECIPIENTS: Final = 50
 
@@ -134,12 +138,20 @@ def deliver(given: EmailOptions, message: Message, sending: Sending) -> Answer:
         return Answer(_outcome(error, mailed.is_out), _told(error, given))
     if not count:
         return Answer("refused", "The mail backend sent nothing.")
-    return Answer("sent", f"Handed over for {', '.join(mailed.to)}."[:300])
+    return Answer("sent", f"Handed over for {_counted(len(mailed.to))}.")
+
+
+def _counted(number: int) -> str:
+    """Whoever sees what was sent need not be one who sees to whom."""
+    return "1 address" if number == 1 else f"{number} addresses"
 
 
 def _sent(mailed: _Letter) -> int:
     try:
-        return mailed.send()
+        backend = _backend()
+        if isinstance(backend, EmailBackend) and backend.timeout is None:
+            backend.timeout = _PATIENCE
+        return backend.send_messages([mailed]) or 0
     finally:
         _WAITING.release()
 
@@ -168,7 +180,7 @@ def _told(error: Exception, given: EmailOptions) -> str:
         text = f"{error.smtp_code} {_text(error.smtp_error)}"
     else:
         text = f"{type(error).__name__}: {error}"
-    for secret in _secrets():
+    for secret in (*_secrets(), *sorted(_addresses(given.to), key=len, reverse=True)):
         text = text.replace(secret, MASK)
     return said(text, given)
 
@@ -185,6 +197,13 @@ def _mailer() -> tuple[str, dict[str, Any]]:
         return settings.EMAIL_BACKEND, {"username": user, "password": password}
     default = mailers.get("default", {})
     return default.get("BACKEND", _SMTP), default.get("OPTIONS", {})
+
+
+def _backend() -> Any:
+    """A new one."""
+    if hasattr(mail, "mailers"):
+        return mail.mailers["default"]
+    return mail.get_connection()
 
 
 _SMTP: Final = "django.core.mail.backends.smtp.EmailBackend"
