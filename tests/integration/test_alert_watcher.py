@@ -186,7 +186,9 @@ class TestChanges:
 class TestHeartbeats:
     def beat(self, trouble: str = "") -> None:
         clock = Clock()
-        heartbeats.Heart(PROJECT, clock).beat(trouble)
+        heart = heartbeats.Heart(PROJECT, clock)
+        heart.beat(trouble)
+        heart.beat_schedules()
 
     def test_it_is_called_while_all_goes_well(self, service: Service) -> None:
         with override_settings(Z4J={"HEARTBEAT_URL": service.url("ping")}):
@@ -205,7 +207,9 @@ class TestHeartbeats:
         with override_settings(Z4J={"HEARTBEAT_URL": service.url("ping")}):
             self.beat()
         assert service.calls == []
-        assert AlertHeartbeat.objects.get().answer.endswith(f"({key}).")
+        row = AlertHeartbeat.objects.get()
+        assert row.answer.endswith(f"({key}).")
+        assert row.called_at is None
 
     def test_nor_while_alerts_are_not_sent(self, service: Service) -> None:
         AlertDelivery.objects.create(
@@ -246,6 +250,37 @@ class TestHeartbeats:
             self.beat()
             self.beat()
         assert service.calls == ["/nightly"] * 3
+
+    def test_schedules_that_hang_hold_up_no_beat_of_the_project(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        go_on, called = threading.Event(), list[str]()
+
+        def call(url: str) -> tuple[bool, str]:
+            called.append(url)
+            if url == "slow":
+                go_on.wait(10)
+            return True, ""
+
+        due = [("nightly", "slow", at(0))]
+        monkeypatch.setattr(heartbeats, "_called", call)
+        monkeypatch.setattr(heartbeats, "_due", lambda project, wanted: due)
+        monkeypatch.setattr(heartbeats, "_note", lambda project, schedule, **values: None)
+        monkeypatch.setattr(heartbeats, "wrong", lambda project, now: "")
+        monkeypatch.setattr(heartbeats, "EVERY", 0.0)
+        heart = heartbeats.Heart(PROJECT, Clock())
+        given = {"HEARTBEAT_URL": "http://own", "ALERTS": {"HEARTBEATS": {"nightly": "http://x"}}}
+        with override_settings(Z4J=given):
+            try:
+                heart.begin()
+                wait_until(lambda: "slow" in called, 10, "the schedule's call")
+                wait_until(lambda: "http://own" in called, 10, "the project's call")
+                called.clear()
+                heart.begin()
+                wait_until(lambda: called == ["http://own"], 2, "the project's next call")
+            finally:
+                go_on.set()
+                heart.join(10)
 
     def test_nobody_is_there(self, service: Service) -> None:
         url = "http://127.0.0.1:9/secret-token"

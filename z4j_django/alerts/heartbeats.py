@@ -46,48 +46,68 @@ class Heart:
         self.project = project
         self._clock = clock
         self._next = time.monotonic()
-        self._thread: threading.Thread | None = None
+        self._own: threading.Thread | None = None
+        self._schedules: threading.Thread | None = None
 
     def begin(self, trouble: str = "") -> None:
-        """Call, if it is time to, and nobody waits for an answer still.
+        """Call, if it is time to, what nobody waits for an answer of still.
 
         Args:
             trouble: What the caller knows to be wrong; nothing for the project is called then.
         """
-        if not (settings.HEARTBEAT_URL or settings.ALERTS.HEARTBEATS):
-            return
-        if time.monotonic() < self._next or (self._thread is not None and self._thread.is_alive()):
+        if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + EVERY
-        self._thread = threading.Thread(
-            target=self._run, args=[trouble], name="z4j-heartbeat", daemon=True
-        )
-        self._thread.start()
+        # Apart: however many of the schedules' addresses hang, the project's own is called.
+        if settings.HEARTBEAT_URL:
+            self._own = _running(self._own, lambda: self.beat(trouble))
+        if settings.ALERTS.HEARTBEATS:
+            self._schedules = _running(self._schedules, self.beat_schedules)
 
     def join(self, seconds: float) -> None:
         """Wait until it has called, or so long."""
-        if self._thread is not None:
-            self._thread.join(seconds)
-
-    def _run(self, trouble: str) -> None:
-        try:
-            self.beat(trouble)
-        except Exception as error:  # whatever a database raises
-            reason = mask_text(f"{type(error).__name__}: {error}")
-            logger.warning("The heartbeats could not be sent: %s", reason)
-        finally:
-            connections[router.db_for_write(AlertHeartbeat)].close()  # this thread's own
+        until = time.monotonic() + seconds
+        for thread in (self._own, self._schedules):
+            if thread is not None:
+                thread.join(max(until - time.monotonic(), 0.0))
 
     def beat(self, trouble: str = "") -> None:
-        """Call what is to be called, once."""
+        """Call what is to be called for the project, once."""
+        if (url := settings.HEARTBEAT_URL) is None:
+            return
         now = self._clock()
-        if (url := settings.HEARTBEAT_URL) is not None:
-            reason = trouble or wrong(self.project, now)
-            _note(self.project, "", now, *(_called(url) if not reason else (False, reason)))
+        if reason := trouble or wrong(self.project, now):
+            _note(self.project, "", is_ok=False, answer=reason)
+            return
+        is_ok, answer = _called(url)
+        _note(self.project, "", is_ok=is_ok, answer=answer, called_at=now)
+
+    def beat_schedules(self) -> None:
+        """Call what is to be called for each schedule, once."""
+        now = self._clock()
         for schedule, address, ended in _due(self.project, settings.ALERTS.HEARTBEATS):
             is_ok, answer = _called(address)
             told = {"told_of": ended} if is_ok else {}
-            _note(self.project, schedule, now, is_ok, answer, **told)
+            _note(self.project, schedule, is_ok=is_ok, answer=answer, called_at=now, **told)
+
+
+def _running(before: threading.Thread | None, call: Callable[[], None]) -> threading.Thread:
+    """A thread that calls; the one before, where it does so still."""
+    if before is not None and before.is_alive():
+        return before
+    thread = threading.Thread(target=_run, args=[call], name="z4j-heartbeat", daemon=True)
+    thread.start()
+    return thread
+
+
+def _run(call: Callable[[], None]) -> None:
+    try:
+        call()
+    except Exception as error:  # whatever a database raises
+        reason = mask_text(f"{type(error).__name__}: {error}")
+        logger.warning("The heartbeats could not be sent: %s", reason)
+    finally:
+        connections[router.db_for_write(AlertHeartbeat)].close()  # this thread's own
 
 
 def wrong(project: str, now: datetime) -> str:
@@ -128,9 +148,7 @@ def _called(url: str) -> tuple[bool, str]:
     return 200 <= reply.status < 300, f"It answered with status {reply.status}."
 
 
-def _note(
-    project: str, schedule: str, now: datetime, is_ok: bool, answer: str, **more: Any
-) -> None:
-    values = {"called_at": now, "is_ok": is_ok, "answer": clean(answer), **more}
+def _note(project: str, schedule: str, **values: Any) -> None:
+    values["answer"] = clean(values["answer"])
     rows = primary(AlertHeartbeat)
     rows.update_or_create(project=project, schedule=identifier(schedule), defaults=values)
