@@ -126,7 +126,7 @@ def _by_titles(remedy: str) -> str:
 def _look(record: ConditionRecord, request: HttpRequest) -> str | None:
     """Where to see what it is about."""
     url = None
-    if record.subject_kind == "error":
+    if record.subject_kind == "error" and record.subject:
         url = links.record_url(request, "errorgroup", record.subject)
     if url is None and record.tasks:
         url = links.tasks_url(request, record.tasks)
