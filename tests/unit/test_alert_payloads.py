@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from datetime import timedelta
 from typing import Any
 
@@ -256,6 +257,29 @@ def test_what_came_of_it_is_read_from_apprises_log(
     guard = apprise_process.Guard(allows_private=False)
     guard.is_out = is_out
     assert apprise_process.outcome(is_sent, guard, log)[0] == outcome
+
+
+@pytest.mark.parametrize(("port", "is_refused"), [(6379, True), (5432, True), (8000, False)])
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_apprise_speaks_to_no_database(address: str, port: int, is_refused: bool) -> None:
+    assert _refused((address, port)) is is_refused
+
+
+@pytest.mark.parametrize("port", [25, 465, 514, 587])
+def test_apprise_speaks_to_servers_of_mail_and_of_logs(port: int) -> None:
+    assert not _refused(("127.0.0.1", port))
+
+
+def _refused(address: tuple[str, int]) -> bool:
+    guard = apprise_process.Guard(allows_private=True)
+    guard.is_out = True  # so that it does not say so
+    with socket.socket() as connecting:
+        try:
+            guard.look("socket.connect", (connecting, address))
+        except PermissionError:
+            assert str(address[1]) in guard.refused
+            return True
+    return False
 
 
 # --- All of them --------------------------------------------------------------------------------

@@ -106,9 +106,12 @@ def _wrong_part(parts: SplitResult, port: int | None) -> str:
         return "A URL begins with https:// or http:// and a host."
     if parts.username is not None or parts.password is not None:
         return "A URL has no user and password before its host."
-    if port == 0 or port in OTHERS_PORTS:
-        return f"Port {port} is none of a web server's."
-    return ""
+    return wrong_port(port) if port is not None else ""
+
+
+def wrong_port(port: int) -> str:
+    """Why no message is sent to a port, in a sentence; empty where one may be."""
+    return f"Port {port} is none of a web server's." if port in {0, *OTHERS_PORTS} else ""
 
 
 def refusal(address: str, allows_private: bool) -> str:

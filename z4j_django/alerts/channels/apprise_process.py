@@ -28,6 +28,8 @@ _LOCAL: Final = frozenset(
     {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "syslog.syslog"}
 )
 _SENDING: Final = frozenset({"http.client.send", "smtplib.send", "socket.sendto"})
+#: Ports of servers whose own words apprise speaks: SMTP's, and syslog's.
+_SPOKEN_TO: Final = frozenset({25, 465, 514, 587})
 #: Modules that tell of what they send, after they connected.
 _TELLING: Final = frozenset({"http.client", "urllib3.connection", "smtplib"})
 
@@ -75,6 +77,8 @@ class Guard:
                 reason = targets.refusal(str(address[0]), self.allows_private)
             except ValueError:
                 reason = "This is no address."
+            if not reason and address[1] not in _SPOKEN_TO:
+                reason = targets.wrong_port(address[1])
             if reason:
                 self._refuse(reason)
 
