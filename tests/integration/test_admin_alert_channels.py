@@ -108,13 +108,44 @@ class TestChannels:
         assert "It is set; leave empty to keep it." in shown
         self._change(root, row, url="", key="")
         assert (options_of(row).url, options_of(row).key) == (URL, key)
-        self._change(root, row, url="https://other.shop.test/x", key="")
-        assert (options_of(row).url, options_of(row).key) == ("https://other.shop.test/x", key)
+        self._change(root, row, url="https://hooks.shop.test/x", key="")
+        assert (options_of(row).url, options_of(row).key) == ("https://hooks.shop.test/x", key)
         self._change(root, row, url="", key="", without_key="on")
-        assert options_of(row).url == "https://other.shop.test/x"
+        assert options_of(row).url == "https://hooks.shop.test/x"
         assert not isinstance(options_of(row).key, str)
         said = LogEntry.objects.order_by("-id").values_list("change_message", flat=True)
         assert said[1] == '[{"changed": {"fields": ["URL"]}}]'
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://mine.test/services",
+            "https://hooks.shop.test:8443/",
+            "http://hooks.shop.test/",
+        ],
+    )
+    def test_no_other_server_learns_a_secret_that_is_kept(self, root: Client, url: str) -> None:
+        key = "0123456789abcdef"
+        row = add_webhook(root, key=key, token=SENTINEL)
+        answer = root.post(page(row), {"is_enabled": "on", "url": url, "key": "", "token": ""})
+        assert set(shown_errors(answer)) == {"key", "token"}
+        assert SENTINEL not in text(answer)
+        row.refresh_from_db()
+        assert options_of(row).url == URL
+        self._change(root, row, url=url, key="another-key-of-mine", without_token="on")
+        assert (options_of(row).url, options_of(row).key) == (url, "another-key-of-mine")
+        assert not isinstance(options_of(row).token, str)
+
+    def test_nor_where_the_url_is_no_secret(self, root: Client) -> None:
+        given = {"name": "am", "url": "http://am.shop.test:9093", "token": SENTINEL}
+        root.post(f"{ADD_CHANNEL}?kind=alertmanager", {"is_enabled": "on", **given})
+        row = AlertChannel.objects.get()
+        answer = root.post(page(row), {"is_enabled": "on", "url": "http://mine.test", "token": ""})
+        assert set(shown_errors(answer)) == {"token"}
+        answer = root.post(page(row), {"is_enabled": "on", "url": "http://[", "token": ""})
+        assert "url" in shown_errors(answer)
+        self._change(root, row, url="HTTP://AM.shop.test:9093/prefix", token="")
+        assert options_of(row).token == SENTINEL
 
     def _change(self, client: Client, row: AlertChannel, **given: str) -> None:
         answer = client.post(page(row), {"is_enabled": "on", **given})

@@ -136,10 +136,13 @@ class ChannelEditPage(editing.EditPage):
         row.name, row.is_enabled = given["name"], given["is_enabled"]
         shown: dict[str, Any] = {}
         kept: dict[str, Any] = {}
+        is_moved = _is_moved({**row.options, **known}.get("url"), given.get("url"))
         for name, one in form.declared.items():
             value = given.get(one.argument)
             if one.secret and value in (None, "") and not given.get(_WITHOUT.format(one.argument)):
                 value = known.get(name)
+                if is_moved and value and name != "url":
+                    form.add_error(one.argument, _("Enter it anew: the URL leads elsewhere."))
             if value is not None and value != "":
                 (kept if one.secret else shown)[name] = value
         row.options, row.sealed = shown, rules.seal_secrets(row.project, row.name, kept)
@@ -282,6 +285,19 @@ class ChannelAdmin(editing.DeclaredAdmin):
             return ""
         shown = self.link(self.url(row), delivery_pages.badge(row.state))
         return formatting.joined(shown, formatting.moment(row.finished_at or row.created_at))
+
+
+def _is_moved(old: str | None, new: str | None) -> bool:
+    """Whether another server than the one that was told them would learn the secrets that are kept.
+
+    Whoever may change a channel may not read them, be it by a test of it.
+    """
+    return bool(old and new) and _server(str(old)) != _server(str(new))
+
+
+def _server(url: str) -> list[str]:
+    """Scheme and authority, be the URL wrong."""
+    return url.lower().split("/", 3)[:3]
 
 
 def _kind(channel: rules.Channel) -> str:
