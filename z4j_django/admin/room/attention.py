@@ -42,6 +42,7 @@ _LISTS: Final = {
     "project": ("workerrecord", "changelist"),
     "queue": ("operation", "queues"),
     "schedule": ("taskrecord", "schedules"),
+    "error": ("errorgroup", "changelist"),
 }
 
 
