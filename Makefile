@@ -11,7 +11,7 @@ demo: $(VENV)/.demo
 # The storm of the chaos tests wants the machine for itself.
 CHAOS_TESTS := tests/process/test_chaos.py
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --ignore $(CHAOS_TESTS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --ignore $(CHAOS_TESTS)
 	$(BIN)/python -m pytest $(CHAOS_TESTS)
 
 # With the lowest versions that pyproject.toml promises; and with the newest Django, which wants a

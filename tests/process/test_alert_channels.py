@@ -30,7 +30,7 @@ from z4j_django.alerts.channels.base import Answer, Sending
 from z4j_django.alerts.channels.registry import KINDS
 
 SENDING = Sending(timeout=5.0, allows_private=True, base_url="https://shop.example/z4j/")
-HASTY = replace(SENDING, timeout=0.6)
+HASTY = replace(SENDING, timeout=2.0)
 #: Seconds after which what has so little time has ended, on a machine that is busy, too.
 ENDED = 5.0
 #: What must be told nowhere.
