@@ -370,7 +370,8 @@ class TestThread:
 
         def run(one: sender.Sender) -> None:
             both.wait()
-            one._run()
+            one._sending.begin(one.run)
+            one.join(10.0)
 
         threads = [threading.Thread(target=run, args=[one]) for one in made]
         for thread in threads:
@@ -403,8 +404,8 @@ def test_no_failure_of_the_database_ends_it(
         raise RuntimeError("no such table")
 
     monkeypatch.setattr(made, "run", fail)
-    monkeypatch.setattr(sender.connections["default"], "close", lambda: None)
-    made._run()
-    made._run()
+    for _ in range(2):
+        made.begin()
+        made.join(5.0)
     lines = [one.getMessage() for one in caplog.records]
     assert lines == ["The alerts could not be sent: RuntimeError: no such table"]

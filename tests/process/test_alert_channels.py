@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import logging
+import os
 import re
 import socket
 import threading
@@ -25,7 +26,7 @@ from tests.process.harness.receivers import Sink
 from tests.unit.messages_of_alerts import hostile, message
 from z4j_django import options
 from z4j_django.alerts import http
-from z4j_django.alerts.channels import others
+from z4j_django.alerts.channels import mail, others
 from z4j_django.alerts.channels.base import Answer, Sending
 from z4j_django.alerts.channels.registry import KINDS
 
@@ -573,6 +574,19 @@ def test_letters_that_hang_do_not_pile_up() -> None:
         while (answer := _mailed(server)).outcome == "later" and time.monotonic() < deadline:
             time.sleep(0.01)
         assert answer.outcome == "sent"
+
+
+def test_letters_that_hang_are_none_of_a_forked_child() -> None:
+    places = [mail._post.places.acquire(blocking=False) for _ in range(5)]
+    assert places == [True] * 4 + [False]
+    with mail._post.leaving:
+        child = os.fork()
+        if not child:
+            mine = mail._post.places.acquire(blocking=False)
+            os._exit(0 if mine and mail._post.leaving.acquire(timeout=5) else 1)
+    for _ in range(4):
+        mail._post.places.release()
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_mail_server_that_is_away_is_tried_again() -> None:

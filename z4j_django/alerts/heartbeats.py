@@ -6,21 +6,18 @@ recorded, the conditions evaluated, and the alerts sent. A service that is calle
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import connections, router
-
 from z4j_django import logs, states
 from z4j_django.alerts import sender
+from z4j_django.background import Background
 from z4j_django.conditions.registry import CONDITIONS
 from z4j_django.conf import settings
 from z4j_django.models import AlertHeartbeat, ConditionRecord, TaskRecord
 from z4j_django.models.primary import primary
-from z4j_django.secrets.masking import mask_text
 from z4j_django.values import clean, identifier
 
 logger = logs.logger("z4j_django.alerts")
@@ -46,8 +43,9 @@ class Heart:
         self.project = project
         self._clock = clock
         self._next = time.monotonic()
-        self._own: threading.Thread | None = None
-        self._schedules: threading.Thread | None = None
+        failure = "The heartbeats could not be sent"
+        self._own = Background("z4j-heartbeat", logger, failure)
+        self._schedules = Background("z4j-heartbeats", logger, failure)
 
     def begin(self, trouble: str = "") -> None:
         """Call, if it is time to, what nobody waits for an answer of still.
@@ -60,16 +58,15 @@ class Heart:
         self._next = time.monotonic() + EVERY
         # Apart: however many of the schedules' addresses hang, the project's own is called.
         if settings.HEARTBEAT_URL:
-            self._own = _running(self._own, lambda: self.beat(trouble))
+            self._own.begin(lambda: self.beat(trouble))
         if settings.ALERTS.HEARTBEATS:
-            self._schedules = _running(self._schedules, self.beat_schedules)
+            self._schedules.begin(self.beat_schedules)
 
     def join(self, seconds: float) -> None:
         """Wait until it has called, or so long."""
         until = time.monotonic() + seconds
-        for thread in (self._own, self._schedules):
-            if thread is not None:
-                thread.join(max(until - time.monotonic(), 0.0))
+        for one in (self._own, self._schedules):
+            one.join(max(until - time.monotonic(), 0.0))
 
     def beat(self, trouble: str = "") -> None:
         """Call what is to be called for the project, once."""
@@ -89,25 +86,6 @@ class Heart:
             is_ok, answer = _called(address)
             told = {"told_of": ended} if is_ok else {}
             _note(self.project, schedule, is_ok=is_ok, answer=answer, called_at=now, **told)
-
-
-def _running(before: threading.Thread | None, call: Callable[[], None]) -> threading.Thread:
-    """A thread that calls; the one before, where it does so still."""
-    if before is not None and before.is_alive():
-        return before
-    thread = threading.Thread(target=_run, args=[call], name="z4j-heartbeat", daemon=True)
-    thread.start()
-    return thread
-
-
-def _run(call: Callable[[], None]) -> None:
-    try:
-        call()
-    except Exception as error:  # whatever a database raises
-        reason = mask_text(f"{type(error).__name__}: {error}")
-        logger.warning("The heartbeats could not be sent: %s", reason)
-    finally:
-        connections[router.db_for_write(AlertHeartbeat)].close()  # this thread's own
 
 
 def wrong(project: str, now: datetime) -> str:

@@ -14,16 +14,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from django.db import connections, router
 from django.db.models import F, Min, Q, QuerySet
 from django.db.models.functions import Coalesce
 from msgspec import ValidationError
 
 from z4j_django import logs
 from z4j_django.alerts import composing, rules
+from z4j_django.background import Background
 from z4j_django.models import AlertDelivery
 from z4j_django.models.primary import primary, update
-from z4j_django.secrets.masking import mask_text
 
 if TYPE_CHECKING:
     from z4j_django.alerts.channels.base import Answer
@@ -67,14 +66,12 @@ class Sender:
         self.project = project
         self._clock = clock
         self._holder = holder
-        self._thread: threading.Thread | None = None
+        self._sending = self._background()
         self._stop = threading.Event()
         #: When the delivery that is being sent was claimed, on the monotonic clock.
         self._busy_since: float | None = None
         #: When each channel may be sent to again.
         self._rests_until: dict[str, float] = {}
-        #: The last failure, which is not logged each time.
-        self._told = ""
 
     @property
     def hangs(self) -> bool:
@@ -84,43 +81,34 @@ class Sender:
 
     def begin(self) -> None:
         """Send, if there is anything to send, and nobody sends still."""
-        if self._thread is not None and self._thread.is_alive() and not self.hangs:
+        if self._sending.is_busy and not self.hangs:
             return
         if self._stop.is_set() or not _unfinished(self.project).exists():
             return
-        self._busy_since = None
-        self._thread = threading.Thread(target=self._run, name="z4j-alerts", daemon=True)
-        self._thread.start()
+        if self.hangs:
+            self._sending, self._busy_since = self._background(), None
+        self._sending.begin(self.run)
+
+    @staticmethod
+    def _background() -> Background:
+        return Background("z4j-alerts", logger, "The alerts could not be sent")
 
     def join(self, seconds: float) -> None:
         """Wait until all that is due is sent, or so long."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        self._sending.join(seconds)
 
     def end(self, seconds: float) -> None:
         """Send nothing more; what is being sent has so many seconds."""
         self._stop.set()
         self.join(seconds)
 
-    def _run(self) -> None:
-        try:
-            self.run()
-            self._told = ""
-        except Exception as error:  # whatever a database raises
-            reason = mask_text(f"{type(error).__name__}: {error}")
-            if reason != self._told:
-                self._told = reason
-                logger.warning("The alerts could not be sent: %s", reason)
-        finally:
-            connections[router.db_for_write(AlertDelivery)].close()  # this thread's own
-
     def run(self) -> None:
         """Send all that is due, and what will be in a moment."""
-        mine = threading.current_thread()
+        mine = self._sending
         recover(self.project, self._clock())
         channels = {one.name: one for one in rules.channels(self.project) if one.is_enabled}
         while not self._stop.is_set():
-            if self._thread not in (None, mine):
+            if self._sending is not mine:
                 return  # it hung, and another thread has taken its place
             row, wait = self._next()
             if row is not None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from django.db import connections, router
 from django.utils.module_loading import import_string
 
 from z4j_django import logs
@@ -16,8 +14,8 @@ from z4j_django.alerts import telling
 from z4j_django.alerts.changes import Changes, Teller
 from z4j_django.alerts.heartbeats import Heart
 from z4j_django.alerts.sender import Sender
+from z4j_django.background import Background
 from z4j_django.conf import settings
-from z4j_django.models import AlertAct
 from z4j_django.secrets.masking import mask_text
 
 #: What rules do by themselves. It stands above this package, and wants the project's Celery app.
@@ -42,7 +40,7 @@ class Watcher:
         self._sender = Sender(project, clock, holder)
         self._teller = Teller(project)
         self._heart = Heart(project, clock)
-        self._acting: threading.Thread | None = None
+        self._acting = Background("z4j-automation", logger, "The alerts could not be acted on")
         #: Failures that were logged.
         self._told: set[str] = set()
 
@@ -64,7 +62,7 @@ class Watcher:
     def finish(self, seconds: float) -> None:
         """Wait until all that was begun is done; after so long it is left."""
         until = time.monotonic() + seconds - END
-        for join in (self._sender.join, self._teller.join, self._join_acts, self._heart.join):
+        for join in (self._sender.join, self._teller.join, self._acting.join, self._heart.join):
             join(max(until - time.monotonic(), 0.0))
         self.end()
 
@@ -76,24 +74,8 @@ class Watcher:
 
     def _act(self, now: datetime) -> None:
         """Have rules do what they do by themselves, unless they are at it still."""
-        if not settings.ALERTS.AUTOMATION:
-            return
-        if self._acting is not None and self._acting.is_alive():
-            return
-        self._acting = threading.Thread(
-            target=self._run_acts, args=[now], name="z4j-automation", daemon=True
-        )
-        self._acting.start()
-
-    def _join_acts(self, seconds: float) -> None:
-        if self._acting is not None:
-            self._acting.join(seconds)
-
-    def _run_acts(self, now: datetime) -> None:
-        try:
-            self._tried("acted on", lambda: import_string(_ACT)(self.project, now))
-        finally:
-            connections[router.db_for_write(AlertAct)].close()  # this thread's own
+        if settings.ALERTS.AUTOMATION:
+            self._acting.begin(lambda: import_string(_ACT)(self.project, now))
 
     def _tried(self, what: str, call: Callable[[], object]) -> str:
         """Why it failed, in a sentence; logged, but not each time."""

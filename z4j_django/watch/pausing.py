@@ -7,20 +7,18 @@ broker or workers that do not answer hold up nobody.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from django.db import connections, router
 from django.utils.module_loading import import_string
 
 from z4j_django import broadcasts, broker, logs
+from z4j_django.background import Background
 from z4j_django.models import PausedQueue
 from z4j_django.models.primary import delete, update
 from z4j_django.queries import pauses, queue_table, workers
-from z4j_django.secrets.masking import mask_text
 from z4j_django.timeouts import within
 from z4j_django.values import is_storable
 from z4j_django.watch import lease, sampling
@@ -53,30 +51,14 @@ class Keeper:
 
     def __init__(self, project: str) -> None:
         self.project = project
-        self._thread: threading.Thread | None = None
-        #: The last failure, which is not logged each time.
-        self._told = ""
+        self._looking = Background(
+            "z4j-pausing", logger, "The paused queues could not be looked after"
+        )
 
     def begin(self) -> None:
         """Look, if there is anything to look after, and nobody looks still."""
-        if self._thread is not None and self._thread.is_alive():
-            return
-        if not pauses.kept(self.project).exists():
-            return
-        self._thread = threading.Thread(target=self._run, name="z4j-pausing", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            look_after(self.project)
-            self._told = ""
-        except Exception as error:  # whatever a transport or database raises
-            reason = mask_text(f"{type(error).__name__}: {error}")
-            if reason != self._told:
-                self._told = reason
-                logger.warning("The paused queues could not be looked after: %s", reason)
-        finally:
-            connections[router.db_for_write(PausedQueue)].close()  # this thread's own
+        if not self._looking.is_busy and pauses.kept(self.project).exists():
+            self._looking.begin(lambda: look_after(self.project))
 
 
 def look_after(project: str) -> None:

@@ -19,6 +19,7 @@ from django.core.validators import validate_email
 from django.utils.module_loading import import_string
 from msgspec import UNSET, Meta, UnsetType
 
+from z4j_django.agent import forks
 from z4j_django.alerts import wording
 from z4j_django.alerts.channels.base import Answer, ChannelOptions, Kind, Sending, said
 from z4j_django.alerts.message import Message
@@ -29,8 +30,7 @@ from z4j_django.timeouts import within
 from z4j_django.values import SHORT
 
 #: Letters that may wait for a server at once: each that hangs has a thread until its own end.
-_WAITING: Final = threading.BoundedSemaphore(4)
-_LEAVING: Final = threading.Lock()
+_MOST: Final = 4
 #: Seconds that a server may be silent, where the project's settings know no bound: no thread waits
 #: for ever, nor holds its place among them.
 _PATIENCE: Final = 30.0
@@ -76,6 +76,21 @@ class EmailOptions(ChannelOptions, frozen=True, kw_only=True):
     ] = UNSET
 
 
+class _Post:
+    """The letters of this process that are on their way; a forked child has none of them."""
+
+    def __init__(self) -> None:
+        self.after_fork()
+        forks.tell(self)
+
+    def after_fork(self) -> None:
+        self.places = threading.BoundedSemaphore(_MOST)
+        self.leaving = threading.Lock()
+
+
+_post: Final = _Post()
+
+
 class _Letter(EmailMultiAlternatives):
     """A letter that knows whether it is on its way, and that does not leave late.
 
@@ -86,7 +101,7 @@ class _Letter(EmailMultiAlternatives):
     is_out = False
 
     def message(self, *args: Any, **options: Any) -> Any:
-        with _LEAVING:
+        with _post.leaving:
             if self._is_late:
                 raise TimeoutError("the time is over")
             self.is_out = True
@@ -94,7 +109,7 @@ class _Letter(EmailMultiAlternatives):
 
     def call_back(self) -> bool:
         """Whether it did not leave, and will not."""
-        with _LEAVING:
+        with _post.leaving:
             self._is_late = True
             return not self.is_out
 
@@ -127,7 +142,7 @@ def _digest(*texts: str) -> str:
 def deliver(given: EmailOptions, message: Message, sending: Sending) -> Answer:
     """Mail it."""
     mailed = letter(given, message)
-    if not _WAITING.acquire(blocking=False):
+    if not _post.places.acquire(blocking=False):
         return Answer("later", "Letters that were sent before still wait for the mail server.")
     try:
         count = within(sending.timeout, lambda: _sent(mailed))
@@ -153,7 +168,7 @@ def _sent(mailed: _Letter) -> int:
             backend.timeout = _PATIENCE
         return backend.send_messages([mailed]) or 0
     finally:
-        _WAITING.release()
+        _post.places.release()
 
 
 def _outcome(error: Exception, is_out: bool) -> Any:
