@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
-from logging import Logger
 
 from django.db import connections
 
@@ -22,7 +22,7 @@ class Background:
         failure: What the log says of what goes wrong, such as ``The alerts could not be sent``.
     """
 
-    def __init__(self, name: str, logger: Logger, failure: str) -> None:
+    def __init__(self, name: str, logger: logging.Logger, failure: str) -> None:
         self._name = name
         self._logger = logger
         self._failure = failure
